@@ -1,0 +1,79 @@
+//! Inputs: each file here is one `im…` module. An input knows sockets and framing; it does not know rules.
+
+use std::sync::Arc;
+
+use crate::message::{InputInfo, Names, Pool, Submit};
+use crate::param::{Args, Module, Problem};
+use crate::stats;
+
+/// Which address families sockets are opened for (`global(net.ipprotocol=…)`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpProtocol {
+    /// Both.
+    #[default]
+    Unspecified,
+    /// IPv4.
+    V4Only,
+    /// IPv6.
+    V6Only,
+}
+
+/// What the daemon lends an input.
+#[derive(Clone)]
+pub struct InputEnv {
+    /// Where sealed batches go: the input's ruleset.
+    pub submit: Arc<dyn Submit>,
+    /// Storage for builders.
+    pub pool: Arc<Pool>,
+    /// Reverse DNS; `None` with `net.enableDNS="off"`.
+    pub names: Option<Arc<dyn Names>>,
+    /// Where the input registers its counters.
+    pub stats: Arc<stats::Set>,
+    /// `maxMessageSize`, bytes.
+    pub message_bytes: usize,
+    /// Families to bind.
+    pub ip_protocol: IpProtocol,
+    /// Local host name, for inputs without a peer.
+    pub hostname: Arc<[u8]>,
+}
+
+/// A configured input. Life: build → `open` (sockets bound, before privileges are dropped) → `start` → stop.
+pub trait Input: Send {
+    /// Binds the sockets. An input of which no socket could be bound reports why and is left out.
+    ///
+    /// # Errors
+    /// One problem per socket that could not be bound; the input is usable if `Ok`.
+    fn open(&mut self) -> Result<Vec<Problem>, Vec<Problem>>;
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When a thread or an epoll set cannot be had.
+    fn start(self: Box<Self>) -> std::io::Result<Box<dyn Running>>;
+}
+
+/// A running input.
+pub trait Running: Send {
+    /// Stops accepting and reading, submits what is complete, and ends the threads (`join` waits for that).
+    fn stop(&self);
+    /// Waits until all threads have ended.
+    fn join(self: Box<Self>);
+}
+
+/// Makes an input from its arguments and those of its `module()` statement.
+pub type Build = fn(&Args, &Args, &InputEnv) -> Result<Box<dyn Input>, Vec<Problem>>;
+
+/// An input module: its descriptor and its constructor.
+#[derive(Clone, Copy)]
+pub struct InputKind {
+    /// The parameter tables and documentation.
+    pub module: &'static Module,
+    /// Makes an instance: `build(input arguments, module arguments, environment)`.
+    pub build: Build,
+}
+
+/// The part of an input that every message of it carries.
+#[must_use]
+pub fn info(name: &[u8], default_tz: Option<i32>, preserve_case: bool) -> Arc<InputInfo> {
+    Arc::new(InputInfo { name: name.into(), default_tz, preserve_case })
+}

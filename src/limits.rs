@@ -1,0 +1,44 @@
+//! Every limit of the program, in one place, with the relations between them checked at compile time.
+//!
+//! Limits that a configuration can change stand here with their default; limits that guard against a
+//! peer stand here with their only value. Units are in the names' last word or in the comment.
+
+/// Bytes of storage in one [`Batch`](crate::message::Batch): 256 KiB. Offsets into it are `u32`.
+pub const BATCH_BYTES: usize = 256 * 1024;
+/// Records in one batch before it is sealed.
+pub const BATCH_RECORDS: usize = 1024;
+/// Bytes one `recv` may bring; the reference's imtcp uses the same figure (`spec/imtcp.md` section 3).
+pub const RECV_BYTES: usize = 128 * 1024;
+/// Free storage below which a builder is sealed rather than read into.
+pub const RECV_BYTES_MIN: usize = 32 * 1024;
+/// Batch storages kept for reuse: one being filled by each of 8 workers, one being consumed by each of
+/// 8 queue workers, and as many in between.
+pub const POOL_STORAGES: usize = 8 + 8 + 16;
+
+/// Default of `global(maxMessageSize=…)`, bytes (`spec/message-model.md` section 9).
+pub const MESSAGE_BYTES_DEFAULT: usize = 8096;
+/// Smallest accepted `maxMessageSize`, bytes.
+pub const MESSAGE_BYTES_MIN: usize = 128;
+/// Largest accepted `maxMessageSize`, bytes: a batch of one message must still fit `u32` offsets.
+pub const MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// A header field beyond this offset or length counts as not parsed: fields are `u16`.
+pub const HEADER_BYTES: usize = u16::MAX as usize;
+
+/// Levels of nested `include`.
+pub const INCLUDE_DEPTH: usize = 32;
+/// Levels of nested blocks and parentheses in the configuration language.
+pub const NESTING_DEPTH: usize = 128;
+/// Bytes of one configuration file.
+pub const CONFIG_BYTES: usize = 64 * 1024 * 1024;
+/// Levels of nested `call` (`spec/config-language.md` section 9).
+pub const CALL_DEPTH: usize = 1024;
+/// Diagnostics collected before the loader stops reporting more.
+pub const DIAGNOSTICS: usize = 1000;
+
+const _: () = assert!(RECV_BYTES + RECV_BYTES_MIN <= BATCH_BYTES);
+const _: () = assert!(BATCH_BYTES < u32::MAX as usize);
+const _: () = assert!(
+    MESSAGE_BYTES_MAX * 4 + BATCH_BYTES < u32::MAX as usize,
+    "an escaped message quadruples"
+);
+const _: () = assert!(MESSAGE_BYTES_MIN <= MESSAGE_BYTES_DEFAULT);

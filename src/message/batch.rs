@@ -1,0 +1,243 @@
+//! Messages travel in batches: one buffer of bytes, one list of records, few senders.
+//!
+//! ```text
+//! bytes   |<13>Oct 11 22:14:15 h t: a\n<13>Oct 11 …\n<13>Oct ..|        spare        |
+//!         ^ records[0].raw             ^ records[1].raw         ^ used               ^ capacity
+//! ```
+//! Invariants: every span of every record lies within `..used`; `senders[record.sender]` exists.
+//! Three stages, three types: [`Builder`] (an input's worker appends) → [`Batch`] (one owner parses and
+//! runs rules) → `Arc<Batch>` (frozen; several asynchronous actions read it).
+
+use std::sync::{Arc, Mutex};
+
+use super::record::{Flags, Record, Span};
+use super::sender::Sender;
+use crate::limits;
+
+/// The bytes of a batch: always initialised up to its capacity, used up to `used`.
+#[derive(Debug, Default)]
+pub struct Bytes {
+    storage: Vec<u8>,
+    used: usize,
+}
+
+impl Bytes {
+    fn with_capacity(capacity: usize) -> Self {
+        Self { storage: vec![0; capacity], used: 0 }
+    }
+
+    /// The used bytes.
+    #[must_use]
+    pub fn used(&self) -> &[u8] {
+        self.storage.get(..self.used).unwrap_or_default()
+    }
+
+    /// How many bytes are used.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Whether no byte is used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// The bytes a span names; empty where it lies outside.
+    #[must_use]
+    pub fn get(&self, span: Span) -> &[u8] {
+        self.storage.get(span.range()).unwrap_or_default()
+    }
+
+    /// Copies `text` to the end and returns its span. Grows where there is no room.
+    pub fn append(&mut self, text: &[u8]) -> Span {
+        let start = self.used;
+        self.reserve(text.len());
+        if let Some(room) = self.storage.get_mut(start..start + text.len()) {
+            room.copy_from_slice(text);
+        }
+        self.used += text.len();
+        Span::new(start, text.len())
+    }
+
+    /// Makes room for `n` more bytes.
+    pub fn reserve(&mut self, n: usize) {
+        let wanted = self.used + n;
+        if wanted > self.storage.len() {
+            self.storage.resize(wanted.max(self.storage.len() * 2), 0);
+        }
+    }
+
+    /// The unused bytes, to be read into; then call [`Bytes::advance`].
+    pub fn spare_mut(&mut self) -> &mut [u8] {
+        self.storage.get_mut(self.used..).unwrap_or_default()
+    }
+
+    /// Takes `n` bytes of the spare part as used.
+    pub fn advance(&mut self, n: usize) {
+        self.used = (self.used + n).min(self.storage.len());
+    }
+}
+
+/// Messages with one owner: parsed and filtered in place.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Message texts.
+    pub bytes: Bytes,
+    /// One record per message.
+    pub records: Vec<Record>,
+    /// Origins, named by [`Record::sender`].
+    pub senders: Vec<Arc<Sender>>,
+}
+
+impl Batch {
+    /// Number of messages.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is no message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Sum of the raw message lengths (`size.enqueued` of a queue's counters).
+    #[must_use]
+    pub fn raw_bytes(&self) -> u64 {
+        self.records.iter().map(|r| u64::from(r.raw.len)).sum()
+    }
+
+    /// Cuts the batch in two: `self` keeps the first `at` messages, the rest is copied out.
+    /// Only for batches that no parser has touched and only where a queue has room for a part.
+    #[must_use]
+    pub fn split_off(&mut self, at: usize) -> Self {
+        let rest = self.records.split_off(at.min(self.records.len()));
+        let mut bytes = Bytes::default();
+        bytes.reserve(rest.iter().map(|r| r.raw.len as usize).sum());
+        let records = rest
+            .into_iter()
+            .map(|mut record| {
+                let msg_offset = record.msg.start.wrapping_sub(record.raw.start);
+                record.raw = bytes.append(self.bytes.get(record.raw));
+                record.msg.start = record.raw.start.wrapping_add(msg_offset);
+                record
+            })
+            .collect();
+        Self { bytes, records, senders: self.senders.clone() }
+    }
+}
+
+/// A batch under construction; one worker appends to it.
+#[derive(Debug)]
+pub struct Builder {
+    batch: Batch,
+    pool: Arc<Pool>,
+}
+
+impl Builder {
+    /// An empty builder with storage from `pool`.
+    #[must_use]
+    pub fn new(pool: Arc<Pool>) -> Self {
+        Self { batch: pool.take(), pool }
+    }
+
+    /// The bytes, to read into and to append to.
+    pub fn bytes(&mut self) -> &mut Bytes {
+        &mut self.batch.bytes
+    }
+
+    /// Adds a message whose text is already in [`Builder::bytes`].
+    pub fn push(&mut self, raw: Span, received: i64, sender: &Arc<Sender>, flags: Flags) {
+        let index = self.sender_index(sender);
+        self.batch.records.push(Record::unparsed(raw, received, index, flags));
+    }
+
+    /// Adds a message made by the daemon itself, with its fields already set; `record.sender` is filled in.
+    pub fn push_record(&mut self, mut record: Record, sender: &Arc<Sender>) {
+        record.sender = self.sender_index(sender);
+        self.batch.records.push(record);
+    }
+
+    fn sender_index(&mut self, sender: &Arc<Sender>) -> u16 {
+        let senders = &mut self.batch.senders;
+        if !senders.last().is_some_and(|last| Arc::ptr_eq(last, sender)) {
+            senders.push(Arc::clone(sender));
+        }
+        // A batch holds at most BATCH_RECORDS records, and a sender is pushed only with a record.
+        u16::try_from(senders.len() - 1).unwrap_or(u16::MAX)
+    }
+
+    /// Number of messages so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Whether there is no message yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// Whether it is time to [`Builder::seal`]: enough records, or too little room for a receive.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.batch.len() >= limits::BATCH_RECORDS
+            || self.batch.bytes.storage.len() - self.batch.bytes.used < limits::RECV_BYTES_MIN
+    }
+
+    /// Hands the batch out and starts a new one. A batch that uses little of its storage is copied into
+    /// storage of its own size, so that a queue of small batches holds no large buffers.
+    #[must_use]
+    pub fn seal(&mut self) -> Batch {
+        if self.batch.bytes.used * 4 < self.batch.bytes.storage.len() {
+            let small = Batch {
+                bytes: Bytes {
+                    storage: self.batch.bytes.used().to_vec(),
+                    used: self.batch.bytes.used,
+                },
+                records: self.batch.records.clone(),
+                senders: std::mem::take(&mut self.batch.senders),
+            };
+            self.batch.records.clear();
+            self.batch.bytes.used = 0;
+            return small;
+        }
+        std::mem::replace(&mut self.batch, self.pool.take())
+    }
+}
+
+/// Batches with full-size storage, kept for reuse: last in, first out, so the warm one comes back.
+#[derive(Debug, Default)]
+pub struct Pool {
+    free: Mutex<Vec<Batch>>,
+}
+
+impl Pool {
+    /// A batch with [`limits::BATCH_BYTES`] of storage.
+    pub fn take(&self) -> Batch {
+        let reused = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+        reused.unwrap_or_else(|| Batch {
+            bytes: Bytes::with_capacity(limits::BATCH_BYTES),
+            records: Vec::with_capacity(limits::BATCH_RECORDS),
+            senders: Vec::new(),
+        })
+    }
+
+    /// Gives a batch back. Storages of another size, and more than [`limits::POOL_STORAGES`], are freed.
+    pub fn give(&self, mut batch: Batch) {
+        if batch.bytes.storage.len() != limits::BATCH_BYTES {
+            return;
+        }
+        batch.bytes.used = 0;
+        batch.records.clear();
+        batch.senders.clear();
+        let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if free.len() < limits::POOL_STORAGES {
+            free.push(batch);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Who sent a message, and over which input: made once per connection (TCP) or once per address (UDP).
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+/// Resolves an address to a name when somebody first asks for it; implemented by `net::resolver`.
+pub trait Names: Send + Sync {
+    /// The host name of `addr`, or `None` where the address text has to do.
+    /// May wait, for the bounded time of `net::resolver`, for an answer that is under way.
+    fn name(&self, addr: SocketAddr) -> Option<Box<[u8]>>;
+}
+
+/// What all messages of one configured input have in common.
+#[derive(Debug, Default)]
+pub struct InputInfo {
+    /// The `inputname` property.
+    pub name: Box<[u8]>,
+    /// `defaultTZ`, seconds east of UTC: the zone of RFC 3164 times without one.
+    pub default_tz: Option<i32>,
+    /// Whether `fromhost` keeps its case (`preserveCase`).
+    pub preserve_case: bool,
+}
+
+/// The origin of messages: address, name, input.
+pub struct Sender {
+    /// The input that received the messages.
+    pub input: Arc<InputInfo>,
+    /// Peer address as text; `127.0.0.1` for local inputs (`fromhost-ip`).
+    pub ip: Box<[u8]>,
+    /// Peer port as text, empty for local inputs (`fromhost-port`).
+    pub port: Box<[u8]>,
+    addr: Option<SocketAddr>,
+    names: Option<Arc<dyn Names>>,
+    fromhost: OnceLock<Box<[u8]>>,
+}
+
+impl Sender {
+    /// A network peer; `names` resolves `fromhost` on first use, `None` leaves the address.
+    #[must_use]
+    pub fn network(input: Arc<InputInfo>, addr: SocketAddr, names: Option<Arc<dyn Names>>) -> Self {
+        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        Self {
+            input,
+            ip: addr.ip().to_string().into_bytes().into(),
+            port: addr.port().to_string().into_bytes().into(),
+            addr: Some(addr),
+            names,
+            fromhost: OnceLock::new(),
+        }
+    }
+
+    /// The machine itself: local inputs and the daemon's own messages.
+    #[must_use]
+    pub fn local(input: Arc<InputInfo>, hostname: &[u8]) -> Self {
+        Self {
+            input,
+            ip: b"127.0.0.1".as_slice().into(),
+            port: Box::default(),
+            addr: None,
+            names: None,
+            fromhost: OnceLock::from(Box::from(hostname)),
+        }
+    }
+
+    /// The peer's address; `None` for local inputs.
+    #[must_use]
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.addr
+    }
+
+    /// The `fromhost` property: the resolved name, else the address text. Resolved on first use.
+    pub fn fromhost(&self) -> &[u8] {
+        self.fromhost.get_or_init(|| {
+            let name = self.addr.zip(self.names.as_ref()).and_then(|(a, names)| names.name(a));
+            match name {
+                Some(mut name) => {
+                    if !self.input.preserve_case {
+                        name.make_ascii_lowercase();
+                    }
+                    name
+                }
+                None => self.ip.clone(),
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender")
+            .field("ip", &String::from_utf8_lossy(&self.ip))
+            .field("port", &String::from_utf8_lossy(&self.port))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,26 @@
+//! Points in time as syslog writes them: decoding RFC 3164 and RFC 3339 texts, calendar arithmetic, zones.
+//! No clock is read here.
+
+/// The local time zone, as one offset with its span of validity and a way to ask for others.
+#[derive(Clone, Copy, Debug)]
+pub struct Zone {
+    /// Seconds east of UTC within `from..until`.
+    pub offset: i32,
+    /// First second (epoch) for which `offset` is known to hold.
+    pub from: i64,
+    /// First second for which it is not known any more.
+    pub until: i64,
+    /// The offset at any other time (`sys::clock::local_offset`).
+    pub lookup: fn(i64) -> i32,
+}
+
+impl Zone {
+    /// UTC.
+    pub const UTC: Self = Self { offset: 0, from: i64::MIN, until: i64::MAX, lookup: |_| 0 };
+
+    /// Seconds east of UTC at `epoch` seconds.
+    #[must_use]
+    pub fn offset_at(&self, epoch: i64) -> i32 {
+        if epoch >= self.from && epoch < self.until { self.offset } else { (self.lookup)(epoch) }
+    }
+}

@@ -1,0 +1,64 @@
+//! `Msg`: the only way templates, filters and actions see a message.
+
+use super::batch::Batch;
+use super::record::{Field, Record};
+use super::sender::Sender;
+use super::timestamp::Zone;
+
+/// What is the same for all messages of one round of rule evaluation: the time, the zone, the host.
+#[derive(Debug, Clone)]
+pub struct Env {
+    /// Wall clock of the round, microseconds since the epoch (`$now` and friends).
+    pub now: i64,
+    /// The local time zone.
+    pub zone: Zone,
+    /// `$myhostname`.
+    pub hostname: Box<[u8]>,
+    /// Seconds since boot (`$uptime`).
+    pub uptime: u64,
+}
+
+/// A view of one message.
+#[derive(Clone, Copy)]
+pub struct Msg<'a> {
+    /// The batch that holds the message.
+    pub batch: &'a Batch,
+    /// The message's record.
+    pub record: &'a Record,
+    /// The round's environment.
+    pub env: &'a Env,
+}
+
+impl<'a> Msg<'a> {
+    /// The message at `index` of `batch`, if there is one.
+    #[must_use]
+    pub fn at(batch: &'a Batch, index: usize, env: &'a Env) -> Option<Self> {
+        Some(Self { batch, record: batch.records.get(index)?, env })
+    }
+
+    /// The complete message text, after sanitising.
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
+        self.batch.bytes.get(self.record.raw)
+    }
+
+    /// The MSG part.
+    #[must_use]
+    pub fn msg(&self) -> &'a [u8] {
+        self.batch.bytes.get(self.record.msg)
+    }
+
+    /// A header field's text.
+    #[must_use]
+    pub fn field(&self, field: Field) -> &'a [u8] {
+        let start = usize::from(field.start);
+        self.raw().get(start..start + usize::from(field.len)).unwrap_or_default()
+    }
+
+    /// The message's origin.
+    #[must_use]
+    pub fn sender(&self) -> &'a Sender {
+        // Invariant of `Batch`: every record's sender exists.
+        &self.batch.senders[usize::from(self.record.sender)]
+    }
+}

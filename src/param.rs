@@ -1,0 +1,444 @@
+//! Parameters: the tables that describe them, the values they take, the checked arguments of an object.
+//!
+//! A module writes one `static` table of [`Param`]s; checking with did-you-mean, `--help`, the man pages and
+//! the parameter reference are rendered from it. Defaults stand as configuration text and pass through the
+//! same parser as a user's text, so the documented and the real default cannot differ.
+
+/// What a parameter accepts (`spec/config-language.md` section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `on` or `off`, lower case.
+    Bool,
+    /// A number within `min..=max`.
+    Int {
+        /// Smallest accepted value.
+        min: i64,
+        /// Largest accepted value.
+        max: i64,
+    },
+    /// Digits and an optional suffix: `k m g t p e` powers of 1024, `K M G T P E` powers of 1000.
+    Size {
+        /// Smallest accepted value, bytes.
+        min: u64,
+        /// Largest accepted value, bytes.
+        max: u64,
+    },
+    /// A string without white space.
+    Word,
+    /// Exactly one character.
+    Char,
+    /// Any string.
+    Str,
+    /// `["a", "b"]`, or one string.
+    Array,
+    /// Four or five octal digits, the first `0`.
+    FileMode,
+    /// User name, resolved at load.
+    User,
+    /// Group name, resolved at load.
+    Group,
+    /// Facility name or number (0–24; the value is the number, not shifted).
+    Facility,
+    /// Severity name or number (0–7).
+    Severity,
+    /// One of these words, case-insensitive; the value is the word as written here.
+    Choice(&'static [&'static str]),
+    /// Accepted for old configurations; has no effect, and says so.
+    Gone,
+}
+
+impl Kind {
+    /// A number ≥ 0 (`nonneg`).
+    pub const NONNEG: Self = Self::Int { min: 0, max: i64::MAX };
+    /// A number ≥ 1 (`positive`).
+    pub const POSITIVE: Self = Self::Int { min: 1, max: i64::MAX };
+    /// Any number.
+    pub const INT: Self = Self::Int { min: i64::MIN, max: i64::MAX };
+    /// Any size.
+    pub const SIZE: Self = Self::Size { min: 0, max: u64::MAX };
+}
+
+impl Kind {
+    /// Parses configuration text: one element, or several for an array.
+    ///
+    /// # Errors
+    /// The reference's wording, without the parameter's name.
+    pub fn parse(&self, text: &[Vec<u8>]) -> Result<Value, String> {
+        let one = text.first().map(Vec::as_slice).unwrap_or_default();
+        let word = String::from_utf8_lossy(one);
+        match self {
+            Self::Bool => match one {
+                b"on" => Ok(Value::Bool(true)),
+                b"off" => Ok(Value::Bool(false)),
+                _ => Err("must be \"on\" or \"off\" but is neither. Results unpredictable.".into()),
+            },
+            Self::Int { .. } | Self::User | Self::Group | Self::Facility | Self::Severity => {
+                word.parse().map(Value::Int).map_err(|_| format!("'{word}' is not a number"))
+            }
+            Self::FileMode => {
+                i64::from_str_radix(&word, 8).map(Value::Int).map_err(|e| e.to_string())
+            }
+            Self::Size { .. } => {
+                let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+                let unit: u64 = match &word[digits.len()..] {
+                    "k" => 1 << 10,
+                    "m" => 1 << 20,
+                    "g" => 1 << 30,
+                    _ => 1,
+                };
+                digits.parse::<u64>().map(|n| Value::Size(n * unit)).map_err(|e| e.to_string())
+            }
+            Self::Choice(words) => words
+                .iter()
+                .find(|w| w.eq_ignore_ascii_case(&word))
+                .map(|w| Value::Choice(w))
+                .ok_or_else(|| format!("must be one of {}", words.join(", "))),
+            Self::Array => Ok(Value::Array(text.to_vec())),
+            Self::Word | Self::Char | Self::Str | Self::Gone => Ok(Value::Str(one.to_vec())),
+        }
+    }
+}
+
+/// How far a parameter is supported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// Obeyed.
+    Full,
+    /// Known to rsyslog, not yet here: giving it another value than the default is an error that says so.
+    Missing,
+    /// Obeyed, but deprecated: giving it warns with this advice.
+    Deprecated(&'static str),
+}
+
+/// One row of a module's parameter table.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Name, as documented (matched without regard to case).
+    pub name: &'static str,
+    /// Other accepted spellings.
+    pub aliases: &'static [&'static str],
+    /// What it accepts.
+    pub kind: Kind,
+    /// Default, as configuration text; `None` is "not set".
+    pub default: Option<&'static str>,
+    /// One sentence: what it means, with the unit.
+    pub doc: &'static str,
+    /// The legacy `$` directive that sets it, without the `$`.
+    pub legacy: Option<&'static str>,
+    /// Whether the object cannot exist without it.
+    pub required: bool,
+    /// How far it is supported.
+    pub support: Support,
+}
+
+impl Param {
+    /// A fully supported optional parameter.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        kind: Kind,
+        default: Option<&'static str>,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            kind,
+            default,
+            doc,
+            legacy: None,
+            required: false,
+            support: Support::Full,
+        }
+    }
+
+    /// A parameter without which the object is not created.
+    #[must_use]
+    pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        let mut param = Self::new(name, kind, None, doc);
+        param.required = true;
+        param
+    }
+
+    /// With its legacy directive (without `$`).
+    #[must_use]
+    pub const fn legacy(mut self, directive: &'static str) -> Self {
+        self.legacy = Some(directive);
+        self
+    }
+
+    /// With other accepted spellings.
+    #[must_use]
+    pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Known to rsyslog but not implemented here yet.
+    #[must_use]
+    pub const fn missing(mut self) -> Self {
+        self.support = Support::Missing;
+        self
+    }
+
+    /// Obeyed but deprecated, with the advice to give.
+    #[must_use]
+    pub const fn deprecated(mut self, advice: &'static str) -> Self {
+        self.support = Support::Deprecated(advice);
+        self
+    }
+
+    /// Whether `name` is this parameter's name or an alias.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+            || self.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A checked value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Of [`Kind::Bool`].
+    Bool(bool),
+    /// Of [`Kind::Int`], [`Kind::Facility`], [`Kind::Severity`], [`Kind::FileMode`], [`Kind::User`], [`Kind::Group`].
+    Int(i64),
+    /// Of [`Kind::Size`].
+    Size(u64),
+    /// Of [`Kind::Word`], [`Kind::Str`], [`Kind::Char`].
+    Str(Vec<u8>),
+    /// Of [`Kind::Choice`]: the word as the table writes it.
+    Choice(&'static str),
+    /// Of [`Kind::Array`].
+    Array(Vec<Vec<u8>>),
+}
+
+/// Something wrong with an object that its own `build` found; `config` adds file, line and column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The parameter at fault; the position is taken from it.
+    pub param: Option<&'static str>,
+    /// The reference's wording where it has one.
+    pub text: String,
+    /// The reference's return code, shown as `[v… try https://www.rsyslog.com/e/<code> ]`.
+    pub code: Option<u16>,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// A warning leaves the object in place and the configuration clean.
+    pub warning: bool,
+}
+
+impl Problem {
+    /// An error of the object as a whole.
+    #[must_use]
+    pub fn error(text: impl Into<String>) -> Self {
+        Self { param: None, text: text.into(), code: None, help: None, warning: false }
+    }
+    /// A warning.
+    #[must_use]
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self { warning: true, ..Self::error(text) }
+    }
+    /// At this parameter.
+    #[must_use]
+    pub fn at(mut self, param: &'static str) -> Self {
+        self.param = Some(param);
+        self
+    }
+    /// With the reference's return code.
+    #[must_use]
+    pub fn code(mut self, code: u16) -> Self {
+        self.code = Some(code);
+        self
+    }
+    /// With advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// The checked arguments of one object: a value, or none, for each row of its tables.
+///
+/// Getters take the parameter's documented name; asking for a name that is in none of the tables, or for
+/// another kind than the table says, is a programmer's error and panics (the tests of every module ask for all).
+#[derive(Clone, Debug, Default)]
+pub struct Args {
+    rows: Vec<(&'static Param, Option<Value>, bool)>,
+}
+
+impl Args {
+    /// All defaults of `tables`.
+    ///
+    /// # Panics
+    /// When a default does not parse, which the table tests would have found.
+    #[must_use]
+    pub fn defaults(tables: &[&'static [Param]]) -> Self {
+        let row = |param: &'static Param| {
+            let value = param.default.map(|text| {
+                let parsed = param.kind.parse(&[text.as_bytes().to_vec()]);
+                parsed.unwrap_or_else(|why| panic!("default of {}: {why}", param.name))
+            });
+            (param, value, false)
+        };
+        Self { rows: tables.iter().flat_map(|t| t.iter()).map(row).collect() }
+    }
+
+    /// The table row of `name` (or alias), if there is one.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&'static Param> {
+        self.rows.iter().map(|row| row.0).find(|p| p.is(name))
+    }
+
+    /// All table rows.
+    pub fn params(&self) -> impl Iterator<Item = &'static Param> {
+        self.rows.iter().map(|row| row.0)
+    }
+
+    /// Sets a value given by the user.
+    pub fn set(&mut self, name: &str, value: Value) {
+        let row = self.row_mut(name);
+        row.1 = Some(value);
+        row.2 = true;
+    }
+
+    /// Sets a value as if it were the default (inheritance from module(), legacy directives).
+    pub fn set_default(&mut self, name: &str, value: Option<Value>) {
+        let row = self.row_mut(name);
+        if !row.2 {
+            row.1 = value;
+        }
+    }
+
+    /// Whether the user has given this parameter.
+    #[must_use]
+    pub fn given(&self, name: &str) -> bool {
+        self.row(name).2
+    }
+
+    /// The value, given or default.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.row(name).1.as_ref()
+    }
+
+    /// Of a [`Kind::Bool`]; unset is `false`.
+    #[must_use]
+    pub fn bool(&self, name: &str) -> bool {
+        matches!(self.value(name), Some(Value::Bool(true)))
+    }
+
+    /// Of a numeric kind.
+    #[must_use]
+    pub fn int(&self, name: &str) -> Option<i64> {
+        match self.value(name) {
+            Some(Value::Int(n)) => Some(*n),
+            None => None,
+            Some(other) => panic!("{name} is not a number but {other:?}"),
+        }
+    }
+
+    /// Of a numeric kind, as a count: a value outside `T` becomes the nearest one.
+    #[must_use]
+    pub fn count(&self, name: &str) -> Option<usize> {
+        self.int(name).map(|n| usize::try_from(n.max(0)).unwrap_or(usize::MAX))
+    }
+
+    /// Of a [`Kind::Size`].
+    #[must_use]
+    pub fn size(&self, name: &str) -> Option<u64> {
+        match self.value(name) {
+            Some(Value::Size(n)) => Some(*n),
+            None => None,
+            Some(other) => panic!("{name} is not a size but {other:?}"),
+        }
+    }
+
+    /// Of a string kind.
+    #[must_use]
+    pub fn str(&self, name: &str) -> Option<&[u8]> {
+        match self.value(name) {
+            Some(Value::Str(text)) => Some(text),
+            Some(Value::Choice(word)) => Some(word.as_bytes()),
+            None => None,
+            Some(other) => panic!("{name} is not a string but {other:?}"),
+        }
+    }
+
+    /// Of a string kind, for messages: invalid UTF-8 is replaced.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.str(name).map(|s| String::from_utf8_lossy(s).into_owned())
+    }
+
+    /// Of a [`Kind::Choice`].
+    #[must_use]
+    pub fn choice(&self, name: &str) -> Option<&'static str> {
+        match self.value(name) {
+            Some(Value::Choice(word)) => Some(word),
+            None => None,
+            Some(other) => panic!("{name} is not a choice but {other:?}"),
+        }
+    }
+
+    /// Of a [`Kind::Array`].
+    #[must_use]
+    pub fn array(&self, name: &str) -> Option<&[Vec<u8>]> {
+        match self.value(name) {
+            Some(Value::Array(items)) => Some(items),
+            None => None,
+            Some(other) => panic!("{name} is not an array but {other:?}"),
+        }
+    }
+
+    fn row(&self, name: &str) -> &(&'static Param, Option<Value>, bool) {
+        let row = self.rows.iter().find(|row| row.0.is(name));
+        row.unwrap_or_else(|| panic!("no parameter {name} in the object's tables"))
+    }
+
+    fn row_mut(&mut self, name: &str) -> &mut (&'static Param, Option<Value>, bool) {
+        let row = self.rows.iter_mut().find(|row| row.0.is(name));
+        row.unwrap_or_else(|| panic!("no parameter {name} in the object's tables"))
+    }
+}
+
+/// What a module is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// `im…`
+    Input,
+    /// `om…`
+    Output,
+    /// `pm…`
+    Parser,
+    /// `mm…`
+    Modifier,
+    /// `fm…`
+    Function,
+}
+
+/// The static descriptor every module file opens with.
+#[derive(Clone, Copy, Debug)]
+pub struct Module {
+    /// Name without `builtin:`, e.g. `imtcp`, `omfile`.
+    pub name: &'static str,
+    /// What it is.
+    pub class: Class,
+    /// Whether it is there without `module(load=…)`.
+    pub builtin: bool,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Parameters of `module(load="<name>" …)`.
+    pub module_params: &'static [Param],
+    /// Parameters of `input(type="<name>" …)`, `action(type=…)`, `parser(type=…)`; those of the core
+    /// (`action.*`, `queue.*`) are in their own tables.
+    pub params: &'static [Param],
+    /// The legacy directive that creates an object with the settings given so far, and the parameter its
+    /// argument goes to: `Some(("InputTCPServerRun", "port"))`.
+    pub legacy_create: Option<(&'static str, &'static str)>,
+    /// Counters: name and one sentence.
+    pub counters: &'static [(&'static str, &'static str)],
+    /// Complete configurations; each one must load.
+    pub examples: &'static [&'static str],
+}

@@ -1,0 +1,2 @@
+//! The only place with `unsafe`: one small file per kernel or C library facility.
+#![allow(unsafe_code, reason = "this folder is the fence around it")]
