@@ -15,7 +15,9 @@ pub fn legacy(object: &Object) -> String {
         // Gauges print as signed integers, as the reference does.
         let _ = match style {
             Style::Counter => write!(line, "{name}={} ", cell.get()),
-            Style::Gauge => write!(line, "{name}={} ", cell.get().cast_signed()),
+            Style::Gauge => {
+                write!(line, "{name}={} ", i64::from_ne_bytes(cell.get().to_ne_bytes()))
+            }
         };
     }
     line
