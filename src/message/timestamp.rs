@@ -1,6 +1,8 @@
 //! Points in time as syslog writes them: decoding RFC 3164 and RFC 3339 texts, calendar arithmetic, zones.
 //! No clock is read here.
 
+const QUARTER_HOUR_SECONDS: i64 = 15 * 60;
+
 /// The local time zone, as one offset with its span of validity and a way to ask for others.
 #[derive(Clone, Copy, Debug)]
 pub struct Zone {
@@ -17,6 +19,14 @@ pub struct Zone {
 impl Zone {
     /// UTC.
     pub const UTC: Self = Self { offset: 0, from: i64::MIN, until: i64::MAX, lookup: |_| 0 };
+
+    /// The zone around `now` (epoch seconds). `lookup` is asked once; its answer holds for the quarter of an
+    /// hour around `now`, because zones change their offset only at a whole quarter of an hour of UTC.
+    #[must_use]
+    pub fn at(now: i64, lookup: fn(i64) -> i32) -> Self {
+        let from = now - now.rem_euclid(QUARTER_HOUR_SECONDS);
+        Self { offset: lookup(now), from, until: from + QUARTER_HOUR_SECONDS, lookup }
+    }
 
     /// Seconds east of UTC at `epoch` seconds.
     #[must_use]

@@ -1,0 +1,52 @@
+//! The clocks: wall time and the local zone. The only readers of time outside tests; the data path reads
+//! once per batch. For spans of time use `std::time::Instant`.
+
+use std::mem::MaybeUninit;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Wall clock, microseconds since the epoch.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "this is the function that others are sent to")]
+pub fn now_usec() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Wall clock, whole seconds since the epoch.
+#[must_use]
+pub fn now_secs() -> i64 {
+    now_usec() / 1_000_000
+}
+
+/// The local zone's offset at `epoch` seconds, in seconds east of UTC; obeys `TZ`.
+/// Costs a lock inside the C library: ask once per batch (`message::Zone` keeps the answer).
+#[must_use]
+pub fn local_offset(epoch: i64) -> i32 {
+    let mut broken_down = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are valid for the call; localtime_r keeps neither.
+    let filled = unsafe { libc::localtime_r(&raw const epoch, broken_down.as_mut_ptr()) };
+    if filled.is_null() {
+        return 0; // the year does not fit `int`
+    }
+    // SAFETY: localtime_r has filled the struct; it was zeroed before, so every field is initialised.
+    let broken_down = unsafe { broken_down.assume_init() };
+    i32::try_from(broken_down.tm_gmtoff).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_clock_is_after_2020_and_in_microseconds() {
+        assert!(now_usec() > 1_577_836_800_000_000);
+        assert!((now_secs() - now_usec() / 1_000_000).abs() <= 1);
+    }
+
+    #[test]
+    fn offset_is_within_a_day_and_survives_absurd_times() {
+        for epoch in [0, now_secs(), -1, i64::MAX, i64::MIN] {
+            assert!(local_offset(epoch).abs() < 26 * 3600, "{epoch}");
+        }
+    }
+}
