@@ -18,11 +18,13 @@ pub enum IpProtocol {
     V6Only,
 }
 
-/// What the daemon lends an input.
+/// What the daemon lends an `input()` statement.
 #[derive(Clone)]
 pub struct InputEnv {
-    /// Where sealed batches go: the input's ruleset.
+    /// Where sealed batches go: the input's ruleset, or the default one where `ruleset` names none that exists.
     pub submit: Arc<dyn Submit>,
+    /// Whether `submit` is what `ruleset` asked for; where not, the input reports it in its own words.
+    pub ruleset_found: bool,
     /// Storage for builders.
     pub pool: Arc<Pool>,
     /// Reverse DNS; `None` with `net.enableDNS="off"`.
@@ -37,13 +39,16 @@ pub struct InputEnv {
     pub hostname: Arc<[u8]>,
 }
 
-/// A configured input. Life: build → `open` (sockets bound, before privileges are dropped) → `start` → stop.
+/// All inputs of one module: its `module()` statement and every `input()` statement that names it, because
+/// some modules serve all of them with the same threads.
+/// Life: build → `add` each → `open` (sockets bound, before privileges are dropped) → `start` → stop.
 pub trait Input: Send {
-    /// Binds the sockets. An input of which no socket could be bound reports why and is left out.
-    ///
-    /// # Errors
-    /// One problem per socket that could not be bound; the input is usable if `Ok`.
-    fn open(&mut self) -> Result<Vec<Problem>, Vec<Problem>>;
+    /// Takes in one `input()` statement and says what is wrong with it. The module decides which errors cost
+    /// the statement and which only a setting. Touches nothing outside: a configuration check ends here.
+    fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem>;
+
+    /// Binds the sockets of all statements. What could not be bound is reported and left out.
+    fn open(&mut self) -> Vec<Problem>;
 
     /// Starts the threads.
     ///
@@ -60,15 +65,15 @@ pub trait Running: Send {
     fn join(self: Box<Self>);
 }
 
-/// Makes an input from its arguments and those of its `module()` statement.
-pub type Build = fn(&Args, &Args, &InputEnv) -> Result<Box<dyn Input>, Vec<Problem>>;
+/// Makes a module's inputs, none yet, from the arguments of its `module()` statement; says what is wrong with those.
+pub type Build = fn(&Args) -> (Box<dyn Input>, Vec<Problem>);
 
 /// An input module: its descriptor and its constructor.
 #[derive(Clone, Copy)]
 pub struct InputKind {
     /// The parameter tables and documentation.
     pub module: &'static Module,
-    /// Makes an instance: `build(input arguments, module arguments, environment)`.
+    /// Makes the module's inputs.
     pub build: Build,
 }
 

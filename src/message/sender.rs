@@ -8,6 +8,9 @@ pub trait Names: Send + Sync {
     /// The host name of `addr`, or `None` where the address text has to do.
     /// May wait, for the bounded time of `net::resolver`, for an answer that is under way.
     fn name(&self, addr: SocketAddr) -> Option<Box<[u8]>>;
+
+    /// Says that the name of `addr` will soon be asked for. Never waits.
+    fn prefetch(&self, _addr: SocketAddr) {}
 }
 
 /// What all messages of one configured input have in common.
@@ -39,6 +42,9 @@ impl Sender {
     #[must_use]
     pub fn network(input: Arc<InputInfo>, addr: SocketAddr, names: Option<Arc<dyn Names>>) -> Self {
         let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        if let Some(names) = &names {
+            names.prefetch(addr);
+        }
         Self {
             input,
             ip: addr.ip().to_string().into_bytes().into(),
