@@ -16,6 +16,7 @@ pub mod message;
 pub mod param;
 pub mod stats;
 
+pub mod config;
 pub mod template;
 
 pub mod actions;

@@ -28,6 +28,8 @@ pub const HEADER_BYTES: usize = u16::MAX as usize;
 pub const INCLUDE_DEPTH: usize = 32;
 /// Levels of nested blocks and parentheses in the configuration language.
 pub const NESTING_DEPTH: usize = 128;
+/// Levels of nested operators and calls in one expression; `a or b or c` is one level.
+pub const EXPRESSION_DEPTH: usize = 256;
 /// Bytes of one configuration file.
 pub const CONFIG_BYTES: usize = 64 * 1024 * 1024;
 /// Levels of nested `call` (`spec/config-language.md` section 9).

@@ -1,0 +1,308 @@
+//! What is wrong with a configuration, where, and what to write instead.
+//!
+//! A diagnostic is printed as the reference prints it, so that scripts that look for its text still find it,
+//! and is followed by the place and the help:
+//! ```text
+//! rsyslogd: error during parsing file F, on or before line 3: parameter 'prot' not known … [v8.2608.0 try https://www.rsyslog.com/e/2207 ]
+//!   --> F:3:20
+//!    |
+//!  3 | input(type="imtcp" prot="514")
+//!    |                    ^^^^
+//!    = help: did you mean 'port'?
+//! ```
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::ast::Span;
+use super::source::Source;
+use crate::limits;
+use crate::param::Problem;
+
+/// The version of the reference whose language and messages these are.
+pub const REFERENCE_VERSION: &str = "8.2608.0";
+
+/// How bad it is: any error makes `-N1` exit with 1 and trips `abortOnUncleanConfig`; a warning does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Something is left out or not as the text says.
+    Error,
+    /// Works, but may not be meant.
+    Warning,
+}
+
+/// Which of the reference's message forms the first line takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `error during parsing file F, on or before line N: …`
+    Parsing,
+    /// `error during config processing: …`
+    Processing,
+    /// The bare text.
+    Plain,
+}
+
+/// One finding.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// Form of the first line.
+    pub shape: Shape,
+    /// The reference's wording where it has one.
+    pub text: String,
+    /// The reference's return code; `None` for its messages without one.
+    pub code: Option<u16>,
+    /// Where.
+    pub span: Option<Span>,
+    /// The line to name in a [`Shape::Parsing`] message when it is not that of the span.
+    pub line: Option<u32>,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error of the reference's "error during parsing file" form (code 2207) at `span`.
+    #[must_use]
+    pub fn parsing(span: Span, text: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            shape: Shape::Parsing,
+            text: text.into(),
+            code: Some(2207),
+            span: Some(span),
+            line: None,
+            help: None,
+        }
+    }
+
+    /// An error whose first line is the bare text, without a code.
+    #[must_use]
+    pub fn plain(span: Span, text: impl Into<String>) -> Self {
+        Self { shape: Shape::Plain, code: None, ..Self::parsing(span, text) }
+    }
+
+    /// What a module found wrong with its object; `at` is the place of the parameter it names.
+    #[must_use]
+    pub fn from_problem(problem: &Problem, at: Span) -> Self {
+        Self {
+            severity: if problem.warning { Severity::Warning } else { Severity::Error },
+            code: problem.code,
+            help: problem.help.clone(),
+            ..Self::plain(at, problem.text.clone())
+        }
+    }
+
+    /// As a warning.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// With this code.
+    #[must_use]
+    pub fn code(mut self, code: u16) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// With advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// With advice, if there is any.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// Naming this line instead of the span's.
+    #[must_use]
+    pub fn line(mut self, line: u32) -> Self {
+        self.line = Some(line);
+        self
+    }
+}
+
+/// All findings of one run, with the sources to show them in.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    sources: Vec<Arc<Source>>,
+    dropped: usize,
+    errors: usize,
+}
+
+impl Diagnostics {
+    /// Adds one; beyond [`limits::DIAGNOSTICS`] they are only counted.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if diagnostic.severity == Severity::Error {
+            self.errors += 1;
+        }
+        if self.list.len() < limits::DIAGNOSTICS {
+            self.list.push(diagnostic);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Makes a source known, and returns its index for [`Span::file`].
+    ///
+    /// # Errors
+    /// When there are more sources than a span can number.
+    pub fn add_source(&mut self, source: Arc<Source>) -> Result<u16, Arc<Source>> {
+        let Ok(index) = u16::try_from(self.sources.len()) else { return Err(source) };
+        self.sources.push(source);
+        Ok(index)
+    }
+
+    /// The source a span points into.
+    #[must_use]
+    pub fn source(&self, span: Span) -> Option<&Arc<Source>> {
+        self.sources.get(usize::from(span.file))
+    }
+
+    /// Whether any finding is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// Whether there is no finding at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The findings in the order they were made.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.list.iter()
+    }
+
+    /// All findings as text for standard error.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        for diagnostic in &self.list {
+            self.render_one(diagnostic, &mut out);
+        }
+        if self.dropped > 0 {
+            let _ = writeln!(out, "rsyslogd: {} more messages are not shown", self.dropped);
+        }
+        out
+    }
+
+    /// The reference's line of one finding, without `rsyslogd: ` before and the version behind.
+    #[must_use]
+    pub fn headline(&self, diagnostic: &Diagnostic) -> String {
+        let severity = match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let text = &diagnostic.text;
+        match (diagnostic.shape, diagnostic.span) {
+            (Shape::Plain, _) => text.clone(),
+            (Shape::Parsing, Some(span)) => {
+                let line = diagnostic.line.unwrap_or(span.line);
+                let file = self.source(span).map_or("(null)", |source| source.name());
+                format!("{severity} during parsing file {file}, on or before line {line}: {text}")
+            }
+            _ => format!("{severity} during config processing: {text}"),
+        }
+    }
+
+    fn render_one(&self, diagnostic: &Diagnostic, out: &mut String) {
+        let _ = write!(out, "rsyslogd: {} [v{REFERENCE_VERSION}", self.headline(diagnostic));
+        if let Some(code) = diagnostic.code {
+            let _ = write!(out, " try https://www.rsyslog.com/e/{code} ");
+        }
+        out.push_str("]\n");
+        let shown = diagnostic.span.and_then(|span| Some((span, self.source(span)?)));
+        let gutter = shown.map_or(1, |(span, _)| span.line.to_string().len());
+        if let Some((span, source)) = shown {
+            let (line, column) = source.line_at(span.offset);
+            let _ = writeln!(out, "  --> {}:{}:{column}", source.name(), span.line);
+            let _ = writeln!(out, " {:gutter$} |", "");
+            let _ = writeln!(out, " {:gutter$} | {line}", span.line);
+            let indent: String =
+                line.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let room = line.chars().count().saturating_sub(column - 1).max(1);
+            let carets = (span.len as usize).clamp(1, room);
+            let _ = writeln!(out, " {:gutter$} | {indent}{}", "", "^".repeat(carets));
+        }
+        if let Some(help) = &diagnostic.help {
+            let _ = writeln!(out, " {:gutter$} = help: {help}", "");
+        }
+    }
+}
+
+/// The name in `known` that `word` was probably meant to be.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_ascii_lowercase();
+    let allowed = match word.len() {
+        0..=2 => 1,
+        3..=5 => 2,
+        _ => 3,
+    };
+    known
+        .into_iter()
+        .map(|name| (distance(&word, &name.to_ascii_lowercase()), name))
+        .filter(|(distance, name)| *distance <= allowed && *distance < name.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// `did you mean 'x'?`, if something is near.
+#[must_use]
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(word, known).map(|name| format!("did you mean '{name}'?"))
+}
+
+/// Optimal string alignment distance: insertions, deletions, replacements and swapped neighbours.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len().abs_diff(b.len()) > 3 || a.len() > 64 {
+        return usize::MAX;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, &x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, &y) in b.iter().enumerate() {
+            let mut best = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
+                best = best.min(before[j - 1] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_names() {
+        let known = ["port", "address", "name", "ruleset", "startswith", "contains"];
+        let cases = [
+            ("prot", Some("port")),
+            ("Adress", Some("address")),
+            ("contians", Some("contains")),
+            ("rulset", Some("ruleset")),
+            ("zzzz", None),
+            ("", None),
+        ];
+        for (word, expect) in cases {
+            assert_eq!(nearest(word, known), expect, "{word}");
+        }
+    }
+}
