@@ -10,6 +10,7 @@
 //! ```
 
 pub mod limits;
+pub mod sync;
 pub mod sys;
 
 pub mod message;

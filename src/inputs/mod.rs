@@ -6,17 +6,7 @@ use crate::message::{InputInfo, Names, Pool, Submit};
 use crate::param::{Args, Module, Problem};
 use crate::stats;
 
-/// Which address families sockets are opened for (`global(net.ipprotocol=…)`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IpProtocol {
-    /// Both.
-    #[default]
-    Unspecified,
-    /// IPv4.
-    V4Only,
-    /// IPv6.
-    V6Only,
-}
+pub use crate::sys::socket::IpProtocol;
 
 /// What the daemon lends an `input()` statement.
 #[derive(Clone)]

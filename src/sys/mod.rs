@@ -2,4 +2,6 @@
 #![allow(unsafe_code, reason = "this folder is the fence around it")]
 
 pub mod clock;
+pub mod epoll;
 pub mod process;
+pub mod socket;
