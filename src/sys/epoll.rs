@@ -73,11 +73,10 @@ impl Epoll {
     ) -> io::Result<&'a [Report]> {
         let room = i32::try_from(buffer.len()).unwrap_or(i32::MAX);
         // Rounded up, so that a deadline has passed when the wait is over.
-        let millis =
-            timeout.map_or(-1, |t| i32::try_from(t.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
+        let millis = timeout
+            .map_or(-1, |t| i32::try_from(t.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
         // SAFETY: the kernel writes at most `room` reports, which is the buffer's length or less.
-        let n =
-            unsafe { libc::epoll_wait(self.0.as_raw_fd(), buffer.as_mut_ptr(), room, millis) };
+        let n = unsafe { libc::epoll_wait(self.0.as_raw_fd(), buffer.as_mut_ptr(), room, millis) };
         match usize::try_from(n) {
             Ok(n) => Ok(buffer.get(..n).unwrap_or_default()),
             Err(_) => match io::Error::last_os_error() {
