@@ -18,5 +18,5 @@ pub use batch::{Batch, Builder, Bytes, Pool};
 pub use record::{Field, Flags, NO_VARS, Record, Span};
 pub use sender::{InputInfo, Names, Sender};
 pub use submit::{FlowControl, Submit};
-pub use timestamp::Zone;
+pub use timestamp::{Sign, Time, Zone};
 pub use view::{Env, Msg};

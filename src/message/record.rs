@@ -65,7 +65,8 @@ impl Flags {
     pub const INTERNAL: Self = Self(1 << 4);
     /// [`Record::timestamp`] holds a time; otherwise the reception time counts.
     pub const HAS_TIMESTAMP: Self = Self(1 << 5);
-    /// [`Record::host`] holds the host name; otherwise it is the sender's name.
+    /// [`Record::host`] holds the host name; otherwise it is the sender's name. An RFC 5424 message
+    /// without it ended in a bad timestamp: its other fields are not empty but absent.
     pub const HAS_HOST: Self = Self(1 << 6);
     /// A module that reports success has parsed the message (`parsesuccess` is `OK`).
     pub const PARSE_OK: Self = Self(1 << 7);
@@ -126,7 +127,8 @@ pub struct Record {
     pub version: u8,
     /// Length of the program name: a prefix of `tag` (version 0) or of `app` (version 1).
     pub program_len: u16,
-    /// The header's timestamp text (see [`Flags::HAS_TIMESTAMP`]).
+    /// The header's timestamp (see [`Flags::HAS_TIMESTAMP`]): the bytes `Time::decode` takes, with the colon and
+    /// the blank that end it.
     pub timestamp: Field,
     /// HOSTNAME (see [`Flags::HAS_HOST`]).
     pub host: Field,
