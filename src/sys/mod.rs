@@ -3,5 +3,6 @@
 
 pub mod clock;
 pub mod epoll;
+pub mod mmsg;
 pub mod process;
 pub mod socket;
