@@ -4,7 +4,11 @@
 //! rules ── push(msg) ──► retry (state, once-only options) ──► OutputWorker.push: render into own buffer
 //! end of batch ────────► retry ──► OutputWorker.commit: one write
 //! ```
+//!
+//! The ledger of an action is `pushed = written + lost`: an output hands every message it gives up to a
+//! [`Lost`] sink, whatever the reason, and never drops one otherwise.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::message::Msg;
@@ -12,48 +16,89 @@ use crate::param::{Args, Module, Problem};
 use crate::stats;
 use crate::template::Template;
 
-/// Why an output could not take a message or a batch (`spec/queues-actions.md` section 6.3).
-#[derive(Debug)]
-pub enum Failure {
-    /// The output is not there now; try again later. The text says path or peer, errno and user id.
-    Suspend(String),
+pub mod file;
+
+/// What a failure means for the messages behind it (`spec/queues-actions.md` section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The output is not there now; try again later.
+    Suspend,
     /// This message cannot be delivered, others can.
-    Data(String),
+    Data,
     /// The output will never work again (until HUP or restart).
-    Disable(String),
+    Disable,
 }
+
+/// Why an output could not take a message or a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What it means for the action.
+    pub effect: Effect,
+    /// The reference's return code, absolute value.
+    pub code: u16,
+    /// For the operator: path or peer, error text, errno and user id.
+    pub text: String,
+}
+
+impl Failure {
+    /// The output may come back.
+    pub fn suspend(code: u16, text: impl Into<String>) -> Self {
+        Self { effect: Effect::Suspend, code, text: text.into() }
+    }
+    /// One message is at fault.
+    pub fn data(code: u16, text: impl Into<String>) -> Self {
+        Self { effect: Effect::Data, code, text: text.into() }
+    }
+    /// The output will not come back.
+    pub fn disable(code: u16, text: impl Into<String>) -> Self {
+        Self { effect: Effect::Disable, code, text: text.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Takes the messages an output gives up: why, and the rendered text. It counts and keeps the error file.
+pub type Lost<'a> = dyn FnMut(&Failure, &[u8]) + 'a;
 
 /// A configured output, shared by all threads that run its action.
 pub trait Output: Send + Sync {
     /// The part one thread owns: its buffer, its transaction.
-    fn worker(&self) -> Box<dyn OutputWorker>;
+    fn worker(self: Arc<Self>) -> Box<dyn OutputWorker>;
     /// HUP: close or reopen files. Must not wait for a write that is under way in another thread.
     fn hup(&self) {}
     /// Once a second from the control thread: idle closes, interval flushes. Must not block.
     fn tick(&self, _now_seconds: i64) {}
+    /// After the last worker has committed: writes out what is buffered beyond a commit.
+    fn close(&self) {}
 }
 
 /// One thread's end of an output.
 pub trait OutputWorker: Send {
     /// Renders `msg` into the worker's own buffer. Does no I/O where it can be left to `commit`.
+    /// A message that can never be delivered goes to `lost`, and the result is `Ok`.
     ///
     /// # Errors
-    /// See [`Failure`]; the message is not taken then.
-    fn push(&mut self, msg: &Msg<'_>) -> Result<(), Failure>;
+    /// `Suspend` or `Disable`; the message is not taken then.
+    fn push(&mut self, msg: &Msg<'_>, lost: &mut Lost<'_>) -> Result<(), Failure>;
 
-    /// Writes out all pushed messages.
+    /// Writes out all pushed messages. Those that can never be delivered go to `lost`.
     ///
     /// # Errors
-    /// See [`Failure`]; what was not written stays in the worker, and a later `commit` goes on with it.
-    fn commit(&mut self) -> Result<(), Failure>;
+    /// `Suspend` or `Disable`; what was not written stays in the worker, and a later `commit` goes on
+    /// exactly there.
+    fn commit(&mut self, lost: &mut Lost<'_>) -> Result<(), Failure>;
 
-    /// How many pushed messages are not written yet.
+    /// How many pushed messages are neither written nor lost yet.
     fn pending(&self) -> usize;
 
-    /// Drops what is pending; `dropped` is called with each dropped message's rendered text.
-    fn discard(&mut self, dropped: &mut dyn FnMut(&[u8]));
+    /// Gives up all pending messages because of `why`.
+    fn discard(&mut self, why: &Failure, lost: &mut Lost<'_>);
 
-    /// Whether the output works again after `Failure::Suspend`.
+    /// Whether the output works again after a suspension.
     ///
     /// # Errors
     /// Still not.
@@ -69,6 +114,20 @@ pub struct OutputEnv<'a> {
     pub stats: Arc<stats::Set>,
     /// `maxMessageSize`, bytes.
     pub message_bytes: usize,
+}
+
+impl OutputEnv<'_> {
+    /// The template an action names, as its `index`th.
+    ///
+    /// # Errors
+    /// The reference's diagnostic for an unknown template.
+    pub fn template_or_problem(&self, index: usize, name: &[u8]) -> Result<Arc<Template>, Problem> {
+        (self.template)(name).ok_or_else(|| {
+            let name = String::from_utf8_lossy(name);
+            let text = format!(" Could not find template {index} '{name}' - action disabled");
+            Problem::error(text).code(3003)
+        })
+    }
 }
 
 /// Makes an output from its arguments and those of its `module()` statement.

@@ -1,0 +1,319 @@
+//! One output file, shared by all threads that write to it: open, write, rotate, close.
+//!
+//! A thread takes the lock once per batch. HUP never waits for it: it raises the generation, closes what
+//! nobody is writing to, and whoever writes closes the file himself when he is done. A line that a failing
+//! disk took only in part is kept here ([`Torn`]), so that it is completed and never written twice.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use super::lines::Lines;
+use super::open::{self, Creation};
+use super::rotate::Rotation;
+use crate::actions::Failure;
+
+/// What all files of one action have in common.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// Owners, modes, links.
+    pub(super) creation: Creation,
+    /// Whether each batch is forced to disk.
+    pub(super) sync: bool,
+    /// Bytes gathered before a write; 0 writes at each commit.
+    pub(super) gather: usize,
+    /// The size limit.
+    pub(super) rotation: Option<Rotation>,
+    /// Raised by HUP. `Relaxed` is enough: a writer that misses it by one batch finds it at the next, and
+    /// the closing itself is ordered by the file's lock.
+    pub(super) generation: AtomicU64,
+}
+
+impl Settings {
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+}
+
+/// A file that is open, or will be at the next write.
+#[derive(Debug)]
+pub(super) struct Stream {
+    path: PathBuf,
+    settings: Arc<Settings>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: Option<Open>,
+    torn: Option<Torn>,
+    /// Lines gathered for a larger write.
+    gathered: Lines,
+    chown_reported: bool,
+    /// The generation in which the size limit could not be enforced: nothing is written in it any more.
+    stopped: Option<u64>,
+    /// Whether something was written since the last look, and the second of the look that saw it.
+    wrote: bool,
+    used: i64,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    generation: u64,
+}
+
+/// A line cut in two by an error.
+#[derive(Debug)]
+struct Torn {
+    line: Vec<u8>,
+    /// How many bytes of it are written.
+    done: usize,
+    /// Device and inode of the file they are in.
+    file: (u64, u64),
+}
+
+impl Stream {
+    pub(super) fn new(path: PathBuf, settings: Arc<Settings>) -> Self {
+        Self { path, settings, state: Mutex::default() }
+    }
+
+    /// Writes `lines` out and empties them; or, on failure, removes from them what is settled.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written; `lines` holds the rest. `Disable`: not before the next HUP.
+    pub(super) fn write(&self, lines: &mut Lines) -> Result<(), Failure> {
+        let mut state = self.lock();
+        state.wrote = true;
+        if self.settings.gather > state.gathered.text().len() + lines.text().len() {
+            // A file that cannot be opened is reported now, not when the buffer is full.
+            self.ensure_open(&mut state)?;
+            state.gathered.append(lines);
+            return Ok(());
+        }
+        self.ensure_open(&mut state)?;
+        self.flush_gathered(&mut state)?;
+        self.write_lines(&mut state, lines)?;
+        self.after_write(&mut state)
+    }
+
+    /// Opens the file if it is not open, and writes what an error left behind.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written.
+    pub(super) fn resume(&self) -> Result<(), Failure> {
+        let mut state = self.lock();
+        self.ensure_open(&mut state)?;
+        self.write_torn(&mut state)?;
+        self.flush_gathered(&mut state)?;
+        self.after_write(&mut state)
+    }
+
+    /// HUP: closes the file, unless a thread is writing to it; that thread will do it.
+    /// Returns whether lines are held back, which [`Stream::close`] would write.
+    pub(super) fn close_if_idle(&self) -> bool {
+        let Some(mut state) = self.try_lock() else { return false };
+        let holds = state.torn.is_some() || !state.gathered.is_empty();
+        if !holds {
+            state.open = None;
+        }
+        holds
+    }
+
+    /// Writes out what is held back and closes. Returns how many lines could not be written.
+    pub(super) fn close(&self) -> usize {
+        let mut state = self.lock();
+        self.finish(&mut state);
+        state.gathered.len() + usize::from(state.torn.is_some())
+    }
+
+    /// Closes if nobody is writing and nothing was written for `idle` seconds before `now`.
+    /// Returns whether it closed an open file.
+    pub(super) fn close_unused(&self, now: i64, idle: i64) -> bool {
+        let Some(mut state) = self.try_lock() else { return false };
+        if std::mem::take(&mut state.wrote) || state.used == 0 {
+            state.used = now;
+        }
+        let due = state.open.is_some() && state.torn.is_none() && now - state.used >= idle;
+        if due {
+            self.finish(&mut state);
+        }
+        due
+    }
+
+    /// Whether a thread is writing, or lines are held back: dropping the stream would lose them.
+    pub(super) fn in_use(&self) -> bool {
+        self.try_lock().is_none_or(|state| state.torn.is_some() || !state.gathered.is_empty())
+    }
+
+    /// Writes what is held back, as far as the open file takes it, and closes.
+    fn finish(&self, state: &mut State) {
+        if state.open.is_some() {
+            let outcome = self.write_torn(state).and_then(|()| self.flush_gathered(state));
+            if let Err(failure) = outcome {
+                log::error!(code = failure.code; "{failure}");
+            }
+        }
+        state.open = None;
+    }
+
+    fn flush_gathered(&self, state: &mut State) -> Result<(), Failure> {
+        let mut gathered = std::mem::take(&mut state.gathered);
+        let outcome = self.write_lines(state, &mut gathered);
+        state.gathered = gathered;
+        outcome
+    }
+
+    /// Completes a torn line, writes all of `lines`, rotates where due. The file is open; HUP is not
+    /// looked at, so that lines held back go to the file they were meant for.
+    fn write_lines(&self, state: &mut State, lines: &mut Lines) -> Result<(), Failure> {
+        while !lines.is_empty() {
+            if state.open.is_none() {
+                self.open(state)?;
+            }
+            self.write_torn(state)?;
+            let State { open: Some(open), torn, .. } = state else { continue };
+            let end = match &self.settings.rotation {
+                None => lines.text().len(),
+                Some(rotation) => rotation.room(size(&open.file), lines.ends()),
+            };
+            let (written, outcome) = write_all(&mut open.file, &lines.text()[..end]);
+            if written == lines.text().len() {
+                lines.clear();
+            } else if let Some((line, done)) = lines.advance(written) {
+                *torn = Some(Torn { line, done, file: identity(&open.file) });
+            }
+            outcome.map_err(|error| self.write_failed(state, &error))?;
+            self.rotate(state)?;
+        }
+        Ok(())
+    }
+
+    fn write_torn(&self, state: &mut State) -> Result<(), Failure> {
+        let State { open: Some(open), torn: Some(torn), .. } = state else { return Ok(()) };
+        if identity(&open.file) != torn.file {
+            // The file that holds the first part is gone: the line goes whole into the new one.
+            torn.done = 0;
+            torn.file = identity(&open.file);
+        }
+        let (written, outcome) = write_all(&mut open.file, &torn.line[torn.done..]);
+        torn.done += written;
+        if let Err(error) = outcome {
+            return Err(self.write_failed(state, &error));
+        }
+        state.torn = None;
+        Ok(())
+    }
+
+    fn write_failed(&self, state: &mut State, error: &io::Error) -> Failure {
+        let number = state.open.as_ref().map_or(-1, |open| open.file.as_raw_fd());
+        let gone = [libc::EIO, libc::ENOTCONN, libc::ESTALE, libc::EBADF, libc::EPIPE];
+        if error.raw_os_error().is_some_and(|number| gone.contains(&number)) {
+            // A network file system or a pipe's reader went away: the file has to be opened anew.
+            state.open = None;
+        }
+        let text = format!(
+            "file '{}'[{number}] write error - see https://www.rsyslog.com/solving-rsyslog-write-errors/ \
+             for help OS error: {}",
+            self.path.display(),
+            open::reason(error)
+        );
+        Failure::suspend(2027, text)
+    }
+
+    fn ensure_open(&self, state: &mut State) -> Result<(), Failure> {
+        let generation = self.settings.generation();
+        if let Some(open) = &state.open {
+            if open.generation == generation {
+                return Ok(());
+            }
+            // HUP came since: what is held back belongs to the file it was meant for.
+            self.finish(state);
+        }
+        self.open(state)
+    }
+
+    fn open(&self, state: &mut State) -> Result<(), Failure> {
+        let generation = self.settings.generation();
+        if state.stopped == Some(generation) {
+            let text = format!("file '{}' is at its size limit", self.path.display());
+            return Err(Failure::disable(2126, text));
+        }
+        let file = open::open(&self.path, &self.settings.creation, &mut state.chown_reported)?;
+        state.open = Some(Open { file, generation });
+        Ok(())
+    }
+
+    /// Where the file has reached its limit: closes it and has the command move it away.
+    fn rotate(&self, state: &mut State) -> Result<(), Failure> {
+        let (Some(rotation), Some(open)) = (&self.settings.rotation, &state.open) else {
+            return Ok(());
+        };
+        if size(&open.file) < rotation.limit {
+            return Ok(());
+        }
+        let generation = open.generation;
+        state.open = None;
+        rotation.run(&self.path).inspect_err(|failure| {
+            log::error!(code = failure.code; "{failure}");
+            state.stopped = Some(generation);
+        })
+    }
+
+    fn after_write(&self, state: &mut State) -> Result<(), Failure> {
+        let Some(open) = &state.open else { return Ok(()) };
+        if self.settings.sync {
+            match open.file.sync_data() {
+                // Pipes and terminals cannot be synchronised.
+                Err(error) if !matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EROFS)) => {
+                    return Err(self.write_failed(state, &error));
+                }
+                _ => {}
+            }
+        }
+        if open.generation != self.settings.generation() {
+            state.open = None;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(state)) => Some(state.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+/// Writes until all is written or an error stops it: how much is written, and the error.
+fn write_all(file: &mut File, text: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < text.len() {
+        match file.write(&text[written..]) {
+            Ok(0) => return (written, Err(ErrorKind::WriteZero.into())),
+            Ok(n) => written += n,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
+/// Device and inode of an open file.
+fn identity(file: &File) -> (u64, u64) {
+    file.metadata().map_or((0, 0), |meta| (meta.dev(), meta.ino()))
+}
+
+/// Size of an open file, bytes.
+fn size(file: &File) -> u64 {
+    file.metadata().map_or(0, |meta| meta.len())
+}
