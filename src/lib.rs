@@ -18,6 +18,7 @@ pub mod param;
 pub mod stats;
 
 pub mod config;
+pub mod queue;
 pub mod template;
 
 pub mod actions;

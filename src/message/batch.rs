@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use super::record::{Flags, Record, Span};
 use super::sender::Sender;
+use super::submit::FlowControl;
 use crate::limits;
 
 /// The bytes of a batch: always initialised up to its capacity, used up to `used`.
@@ -89,6 +90,8 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// Origins, named by [`Record::sender`].
     pub senders: Vec<Arc<Sender>>,
+    /// How the input wants to be held up; set by the queue that takes the batch.
+    pub flow: FlowControl,
 }
 
 impl Batch {
@@ -126,7 +129,7 @@ impl Batch {
                 record
             })
             .collect();
-        Self { bytes, records, senders: self.senders.clone() }
+        Self { bytes, records, senders: self.senders.clone(), flow: self.flow }
     }
 }
 
@@ -201,6 +204,7 @@ impl Builder {
                 },
                 records: self.batch.records.clone(),
                 senders: std::mem::take(&mut self.batch.senders),
+                flow: FlowControl::default(),
             };
             self.batch.records.clear();
             self.batch.bytes.used = 0;
@@ -224,6 +228,7 @@ impl Pool {
             bytes: Bytes::with_capacity(limits::BATCH_BYTES),
             records: Vec::with_capacity(limits::BATCH_RECORDS),
             senders: Vec::new(),
+            flow: FlowControl::default(),
         })
     }
 

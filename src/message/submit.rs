@@ -3,9 +3,10 @@
 use super::batch::Batch;
 
 /// How long a submitter may be held up when the queue fills (`spec/queues-actions.md` section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FlowControl {
     /// Never held up before the queue is full (UDP).
+    #[default]
     None,
     /// Held up to a second above the light-delay mark (TCP).
     Light,

@@ -1,0 +1,636 @@
+//! The queue in memory: one lock, taken once per push and once per batch on the consumer's side.
+//!
+//! ```text
+//! Open ──release──► Released ──drain──► Draining ──stop──► Stopping
+//!   └────────────────────────drain─────────▲ └─ empty and no worker left ─► Closed ◄─ all workers gone ─┘
+//! ```
+//! Invariants, all under the lock: `waiting` is the sum of the lengths in `items`; the fill level is
+//! `waiting + taken`; a worker sleeps only after it has seen that there is nothing for it to do, and every
+//! change that could give it something to do notifies (`wake_one`) or wakes all.
+//! There is no wake-up call while a worker runs: it looks again before it sleeps.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Work;
+use super::settings::{Settings, Type};
+use super::watermark::Marks;
+use crate::message::FlowControl;
+use crate::stats::{self, Counter};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_until};
+
+/// How long a flow-controlled input is held up at a time.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// What a submitter has to do after a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// Nothing.
+    Done,
+    /// Start a further worker; it counts already. `active` did so before.
+    StartWorker {
+        /// Number of workers before this one.
+        active: usize,
+    },
+}
+
+/// What a worker has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Process what was put into its list.
+    Work,
+    /// End: there is nothing left to do, or too little for so many workers.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Open,
+    /// Inputs are ending: nobody is held up, and what they still hold is taken over the limit.
+    Released,
+    /// Empty the queue, then end.
+    Draining,
+    /// Finish the present batch, then end.
+    Stopping,
+    /// No worker is left; pushes are refused and counted.
+    Closed,
+}
+
+/// The counters of a queue (`core.queue`).
+#[derive(Debug)]
+pub(super) struct Counters {
+    size: Arc<Counter>,
+    enqueued: Arc<Counter>,
+    bytes: Arc<Counter>,
+    full: Arc<Counter>,
+    discarded_full: Arc<Counter>,
+    discarded_mark: Arc<Counter>,
+    max_size: Arc<Counter>,
+    sampled_out: Option<Arc<Counter>>,
+    pub(super) lost: Arc<Counter>,
+}
+
+impl Counters {
+    /// Registers the counters under the queue's name.
+    pub(super) fn register(name: &str, sampling: bool, set: &stats::Set) -> Self {
+        let mut object = stats::Object::new(name, "core.queue");
+        let counters = Self {
+            size: object.gauge("size"),
+            enqueued: object.counter("enqueued"),
+            bytes: object.counter("size.enqueued"),
+            full: object.counter("full"),
+            discarded_full: object.counter("discarded.full"),
+            discarded_mark: object.counter("discarded.nf"),
+            max_size: object.gauge("maxqsize"),
+            sampled_out: sampling.then(|| object.counter("discarded.sampling")),
+            lost: object.counter("lost.shutdown"),
+        };
+        set.add(object);
+        counters
+    }
+}
+
+struct State<W> {
+    items: VecDeque<W>,
+    /// Messages in `items`.
+    waiting: usize,
+    /// Messages that workers have taken and not yet committed.
+    taken: usize,
+    phase: Phase,
+    /// Workers that serve the queue (a worker that has been told to end does not).
+    workers: usize,
+    /// Worker threads that have not yet ended.
+    threads: usize,
+    /// Workers asleep, and wake-up calls made to them that they have not answered.
+    idle: usize,
+    called: usize,
+    /// Submitters asleep: for room, for the light mark, for the full mark.
+    need_room: usize,
+    held_light: usize,
+    held_full: usize,
+    /// Messages since the last one that sampling kept.
+    skipped: usize,
+}
+
+/// A bounded queue between threads.
+pub(super) struct Memory<W> {
+    state: Mutex<State<W>>,
+    /// Workers wait here.
+    work: Condvar,
+    /// Submitters wait here while the queue is full.
+    room: Condvar,
+    /// Submitters wait here while flow control holds them up.
+    relief: Condvar,
+    /// Shutdown waits here for threads to end.
+    ended: Condvar,
+    marks: Marks,
+    dequeue_batch: usize,
+    min_dequeue: (usize, Duration),
+    timeout_enqueue: Duration,
+    timeout_worker: Duration,
+    sampling: usize,
+    flow_from_message: bool,
+    pub(super) counters: Counters,
+}
+
+impl<W: Work> Memory<W> {
+    /// An empty queue. `settings` have been corrected.
+    pub(super) fn new(settings: &Settings, counters: Counters) -> Self {
+        // A fixed array holds `size` elements of one message each; here elements are mostly whole batches.
+        let room = if settings.kind == Type::FixedArray { settings.size.min(4096) } else { 0 };
+        Self {
+            state: Mutex::new(State {
+                items: VecDeque::with_capacity(room),
+                waiting: 0,
+                taken: 0,
+                phase: Phase::Open,
+                workers: 0,
+                threads: 0,
+                idle: 0,
+                called: 0,
+                need_room: 0,
+                held_light: 0,
+                held_full: 0,
+                skipped: 0,
+            }),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            relief: Condvar::new(),
+            ended: Condvar::new(),
+            marks: Marks::new(settings),
+            dequeue_batch: settings.dequeue_batch,
+            min_dequeue: (settings.min_dequeue_batch, settings.min_dequeue_timeout),
+            timeout_enqueue: settings.timeout_enqueue,
+            timeout_worker: settings.timeout_worker,
+            sampling: settings.sampling,
+            flow_from_message: settings.flow_from_message,
+            counters,
+        }
+    }
+
+    /// Messages that wait or are being processed.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.state).len()
+    }
+
+    /// Adds work, in the order of `spec/queues-actions.md` section 2: discard mark, flow control, room.
+    pub(super) fn push(&self, mut work: W, flow: FlowControl) -> Pushed {
+        self.counters.enqueued.add(work.len() as u64);
+        self.counters.bytes.add(work.bytes());
+        let flow = if self.flow_from_message { work.flow() } else { flow };
+
+        let mut state = lock(&self.state);
+        self.drop_unimportant(&state, &mut work);
+        if work.is_empty() {
+            return Pushed::Done;
+        }
+        state = self.hold(state, flow);
+        self.sample(&mut state, &mut work);
+        loop {
+            if work.is_empty() {
+                return self.advise(&mut state);
+            }
+            let room = match state.phase {
+                Phase::Open => self.marks.room(state.len()),
+                Phase::Released | Phase::Draining => usize::MAX,
+                Phase::Stopping | Phase::Closed => {
+                    self.counters.discarded_full.add(work.len() as u64);
+                    return Pushed::Done;
+                }
+            };
+            if work.len() <= room {
+                self.append(&mut state, work);
+                return self.advise(&mut state);
+            }
+            if room > 0 {
+                let rest = work.split_off(room);
+                self.append(&mut state, std::mem::replace(&mut work, rest));
+            }
+            self.counters.full.add(1);
+            let (again, roomy) = self.wait_for_room(state);
+            state = again;
+            if !roomy {
+                self.counters.discarded_full.add(work.len() as u64);
+                return self.advise(&mut state);
+            }
+        }
+    }
+
+    fn drop_unimportant(&self, state: &State<W>, work: &mut W) {
+        let before = work.len();
+        if let Some(from) = self.marks.droppable_from(state.len(), before) {
+            work.retain(&mut |index, severity| {
+                index < from || !self.marks.is_unimportant(severity)
+            });
+            self.counters.discarded_mark.add((before - work.len()) as u64);
+        }
+    }
+
+    fn sample(&self, state: &mut State<W>, work: &mut W) {
+        if let Some(counter) = &self.counters.sampled_out {
+            let before = work.len();
+            work.retain(&mut |_, _| {
+                state.skipped = (state.skipped + 1) % self.sampling;
+                state.skipped == 0
+            });
+            counter.add((before - work.len()) as u64);
+        }
+    }
+
+    /// Flow control: a light hold is one wait of at most a second, a full one lasts.
+    fn hold<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<W>>,
+        flow: FlowControl,
+    ) -> MutexGuard<'a, State<W>> {
+        let open = |state: &State<W>| state.phase == Phase::Open;
+        if flow == FlowControl::Light && self.marks.holds_light(state.len(), false) {
+            let deadline = Instant::now() + HOLD;
+            state.held_light += 1;
+            while open(&state)
+                && self.marks.holds_light(state.len(), true)
+                && Instant::now() < deadline
+            {
+                state = wait_until(&self.relief, state, deadline);
+            }
+            state.held_light -= 1;
+        }
+        if flow == FlowControl::Full && self.marks.holds_full(state.len(), false) {
+            state.held_full += 1;
+            while open(&state) && self.marks.holds_full(state.len(), false) {
+                let slice = Instant::now() + HOLD;
+                state = wait_until(&self.relief, state, slice);
+            }
+            state.held_full -= 1;
+        }
+        state
+    }
+
+    /// Waits until something fits, for `timeoutEnqueue`.
+    fn wait_for_room<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<W>>,
+    ) -> (MutexGuard<'a, State<W>>, bool) {
+        let full =
+            |state: &State<W>| state.phase == Phase::Open && self.marks.room(state.len()) == 0;
+        if self.timeout_enqueue > Duration::ZERO {
+            let deadline = Instant::now() + self.timeout_enqueue;
+            state.need_room += 1;
+            // A worker may be asleep: the head of this very push may be what it waits for.
+            self.wake_one(&mut state);
+            while full(&state) && Instant::now() < deadline {
+                state = wait_until(&self.room, state, deadline);
+            }
+            state.need_room -= 1;
+        }
+        let roomy = !full(&state);
+        (state, roomy)
+    }
+
+    fn append(&self, state: &mut State<W>, work: W) {
+        state.waiting += work.len();
+        state.items.push_back(work);
+        let size = state.len() as u64;
+        self.counters.size.set(size);
+        self.counters.max_size.raise(size);
+    }
+
+    /// After a push: wakes or asks for a worker where too few run.
+    fn advise(&self, state: &mut State<W>) -> Pushed {
+        let running = state.workers + state.called - state.idle;
+        if running >= self.marks.wanted_workers(state.len()) || self.wake_one(state) {
+            return Pushed::Done;
+        }
+        // The first worker is started with the queue, not by a push.
+        let active = state.workers;
+        if active == 0 || state.phase > Phase::Draining {
+            return Pushed::Done;
+        }
+        state.workers += 1;
+        state.threads += 1;
+        Pushed::StartWorker { active }
+    }
+
+    fn wake_one(&self, state: &mut State<W>) -> bool {
+        let asleep = state.idle > state.called;
+        if asleep {
+            state.called += 1;
+            self.work.notify_one();
+        }
+        asleep
+    }
+
+    /// Counts the worker that starts with the queue.
+    pub(super) fn add_worker(&self) {
+        let mut state = lock(&self.state);
+        state.workers += 1;
+        state.threads += 1;
+    }
+
+    /// Takes back a worker that could not be started.
+    pub(super) fn worker_failed(&self) {
+        lock(&self.state).workers -= 1;
+        self.thread_ended();
+    }
+
+    /// The last act of a worker thread.
+    pub(super) fn thread_ended(&self) {
+        let mut state = lock(&self.state);
+        state.threads -= 1;
+        if state.threads == 0 && state.phase >= Phase::Draining {
+            self.close(&mut state);
+        }
+        self.ended.notify_all();
+    }
+
+    /// Marks `done` messages as committed, and waits for more to do: up to `dequeueBatchSize` messages, or
+    /// one larger work, are put into `list`.
+    pub(super) fn next(&self, done: usize, list: &mut Vec<W>) -> Next {
+        let mut state = lock(&self.state);
+        self.retire(&mut state, done);
+        let mut impatient_at = None;
+        loop {
+            if state.phase >= Phase::Stopping {
+                break;
+            }
+            let enough = state.waiting >= self.min_dequeue.0.max(1);
+            let late = impatient_at.is_some_and(|at| Instant::now() >= at);
+            let hurry = late || state.phase == Phase::Draining;
+            if enough || (state.waiting > 0 && hurry) {
+                state.take(self.dequeue_batch, list);
+                return Next::Work;
+            }
+            if state.phase == Phase::Draining {
+                break;
+            }
+            if state.waiting > 0 {
+                let at = *impatient_at.get_or_insert_with(|| Instant::now() + self.min_dequeue.1);
+                state = self.sleep(state, Some(at));
+                continue;
+            }
+            impatient_at = None;
+            let additional = state.workers > 1;
+            let retires_at = additional.then(|| Instant::now() + self.timeout_worker);
+            state = self.sleep(state, retires_at);
+            let expired = retires_at.is_some_and(|at| Instant::now() >= at);
+            if expired && state.waiting == 0 && state.workers > 1 {
+                break;
+            }
+        }
+        state.workers -= 1;
+        Next::End
+    }
+
+    fn sleep<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<W>>,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, State<W>> {
+        state.idle += 1;
+        state = match deadline {
+            Some(deadline) => wait_until(&self.work, state, deadline),
+            None => wait(&self.work, state),
+        };
+        state.idle -= 1;
+        state.called = state.called.saturating_sub(1);
+        state
+    }
+
+    /// Marks messages as committed, within a larger work.
+    pub(super) fn done(&self, done: usize) {
+        let mut state = lock(&self.state);
+        self.retire(&mut state, done);
+    }
+
+    fn retire(&self, state: &mut State<W>, done: usize) {
+        if done == 0 {
+            return;
+        }
+        state.taken = state.taken.saturating_sub(done);
+        let size = state.len();
+        self.counters.size.set(size as u64);
+        if state.need_room > 0 && self.marks.room(size) > 0 {
+            self.room.notify_all();
+        }
+        let light = state.held_light > 0 && !self.marks.holds_light(size, true);
+        let full = state.held_full > 0 && !self.marks.holds_full(size, true);
+        if light || full {
+            self.relief.notify_all();
+        }
+    }
+
+    /// Lets go of everyone who is held up or waits for room. Called when the inputs have been told to end:
+    /// each then brings at most the batch it holds, so what exceeds the limit is bounded by their number.
+    pub(super) fn release(&self) {
+        self.enter(Phase::Released);
+    }
+
+    /// Phase 1: empty the queue. Whether that succeeded before `deadline`.
+    pub(super) fn drain(&self, deadline: Instant) -> bool {
+        self.enter(Phase::Draining);
+        self.wait_for_threads(deadline)
+    }
+
+    /// Phase 2: finish the present batches only. Whether that succeeded before `deadline`.
+    pub(super) fn stop(&self, deadline: Instant) -> bool {
+        self.enter(Phase::Stopping);
+        self.wait_for_threads(deadline)
+    }
+
+    /// Phase 3: give up. Returns how many messages are lost.
+    pub(super) fn abandon(&self) -> usize {
+        let mut state = lock(&self.state);
+        self.close(&mut state);
+        let lost = state.len();
+        state.items.clear();
+        state.waiting = 0;
+        state.taken = 0;
+        self.counters.size.set(0);
+        self.counters.lost.add(lost as u64);
+        lost
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut state = lock(&self.state);
+        state.phase = state.phase.max(phase);
+        self.work.notify_all();
+        self.room.notify_all();
+        self.relief.notify_all();
+    }
+
+    fn close(&self, state: &mut State<W>) {
+        state.phase = Phase::Closed;
+        self.room.notify_all();
+    }
+
+    fn wait_for_threads(&self, deadline: Instant) -> bool {
+        let mut state = lock(&self.state);
+        while state.threads > 0 && Instant::now() < deadline {
+            state = wait_until(&self.ended, state, deadline);
+        }
+        state.threads == 0
+    }
+}
+
+impl<W: Work> State<W> {
+    fn len(&self) -> usize {
+        self.waiting + self.taken
+    }
+
+    fn take(&mut self, most: usize, list: &mut Vec<W>) {
+        let mut taken = 0;
+        while let Some(front) = self.items.front() {
+            if taken > 0 && taken + front.len() > most {
+                break;
+            }
+            taken += front.len();
+            list.extend(self.items.pop_front());
+        }
+        self.waiting -= taken;
+        self.taken += taken;
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::settings::Class;
+    use super::super::testing::Numbers;
+    use super::*;
+
+    fn memory(settings: Settings) -> Memory<Numbers> {
+        let mut settings = settings;
+        settings.correct("q");
+        let counters = Counters::register("q", settings.sampling > 0, &stats::Set::default());
+        Memory::new(&settings, counters)
+    }
+
+    fn taken(queue: &Memory<Numbers>) -> Vec<u32> {
+        let mut list = Vec::new();
+        queue.add_worker();
+        queue.enter(Phase::Draining);
+        while queue.next(0, &mut list) == Next::Work {}
+        list.iter().flat_map(|work| work.0.iter().map(|message| message.0)).collect()
+    }
+
+    #[test]
+    fn a_full_queue_takes_what_fits_and_counts_the_rest() {
+        let settings =
+            Settings { size: 10, timeout_enqueue: Duration::ZERO, ..Settings::new(Class::Ruleset) };
+        let queue = memory(settings);
+        queue.push(Numbers::of(0..7, 6), FlowControl::None);
+        queue.push(Numbers::of(7..14, 6), FlowControl::None);
+        queue.push(Numbers::of(14..15, 6), FlowControl::None);
+        let counters = &queue.counters;
+        assert_eq!((counters.full.get(), counters.discarded_full.get()), (2, 5));
+        assert_eq!((counters.enqueued.get(), counters.max_size.get()), (15, 10));
+        assert_eq!(taken(&queue), (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn above_the_discard_mark_only_important_messages_are_taken() {
+        let settings = Settings {
+            size: 100,
+            discard_mark: 90,
+            discard_severity: 5,
+            ..Settings::new(Class::Ruleset)
+        };
+        let queue = memory(settings);
+        queue.push(Numbers::of(0..88, 7), FlowControl::None);
+        queue.push(Numbers::of(88..93, 5), FlowControl::None);
+        queue.push(Numbers::of(93..95, 4), FlowControl::None);
+        assert_eq!(queue.counters.discarded_mark.get(), 3);
+        let mut want: Vec<u32> = (0..90).collect();
+        want.extend([93, 94]);
+        assert_eq!(taken(&queue), want);
+    }
+
+    #[test]
+    fn sampling_keeps_every_nth() {
+        let queue = memory(Settings { sampling: 3, ..Settings::new(Class::Ruleset) });
+        queue.push(Numbers::of(1..5, 7), FlowControl::None);
+        queue.push(Numbers::of(5..8, 7), FlowControl::None);
+        assert_eq!(queue.counters.sampled_out.as_ref().map(|c| c.get()), Some(5));
+        assert_eq!(taken(&queue), [3, 6]);
+    }
+
+    #[test]
+    fn release_lets_everyone_go_and_loses_nothing() {
+        let settings = Settings {
+            size: 10,
+            timeout_enqueue: Duration::from_secs(600),
+            ..Settings::new(Class::Ruleset)
+        };
+        let queue = memory(settings);
+        queue.push(Numbers::of(0..10, 6), FlowControl::None);
+        std::thread::scope(|scope| {
+            for (first, flow) in [(10, FlowControl::None), (15, FlowControl::Full)] {
+                let queue = &queue;
+                scope.spawn(move || queue.push(Numbers::of(first..first + 5, 6), flow));
+            }
+            // Whether they are asleep already or not yet there: both must come through.
+            queue.release();
+        });
+        let mut got = taken(&queue);
+        got.sort_unstable();
+        assert_eq!(got, (0..20).collect::<Vec<_>>());
+        assert_eq!(queue.counters.discarded_full.get(), 0);
+    }
+
+    #[test]
+    fn submitters_continue_when_a_worker_makes_room() {
+        for flow in [FlowControl::None, FlowControl::Light, FlowControl::Full] {
+            let settings = Settings {
+                size: 10,
+                timeout_enqueue: Duration::from_secs(600),
+                ..Settings::new(Class::Ruleset)
+            };
+            let queue = memory(settings);
+            queue.add_worker();
+            queue.push(Numbers::of(0..10, 6), FlowControl::None);
+            std::thread::scope(|scope| {
+                scope.spawn(|| queue.push(Numbers::of(10..20, 6), flow));
+                let mut list = Vec::new();
+                let mut done = 0;
+                let mut got = 0;
+                while got < 20 {
+                    assert_eq!(queue.next(done, &mut list), Next::Work);
+                    done = list.drain(..).map(|work| work.len()).sum();
+                    got += done;
+                }
+                queue.done(done);
+            });
+            assert_eq!(queue.len(), 0, "{flow:?}");
+        }
+    }
+
+    #[test]
+    fn a_minimum_batch_is_waited_for_but_not_for_ever() {
+        let settings = Settings {
+            min_dequeue_batch: 5,
+            min_dequeue_timeout: Duration::from_secs(600),
+            ..Settings::new(Class::Ruleset)
+        };
+        let queue = memory(settings);
+        queue.add_worker();
+        queue.push(Numbers::of(0..3, 6), FlowControl::None);
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let mut list = Vec::new();
+                queue.next(0, &mut list);
+                list.iter().map(Work::len).sum::<usize>()
+            });
+            queue.push(Numbers::of(3..5, 6), FlowControl::None);
+            assert_eq!(worker.join().unwrap(), 5);
+        });
+        let settings = Settings {
+            min_dequeue_batch: 5,
+            min_dequeue_timeout: Duration::ZERO,
+            ..Settings::new(Class::Ruleset)
+        };
+        let queue = memory(settings);
+        queue.add_worker();
+        queue.push(Numbers::of(0..3, 6), FlowControl::None);
+        assert_eq!(queue.next(0, &mut Vec::new()), Next::Work);
+    }
+}

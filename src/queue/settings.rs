@@ -1,0 +1,326 @@
+//! The `queue.*` parameters: typed, with the defaults of the three classes, and corrected as the reference
+//! corrects them (`spec/queues-actions.md` section 1).
+
+use std::time::Duration;
+
+use crate::param::{Args, Problem, Value};
+
+/// How a queue keeps its elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// In memory, storage allocated at the start.
+    FixedArray,
+    /// In memory, storage grown on demand.
+    LinkedList,
+    /// No queue: the submitter does the work.
+    Direct,
+}
+
+/// What a queue is for; the defaults differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The main queue without a `main_queue()` object.
+    LegacyMain,
+    /// `main_queue()`, or a ruleset with `queue.*` parameters.
+    Ruleset,
+    /// An action's queue.
+    Action,
+}
+
+/// All settings of one queue. Counts are messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `queue.type`.
+    pub kind: Type,
+    /// `queue.size`.
+    pub size: usize,
+    /// `queue.dequeueBatchSize`: messages per commit.
+    pub dequeue_batch: usize,
+    /// `queue.minDequeueBatchSize`: a worker waits for so many messages.
+    pub min_dequeue_batch: usize,
+    /// `queue.minDequeueBatchSize.timeout`: but not longer than this.
+    pub min_dequeue_timeout: Duration,
+    /// `queue.workerThreads`: the most that run at once.
+    pub workers: usize,
+    /// `queue.workerThreadMinimumMessages`: a further worker for every so many messages; 0 is "not set".
+    pub worker_messages: usize,
+    /// `queue.highWatermark`: where a disk-assisted queue starts to write; 0 is "not set".
+    pub high_watermark: usize,
+    /// `queue.lowWatermark`: where it stops; 0 is "not set".
+    pub low_watermark: usize,
+    /// `queue.fullDelayMark`: inputs that can wait, wait from here on; 0 is off, `None`
+    /// "not set".
+    pub full_delay: Option<usize>,
+    /// `queue.lightDelayMark`: inputs that can wait a little, wait from here on; 0 is off, `None` "not set".
+    pub light_delay: Option<usize>,
+    /// `queue.discardMark`: unimportant messages are dropped from here on; 0 is "not set".
+    pub discard_mark: usize,
+    /// `queue.discardSeverity`: which ones, as a severity number; 8 is none.
+    pub discard_severity: u8,
+    /// `queue.timeoutShutdown`: for emptying the queue at shutdown.
+    pub timeout_shutdown: Duration,
+    /// `queue.timeoutActionCompletion`: then for finishing the present batch.
+    pub timeout_action: Duration,
+    /// `queue.timeoutEnqueue`: how long a submitter waits for room.
+    pub timeout_enqueue: Duration,
+    /// `queue.timeoutWorkerThreadShutdown`: how long an additional worker stays idle.
+    pub timeout_worker: Duration,
+    /// `queue.dequeueSlowdown`: pause after each batch.
+    pub slowdown: Duration,
+    /// `queue.dequeueTimeBegin` and `queue.dequeueTimeEnd`, hours of the local day; an end of 25 is "always".
+    pub window: (u8, u8),
+    /// `queue.samplingInterval`: keep only every nth message; 0 keeps all.
+    pub sampling: usize,
+    /// `queue.takeFlowCtlFromMsg`: an action queue holds up as the message's input would be.
+    pub flow_from_message: bool,
+}
+
+impl Settings {
+    /// The defaults of a class.
+    #[must_use]
+    pub fn new(class: Class) -> Self {
+        // Columns: legacy main, ruleset, action.
+        let pick = |row: [usize; 3]| match class {
+            Class::LegacyMain => row[0],
+            Class::Ruleset => row[1],
+            Class::Action => row[2],
+        };
+        let millis = |ms: usize| Duration::from_millis(ms as u64);
+        Self {
+            kind: if class == Class::Action { Type::Direct } else { Type::FixedArray },
+            size: pick([100_000, 50_000, 1_000]),
+            dequeue_batch: pick([256, 1024, 128]),
+            min_dequeue_batch: 0,
+            min_dequeue_timeout: millis(1000),
+            workers: pick([2, 1, 1]),
+            worker_messages: pick([40_000, 0, 0]),
+            high_watermark: pick([80_000, 0, 0]),
+            low_watermark: pick([20_000, 0, 0]),
+            full_delay: None,
+            light_delay: None,
+            discard_mark: 0,
+            discard_severity: 8,
+            timeout_shutdown: millis(pick([1500, 1500, 10])),
+            timeout_action: millis(1000),
+            timeout_enqueue: millis(2000),
+            timeout_worker: millis(60_000),
+            slowdown: Duration::ZERO,
+            window: (0, 25),
+            sampling: 0,
+            flow_from_message: false,
+        }
+    }
+
+    /// The settings an object's `queue.*` arguments give; what is not set has the default of `class`.
+    /// Follow with [`Settings::correct`].
+    #[must_use]
+    pub fn from_args(args: &Args, class: Class) -> Self {
+        let mut settings = Self::new(class);
+        settings.kind = match args.choice("queue.type") {
+            Some("LinkedList") => Type::LinkedList,
+            Some("Direct") => Type::Direct,
+            Some(_) => Type::FixedArray, // the disk types are `.missing()` in the table
+            None => settings.kind,
+        };
+        let counts: [(&str, &mut usize); 9] = [
+            ("queue.size", &mut settings.size),
+            ("queue.dequeueBatchSize", &mut settings.dequeue_batch),
+            ("queue.minDequeueBatchSize", &mut settings.min_dequeue_batch),
+            ("queue.workerThreads", &mut settings.workers),
+            ("queue.workerThreadMinimumMessages", &mut settings.worker_messages),
+            ("queue.highWatermark", &mut settings.high_watermark),
+            ("queue.lowWatermark", &mut settings.low_watermark),
+            ("queue.discardMark", &mut settings.discard_mark),
+            ("queue.samplingInterval", &mut settings.sampling),
+        ];
+        for (name, field) in counts {
+            *field = count(args, name).unwrap_or(*field);
+        }
+        let times: [(&str, &mut Duration); 5] = [
+            ("queue.minDequeueBatchSize.timeout", &mut settings.min_dequeue_timeout),
+            ("queue.timeoutShutdown", &mut settings.timeout_shutdown),
+            ("queue.timeoutActionCompletion", &mut settings.timeout_action),
+            ("queue.timeoutEnqueue", &mut settings.timeout_enqueue),
+            ("queue.timeoutWorkerThreadShutdown", &mut settings.timeout_worker),
+        ];
+        for (name, field) in times {
+            *field = count(args, name).map_or(*field, |ms| Duration::from_millis(ms as u64));
+        }
+        if let Some(micros) = count(args, "queue.dequeueSlowdown") {
+            settings.slowdown = Duration::from_micros(micros as u64);
+        }
+        settings.full_delay = count(args, "queue.fullDelayMark");
+        settings.light_delay = count(args, "queue.lightDelayMark");
+        let small = |name, default| {
+            count(args, name).map_or(default, |n| u8::try_from(n).unwrap_or(u8::MAX))
+        };
+        settings.discard_severity = small("queue.discardSeverity", settings.discard_severity);
+        settings.window = (
+            small("queue.dequeueTimeBegin", settings.window.0),
+            small("queue.dequeueTimeEnd", settings.window.1),
+        );
+        settings.flow_from_message = args.bool("queue.takeFlowCtlFromMsg");
+        settings
+    }
+
+    /// Replaces impossible values and fills in what depends on others. Returns the warnings and errors to
+    /// log; the queue is usable in any case.
+    pub fn correct(&mut self, name: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.kind == Type::Direct {
+            return problems;
+        }
+        self.size = self.size.max(1);
+        self.workers = self.workers.max(1);
+        let percent = |n: usize| self.size / 100 * n;
+        if self.size < 100 {
+            problems.push(Problem::warning(format!(
+                "Note: queue.size=\"{}\" is very low and can lead to unpredictable results. See also \
+                 https://www.rsyslog.com/lower-bound-for-queue-sizes/",
+                self.size
+            )).code(2186));
+        }
+        let mut low = |param, text: &str, value: usize, good: usize, bound: u8| {
+            if value != 0 && value < good {
+                let text = format!(
+                    "queue \"{name}\": {text} is set quite low at {value}. You should only set it \
+                     below {bound}% ({good}) if you have a good reason for this."
+                );
+                problems.push(Problem::warning(text).at(param).code(2357));
+            }
+        };
+        low("queue.highWatermark", "high water mark", self.high_watermark, percent(60), 60);
+        if self.workers > 1 {
+            let text = "queue.workerThreadMinimumMessage";
+            let param = "queue.workerThreadMinimumMessages";
+            low(param, text, self.worker_messages, percent(10), 10);
+        }
+        low("queue.discardMark", "queue.discardMark", self.discard_mark, percent(80), 80);
+        if self.discard_mark > self.size {
+            problems.push(
+                Problem::error(format!(
+                    "error: queue \"{name}\": queue.discardMark {} is set larger than queue.size",
+                    self.discard_mark
+                ))
+                .at("queue.discardMark")
+                .code(1000),
+            );
+        }
+        self.correct_watermarks(name, &mut problems);
+        self.fill_in();
+        problems
+    }
+
+    fn correct_watermarks(&mut self, name: &str, problems: &mut Vec<Problem>) {
+        let advice = "In any case, we strongly recommend to review the queue definition and resolve \
+                      inconsistencies to guarantee the config really matches your intent.";
+        let nonzero = |n: usize, otherwise: usize| if n == 0 { otherwise } else { n };
+        let wrong = self.high_watermark == 1 || self.high_watermark > self.size;
+        if self.high_watermark == 0 || wrong {
+            self.high_watermark = nonzero(self.size / 100 * 90, self.size);
+        }
+        if wrong {
+            let text = format!(
+                "queue \"{name}\": queue.highWaterMark is invalid (must be between 2 and queue size). \
+                 It has been automatically adjusted to {}. {advice}",
+                self.high_watermark
+            );
+            problems.push(Problem::warning(text).at("queue.highWatermark").code(2357));
+        }
+        let wrong = self.low_watermark == 1 || self.low_watermark > self.high_watermark;
+        if self.low_watermark == 0 || wrong {
+            self.low_watermark = nonzero(self.high_watermark * 7 / 10, 1);
+        }
+        if wrong {
+            let text = format!(
+                "queue \"{name}\": queue.lowWaterMark is invalid (must be between 2 and \
+                 highWaterMark). It has been automatically adjusted to {}. {advice}",
+                self.low_watermark
+            );
+            problems.push(Problem::warning(text).at("queue.lowWatermark").code(2357));
+        }
+    }
+
+    fn fill_in(&mut self) {
+        let size = self.size;
+        let mark = |percent: usize| match size / 100 * percent {
+            0 => (size - 1).max(1),
+            mark => mark,
+        };
+        if self.worker_messages == 0 || self.worker_messages > size {
+            self.worker_messages = (size / self.workers).max(1);
+        }
+        let delay = |given: Option<usize>, percent| match given {
+            Some(0) => Some(size), // off: only a full queue holds up
+            given => given.filter(|&m| m <= size).or(Some(mark(percent))),
+        };
+        self.full_delay = delay(self.full_delay, 97);
+        self.light_delay = delay(self.light_delay, 70);
+        if self.discard_mark == 0 || self.discard_mark > size {
+            self.discard_mark = if size < 100 { size } else { mark(98) };
+        }
+        self.dequeue_batch = self.dequeue_batch.clamp(1, size);
+    }
+}
+
+/// A numeric argument of whichever kind the table gives it.
+fn count(args: &Args, name: &str) -> Option<usize> {
+    match args.value(name) {
+        Some(Value::Int(n)) => Some(usize::try_from(*n).unwrap_or(0)),
+        Some(Value::Size(n)) => Some(usize::try_from(*n).unwrap_or(usize::MAX)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_fill_in_as_the_reference_documents() {
+        // class, size, batch, workers, messages per worker, high, low, full delay, light delay, discard
+        let table = [
+            (Class::LegacyMain, [100_000, 256, 2, 40_000, 80_000, 20_000, 97_000, 70_000, 98_000]),
+            (Class::Ruleset, [50_000, 1024, 1, 50_000, 45_000, 31_500, 48_500, 35_000, 49_000]),
+        ];
+        for (class, want) in table {
+            let mut s = Settings::new(class);
+            assert!(s.correct("q").is_empty());
+            let got = [
+                s.size,
+                s.dequeue_batch,
+                s.workers,
+                s.worker_messages,
+                s.high_watermark,
+                s.low_watermark,
+                s.full_delay.unwrap(),
+                s.light_delay.unwrap(),
+                s.discard_mark,
+            ];
+            assert_eq!(got, want, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn tiny_and_contradictory_queues_are_corrected() {
+        let mut s = Settings { size: 1, ..Settings::new(Class::Ruleset) };
+        assert_eq!(s.correct("q").len(), 1);
+        assert_eq!((s.full_delay, s.light_delay), (Some(1), Some(1)));
+        assert_eq!((s.discard_mark, s.dequeue_batch), (1, 1));
+
+        let mut s = Settings {
+            size: 1000,
+            high_watermark: 5000,
+            low_watermark: 1,
+            discard_mark: 2000,
+            light_delay: Some(0),
+            full_delay: Some(0),
+            ..Settings::new(Class::Ruleset)
+        };
+        let problems = s.correct("q");
+        let warnings: Vec<bool> = problems.iter().map(|p| p.warning).collect();
+        assert_eq!(warnings, [false, true, true], "{problems:?}");
+        assert_eq!((s.high_watermark, s.low_watermark, s.discard_mark), (900, 630, 980));
+        assert_eq!((s.full_delay, s.light_delay), (Some(1000), Some(1000)));
+    }
+}

@@ -1,0 +1,37 @@
+//! Work for the tests of this folder: numbered messages with a severity.
+
+use super::Work;
+use crate::message::FlowControl;
+
+/// Messages `(number, severity)` of ten bytes each.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Numbers(pub(super) Vec<(u32, u8)>);
+
+impl Numbers {
+    /// One message per number.
+    pub(super) fn of(ids: std::ops::Range<u32>, severity: u8) -> Self {
+        Self(ids.map(|id| (id, severity)).collect())
+    }
+}
+
+impl Work for Numbers {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn bytes(&self) -> u64 {
+        10 * self.0.len() as u64
+    }
+    fn split_off(&mut self, at: usize) -> Self {
+        Self(self.0.split_off(at))
+    }
+    fn retain(&mut self, keep: &mut dyn FnMut(usize, u8) -> bool) {
+        let mut index = 0;
+        self.0.retain(|message| {
+            index += 1;
+            keep(index - 1, message.1)
+        });
+    }
+    fn flow(&self) -> FlowControl {
+        FlowControl::Full
+    }
+}
