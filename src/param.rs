@@ -4,6 +4,10 @@
 //! the parameter reference are rendered from it. Defaults stand as configuration text and pass through the
 //! same parser as a user's text, so the documented and the real default cannot differ.
 
+mod parse;
+
+pub use parse::{FACILITIES, SEVERITIES, group, number, size_unit, syslog_name, user};
+
 /// What a parameter accepts (`spec/config-language.md` section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -39,7 +43,7 @@ pub enum Kind {
     Group,
     /// Facility name or number (0–24; the value is the number, not shifted).
     Facility,
-    /// Severity name or number (0–7).
+    /// Severity name or number (0–7, or 8 for "none of them").
     Severity,
     /// One of these words, case-insensitive; the value is the word as written here.
     Choice(&'static [&'static str]),
@@ -56,47 +60,6 @@ impl Kind {
     pub const INT: Self = Self::Int { min: i64::MIN, max: i64::MAX };
     /// Any size.
     pub const SIZE: Self = Self::Size { min: 0, max: u64::MAX };
-}
-
-impl Kind {
-    /// Parses configuration text: one element, or several for an array.
-    ///
-    /// # Errors
-    /// The reference's wording, without the parameter's name.
-    pub fn parse(&self, text: &[Vec<u8>]) -> Result<Value, String> {
-        let one = text.first().map(Vec::as_slice).unwrap_or_default();
-        let word = String::from_utf8_lossy(one);
-        match self {
-            Self::Bool => match one {
-                b"on" => Ok(Value::Bool(true)),
-                b"off" => Ok(Value::Bool(false)),
-                _ => Err("must be \"on\" or \"off\" but is neither. Results unpredictable.".into()),
-            },
-            Self::Int { .. } | Self::User | Self::Group | Self::Facility | Self::Severity => {
-                word.parse().map(Value::Int).map_err(|_| format!("'{word}' is not a number"))
-            }
-            Self::FileMode => {
-                i64::from_str_radix(&word, 8).map(Value::Int).map_err(|e| e.to_string())
-            }
-            Self::Size { .. } => {
-                let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-                let unit: u64 = match &word[digits.len()..] {
-                    "k" => 1 << 10,
-                    "m" => 1 << 20,
-                    "g" => 1 << 30,
-                    _ => 1,
-                };
-                digits.parse::<u64>().map(|n| Value::Size(n * unit)).map_err(|e| e.to_string())
-            }
-            Self::Choice(words) => words
-                .iter()
-                .find(|w| w.eq_ignore_ascii_case(&word))
-                .map(|w| Value::Choice(w))
-                .ok_or_else(|| format!("must be one of {}", words.join(", "))),
-            Self::Array => Ok(Value::Array(text.to_vec())),
-            Self::Word | Self::Char | Self::Str | Self::Gone => Ok(Value::Str(one.to_vec())),
-        }
-    }
 }
 
 /// How far a parameter is supported.
@@ -277,7 +240,7 @@ impl Args {
     pub fn defaults(tables: &[&'static [Param]]) -> Self {
         let row = |param: &'static Param| {
             let value = param.default.map(|text| {
-                let parsed = param.kind.parse(&[text.as_bytes().to_vec()]);
+                let parsed = param.kind.parse(param.name, &[text.as_bytes().to_vec()]);
                 parsed.unwrap_or_else(|why| panic!("default of {}: {why}", param.name))
             });
             (param, value, false)

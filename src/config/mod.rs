@@ -12,6 +12,7 @@ pub mod ast;
 mod config;
 pub mod diagnostic;
 pub mod source;
+pub mod tables;
 
 use std::path::{Path, PathBuf};
 

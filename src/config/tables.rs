@@ -1,0 +1,1231 @@
+//! The parameter tables of the core objects: `global()`, queues, `action.*`, templates, rulesets, `include()`.
+//!
+//! Modules carry their own tables. Defaults are configuration text; `None` is "not set". What this version does
+//! not do yet is `.missing()`: the checker reports it wherever it is given with another value than the default.
+
+use crate::param::{Kind, Param};
+
+const MILLISECONDS: Kind = Kind::INT;
+const ON_OFF_WARN: Kind = Kind::Choice(&["enable", "warn", "disable"]);
+const HOUR: Kind = Kind::Int { min: 0, max: 25 };
+
+/// `global(…)` and the `$` directives of the same meaning.
+pub static GLOBAL: &[Param] = &[
+    Param::new("workDirectory", Kind::Str, None, "Directory of state files; must exist.")
+        .legacy("WorkDirectory"),
+    Param::new(
+        "operatingStateFile",
+        Kind::Str,
+        None,
+        "File that tells whether the daemon ran and how it ended.",
+    )
+    .missing(),
+    Param::new(
+        "dropMsgsWithMaliciousDNSPTRRecords",
+        Kind::Bool,
+        Some("off"),
+        "Drop messages whose sender's PTR record is a numeric address.",
+    )
+    .legacy("DropMsgsWithMaliciousDNSPTRRecords"),
+    Param::new("localHostname", Kind::Word, None, "Host name to use instead of the system's.")
+        .legacy("LocalHostName"),
+    Param::new(
+        "preserveFQDN",
+        Kind::Bool,
+        Some("off"),
+        "Keep the domain part of the local host name.",
+    )
+    .legacy("PreserveFQDN"),
+    Param::new(
+        "compactJsonString",
+        Kind::Bool,
+        Some("off"),
+        "Render JSON variables without blanks.",
+    )
+    .missing(),
+    Param::new("debug.onShutdown", Kind::Bool, Some("off"), "Write debug output during shutdown.")
+        .missing(),
+    Param::new("debug.logFile", Kind::Str, None, "File for debug output.")
+        .legacy("DebugFile")
+        .missing(),
+    Param::new("debug.gnutls", Kind::NONNEG, Some("0"), "Debug level of the TLS library.")
+        .missing(),
+    Param::new(
+        "debug.abortOnProgramError",
+        Kind::Bool,
+        Some("off"),
+        "Abort when a program error is found.",
+    )
+    .missing(),
+    Param::new(
+        "debug.unloadModules",
+        Kind::Bool,
+        Some("on"),
+        "Unload modules at exit; there is nothing to unload.",
+    ),
+    Param::new("debug.files", Kind::Array, None, "Source files whose debug output is wanted.")
+        .missing(),
+    Param::new(
+        "debug.whitelist",
+        Kind::Bool,
+        Some("off"),
+        "Whether debug.files names the wanted or the unwanted files.",
+    )
+    .missing(),
+    Param::new(
+        "defaultNetstreamDriver",
+        Kind::Word,
+        Some("ptcp"),
+        "Transport of TCP inputs and outputs that name none.",
+    )
+    .legacy("DefaultNetstreamDriver")
+    .missing(),
+    Param::new("defaultNetstreamDriverCAFile", Kind::Str, None, "Default CA certificate file.")
+        .legacy("DefaultNetstreamDriverCAFile")
+        .missing(),
+    Param::new(
+        "defaultNetstreamDriverCRLFile",
+        Kind::Str,
+        None,
+        "Default certificate revocation list file.",
+    )
+    .legacy("DefaultNetstreamDriverCRLFile")
+    .missing(),
+    Param::new("defaultNetstreamDriverKeyFile", Kind::Str, None, "Default private key file.")
+        .legacy("DefaultNetstreamDriverKeyFile")
+        .missing(),
+    Param::new("defaultNetstreamDriverCertFile", Kind::Str, None, "Default certificate file.")
+        .legacy("DefaultNetstreamDriverCertFile")
+        .missing(),
+    Param::new("netstreamDriverCaExtraFiles", Kind::Str, None, "Further CA certificate files.")
+        .legacy("NetstreamDriverCaExtraFiles")
+        .missing(),
+    Param::new("defaultOpensslEngine", Kind::Str, None, "OpenSSL engine.")
+        .legacy("DefaultOpensslEngine")
+        .missing(),
+    Param::new("maxMessageSize", Kind::SIZE, Some("8096"), "Longest message, bytes; at least 128.")
+        .legacy("MaxMessageSize"),
+    Param::new(
+        "oversizemsg.errorfile",
+        Kind::Word,
+        None,
+        "File that gets oversize messages as JSON lines.",
+    )
+    .missing(),
+    Param::new("oversizemsg.report", Kind::Bool, Some("on"), "Log oversize messages.").missing(),
+    Param::new(
+        "oversizemsg.input.mode",
+        Kind::Choice(&["truncate", "split", "accept"]),
+        Some("truncate"),
+        "What an input does with an oversize message.",
+    )
+    .missing(),
+    Param::new(
+        "reportChildProcessExits",
+        Kind::Choice(&["none", "errors", "all"]),
+        Some("errors"),
+        "Which ends of child processes are logged.",
+    )
+    .missing(),
+    Param::new(
+        "action.reportSuspension",
+        Kind::Bool,
+        Some("on"),
+        "Log when an action is suspended or resumed.",
+    ),
+    Param::new(
+        "action.reportSuspensionContinuation",
+        Kind::Bool,
+        Some("off"),
+        "Log each further failed attempt to resume an action.",
+    ),
+    Param::new(
+        "parser.controlCharacterEscapePrefix",
+        Kind::Char,
+        Some("#"),
+        "Character before an escaped control character.",
+    )
+    .legacy("ControlCharacterEscapePrefix"),
+    Param::new(
+        "parser.dropTrailingLFOnReception",
+        Kind::Bool,
+        Some("on"),
+        "Drop a line feed at the end of a message.",
+    )
+    .legacy("DropTrailingLFOnReception"),
+    Param::new(
+        "parser.dropTrailingCROnReception",
+        Kind::Bool,
+        Some("off"),
+        "Drop a carriage return at the end of a message.",
+    )
+    .legacy("DropTrailingCROnReception"),
+    Param::new(
+        "parser.escapeControlCharactersOnReceive",
+        Kind::Bool,
+        Some("on"),
+        "Escape control characters.",
+    )
+    .legacy("EscapeControlCharactersOnReceive"),
+    Param::new("parser.escapeControlCharacterTab", Kind::Bool, Some("on"), "Escape tabs, too.")
+        .legacy("EscapeControlCharacterTab"),
+    Param::new(
+        "parser.escapeControlCharactersCStyle",
+        Kind::Bool,
+        Some("off"),
+        "Escape the way C does.",
+    ),
+    Param::new("parser.spaceLFOnReceive", Kind::Bool, Some("off"), "Turn line feeds into blanks.")
+        .legacy("SpaceLFOnReceive"),
+    Param::new(
+        "parser.escape8BitCharactersOnReceive",
+        Kind::Bool,
+        Some("off"),
+        "Escape bytes above 127.",
+    )
+    .legacy("Escape8BitCharactersOnReceive"),
+    Param::new(
+        "parser.parseHostnameAndTag",
+        Kind::Bool,
+        Some("on"),
+        "Look for host name and tag in a message.",
+    ),
+    Param::new(
+        "parser.permitSlashInProgramName",
+        Kind::Bool,
+        Some("off"),
+        "A slash does not end the program name.",
+    ),
+    Param::new(
+        "parser.supportCompressionExtension",
+        Kind::Bool,
+        Some("on"),
+        "Accept single messages that are compressed (first byte z).",
+    )
+    .missing(),
+    Param::new("stdlog.channelspec", Kind::Str, None, "Channel of the standard logging library.")
+        .missing(),
+    Param::new(
+        "janitor.interval",
+        Kind::POSITIVE,
+        Some("10"),
+        "Minutes between two runs of housekeeping.",
+    ),
+    Param::new("senders.keepTrack", Kind::Bool, Some("off"), "Keep statistics per sender.")
+        .missing(),
+    Param::new(
+        "senders.timeoutAfter",
+        Kind::POSITIVE,
+        Some("43200"),
+        "Seconds of silence after which a sender is gone.",
+    )
+    .missing(),
+    Param::new("senders.reportGoneAway", Kind::Bool, Some("off"), "Log senders that are gone.")
+        .missing(),
+    Param::new("senders.reportNew", Kind::Bool, Some("off"), "Log new senders.").missing(),
+    Param::new(
+        "inputs.timeout.shutdown",
+        Kind::POSITIVE,
+        Some("1000"),
+        "Milliseconds an input may take to stop.",
+    ),
+    Param::new("privdrop.user.name", Kind::User, None, "User to run as after start.")
+        .legacy("PrivDropToUser"),
+    Param::new("privdrop.user.id", Kind::POSITIVE, None, "User id to run as after start.")
+        .legacy("PrivDropToUserID"),
+    Param::new("privdrop.group.name", Kind::Group, None, "Group to run as after start.")
+        .legacy("PrivDropToGroup"),
+    Param::new("privdrop.group.id", Kind::POSITIVE, None, "Group id to run as after start.")
+        .legacy("PrivDropToGroupID"),
+    Param::new(
+        "privdrop.group.keepSupplemental",
+        Kind::Bool,
+        Some("off"),
+        "Keep the supplementary groups.",
+    ),
+    Param::new(
+        "net.ipprotocol",
+        Kind::Choice(&["unspecified", "ipv4-only", "ipv6-only"]),
+        Some("unspecified"),
+        "Address families to use.",
+    ),
+    Param::new(
+        "net.aclAddHostnameOnFail",
+        Kind::Bool,
+        Some("off"),
+        "Resolve a host name in a sender list again when it did not match.",
+    ),
+    Param::new(
+        "net.aclResolveHostname",
+        Kind::Bool,
+        Some("on"),
+        "Resolve host names in sender lists.",
+    ),
+    Param::new("net.enableDNS", Kind::Bool, Some("on"), "Resolve the names of senders."),
+    Param::new(
+        "net.permitACLWarning",
+        Kind::Bool,
+        Some("on"),
+        "Log messages from senders that are not permitted.",
+    ),
+    Param::new("maxOpenFiles", Kind::POSITIVE, None, "Limit of open files of the process.")
+        .legacy("MaxOpenFiles"),
+    Param::new(
+        "umask",
+        Kind::FileMode,
+        None,
+        "File creation mask of the process; inherited if not given.",
+    )
+    .legacy("Umask"),
+    Param::new(
+        "compatibility.configFormat.legacy",
+        ON_OFF_WARN,
+        Some("enable"),
+        "Accept $ directives.",
+    )
+    .missing(),
+    Param::new(
+        "compatibility.configFormat.syslogd",
+        ON_OFF_WARN,
+        Some("enable"),
+        "Accept selectors.",
+    )
+    .missing(),
+    Param::new(
+        "compatibility.configFormat.property",
+        ON_OFF_WARN,
+        Some("enable"),
+        "Accept property-based filters.",
+    )
+    .missing(),
+    Param::new(
+        "compatibility.defaults.secure",
+        Kind::Choice(&["strict", "backward-compatible", "warn"]),
+        Some("warn"),
+        "How strict defaults are; only the default is supported.",
+    )
+    .missing(),
+    Param::new(
+        "systemd.notifyReadyDelay",
+        Kind::Bool,
+        Some("off"),
+        "Tell systemd only when all modules are ready.",
+    )
+    .missing(),
+    Param::new(
+        "abortOnUncleanConfig",
+        Kind::Bool,
+        Some("off"),
+        "Do not start when the configuration has an error.",
+    )
+    .legacy("AbortOnUncleanConfig"),
+    Param::new(
+        "abortOnFailedQueueStartup",
+        Kind::Bool,
+        Some("off"),
+        "Do not start when a queue cannot be started.",
+    ),
+    Param::new(
+        "variables.caseSensitive",
+        Kind::Bool,
+        Some("off"),
+        "Names of JSON variables differ by case.",
+    )
+    .missing(),
+    Param::new("environment", Kind::Array, None, "NAME=value pairs put into the environment.")
+        .missing(),
+    Param::new(
+        "processInternalMessages",
+        Kind::Bool,
+        Some("off"),
+        "Handle the daemon's own messages by its rules.",
+    )
+    .missing(),
+    Param::new(
+        "internalmsg.ratelimit.interval",
+        Kind::POSITIVE,
+        Some("60"),
+        "Seconds of the window for own messages.",
+    ),
+    Param::new(
+        "internalmsg.ratelimit.burst",
+        Kind::POSITIVE,
+        Some("100"),
+        "Own messages per window.",
+    ),
+    Param::new(
+        "internalmsg.severity",
+        Kind::Severity,
+        Some("info"),
+        "Least severity of own messages that are kept.",
+    ),
+    Param::new(
+        "allMessagesToStderr",
+        Kind::Bool,
+        Some("off"),
+        "Write all own messages to standard error, too.",
+    ),
+    Param::new(
+        "errorMessagesToStderr.maxNumber",
+        Kind::INT,
+        Some("-1"),
+        "How many own errors go to standard error; -1 is all.",
+    ),
+    Param::new("shutdown.enable.ctlc", Kind::Bool, Some("off"), "SIGINT stops the daemon."),
+    Param::new(
+        "shutdown.queue.doubleSize",
+        Kind::Bool,
+        Some("off"),
+        "Queues may grow to twice their size while stopping.",
+    )
+    .missing(),
+    Param::new(
+        "default.action.queue.timeoutShutdown",
+        MILLISECONDS,
+        Some("10"),
+        "Default for action queues, ms.",
+    ),
+    Param::new(
+        "default.action.queue.timeoutActionCompletion",
+        MILLISECONDS,
+        Some("1000"),
+        "Default for action queues, ms.",
+    ),
+    Param::new(
+        "default.action.queue.timeoutEnqueue",
+        MILLISECONDS,
+        Some("2000"),
+        "Default for action queues, ms.",
+    ),
+    Param::new(
+        "default.action.queue.timeoutWorkerThreadShutdown",
+        MILLISECONDS,
+        Some("60000"),
+        "Default for action queues, ms.",
+    ),
+    Param::new(
+        "default.ruleset.queue.timeoutShutdown",
+        MILLISECONDS,
+        Some("1500"),
+        "Default for ruleset queues, ms.",
+    ),
+    Param::new(
+        "default.ruleset.queue.timeoutActionCompletion",
+        MILLISECONDS,
+        Some("1000"),
+        "Default for ruleset queues, ms.",
+    ),
+    Param::new(
+        "default.ruleset.queue.timeoutEnqueue",
+        MILLISECONDS,
+        Some("2000"),
+        "Default for ruleset queues, ms.",
+    ),
+    Param::new(
+        "default.ruleset.queue.timeoutWorkerThreadShutdown",
+        MILLISECONDS,
+        Some("60000"),
+        "Default for ruleset queues, ms.",
+    ),
+    Param::new(
+        "reverseLookup.cache.ttl.default",
+        Kind::NONNEG,
+        Some("86400"),
+        "Seconds a resolved name is kept.",
+    ),
+    Param::new("reverseLookup.cache.ttl.enable", Kind::Bool, Some("off"), "Resolved names expire."),
+    Param::new(
+        "libcapng.enable",
+        Kind::Bool,
+        Some("on"),
+        "Give up capabilities that are not needed.",
+    )
+    .missing(),
+    Param::new(
+        "libcapng.default",
+        Kind::Bool,
+        Some("on"),
+        "Stop when capabilities cannot be given up.",
+    )
+    .missing(),
+    Param::new(
+        "security.abortOnIDResolutionFail",
+        Kind::Bool,
+        Some("on"),
+        "An unknown user name ends the load at once.",
+    ),
+    Param::new(
+        "internal.developerOnly.options",
+        Kind::INT,
+        Some("0"),
+        "For the reference's developers.",
+    )
+    .missing(),
+];
+
+/// Directives without an object form.
+pub static DIRECTIVES: &[Param] = &[
+    Param::new(
+        "RepeatedMsgReduction",
+        Kind::Bool,
+        Some("off"),
+        "Replace repeated messages by a count.",
+    )
+    .legacy("RepeatedMsgReduction")
+    .missing(),
+    Param::new(
+        "LogRSyslogStatusMessages",
+        Kind::Bool,
+        Some("on"),
+        "Log start and stop of the daemon.",
+    )
+    .legacy("LogRSyslogStatusMessages"),
+    Param::new(
+        "ErrorMessagesToStderr",
+        Kind::Bool,
+        Some("on"),
+        "Write own errors to standard error.",
+    )
+    .legacy("ErrorMessagesToStderr"),
+    Param::new("DebugPrintTemplateList", Kind::Bool, Some("on"), "Show templates in debug output.")
+        .legacy("DebugPrintTemplateList"),
+    Param::new("DebugPrintModuleList", Kind::Bool, Some("on"), "Show modules in debug output.")
+        .legacy("DebugPrintModuleList"),
+    Param::new(
+        "DebugPrintCfSysLineHandlerList",
+        Kind::Bool,
+        Some("on"),
+        "Show directives in debug output.",
+    )
+    .legacy("DebugPrintCfSysLineHandlerList"),
+    Param::new("GenerateConfigGraph", Kind::Word, None, "File to draw the configuration to.")
+        .legacy("GenerateConfigGraph")
+        .missing(),
+    Param::new("ModDir", Kind::Word, None, "Directory of modules; all modules are built in.")
+        .legacy("ModDir"),
+    Param::new("DebugLevel", Kind::INT, Some("0"), "Debug level.").legacy("DebugLevel").missing(),
+    Param::new(
+        "LocalHostIPIF",
+        Kind::Word,
+        None,
+        "Interface whose address stands for local messages.",
+    )
+    .legacy("LocalHostIPIF")
+    .missing(),
+    Param::new("OptimizeForUniprocessor", Kind::Gone, None, "No effect.")
+        .legacy("OptimizeForUniprocessor"),
+    Param::new("Sleep", Kind::Gone, None, "No effect.").legacy("Sleep"),
+    Param::new("OMFileForceChown", Kind::Gone, None, "No effect.").legacy("OMFileForceChown"),
+];
+
+/// `name`, `type` and `action.*` of an action.
+pub static ACTION: &[Param] = &[
+    Param::new("name", Kind::Word, None, "Name in messages and statistics.").legacy("ActionName"),
+    Param::required("type", Kind::Str, "Module that does the work."),
+    Param::new(
+        "action.errorfile",
+        Kind::Str,
+        None,
+        "File that gets messages which could not be delivered.",
+    )
+    .missing(),
+    Param::new(
+        "action.errorfile.maxsize",
+        Kind::NONNEG,
+        Some("0"),
+        "Size at which the error file is not written any more, bytes; 0 is never.",
+    )
+    .missing(),
+    Param::new(
+        "action.writeAllMarkMessages",
+        Kind::Bool,
+        Some("on"),
+        "MARK messages are written even if the action was used lately.",
+    )
+    .legacy("ActionWriteAllMarkMessages"),
+    Param::new(
+        "action.execOnlyEveryNthTime",
+        Kind::NONNEG,
+        Some("0"),
+        "Run for every n-th message only; 0 and 1 are all.",
+    )
+    .legacy("ActionExecOnlyEveryNthTime"),
+    Param::new(
+        "action.execOnlyEveryNthTimeTimeout",
+        Kind::NONNEG,
+        Some("0"),
+        "Seconds after which that count begins anew; 0 is never.",
+    )
+    .legacy("ActionExecOnlyEveryNthTimeTimeout"),
+    Param::new(
+        "action.execOnlyOnceEveryInterval",
+        Kind::NONNEG,
+        Some("0"),
+        "Seconds that must lie between two runs.",
+    )
+    .legacy("ActionExecOnlyOnceEveryInterval"),
+    Param::new(
+        "action.execOnlyWhenPreviousIsSuspended",
+        Kind::Bool,
+        Some("off"),
+        "Run only while the action before this one is suspended.",
+    )
+    .legacy("ActionExecOnlyWhenPreviousIsSuspended"),
+    Param::new(
+        "action.repeatedMsgContainsOriginalMsg",
+        Kind::Bool,
+        Some("off"),
+        "The count of repeated messages quotes the message.",
+    )
+    .legacy("RepeatedMsgContainsOriginalMsg")
+    .missing(),
+    Param::new(
+        "action.resumeRetryCount",
+        Kind::Int { min: -1, max: i32::MAX as i64 },
+        Some("0"),
+        "Retries before a message is given up; -1 is without end.",
+    )
+    .legacy("ActionResumeRetryCount"),
+    Param::new(
+        "action.resumeInterval",
+        Kind::NONNEG,
+        Some("30"),
+        "Seconds from a suspension to the first retry.",
+    )
+    .legacy("ActionResumeInterval"),
+    Param::new(
+        "action.resumeIntervalMax",
+        Kind::POSITIVE,
+        Some("1800"),
+        "Longest time between two retries, seconds.",
+    ),
+    Param::new(
+        "action.reportSuspension",
+        Kind::Bool,
+        None,
+        "Log suspension and resumption; global() gives the default.",
+    ),
+    Param::new(
+        "action.reportSuspensionContinuation",
+        Kind::Bool,
+        None,
+        "Log each failed retry; global() gives the default.",
+    ),
+    Param::new(
+        "action.externalstate.file",
+        Kind::Str,
+        None,
+        "File whose content SUSPENDED suspends the action.",
+    )
+    .missing(),
+    Param::new(
+        "action.copyMsg",
+        Kind::Bool,
+        Some("off"),
+        "Give the action's queue a message of its own.",
+    ),
+    Param::new("action.ratelimit.name", Kind::Str, None, "Shared rate limit.")
+        .aliases(&["ratelimit.name"])
+        .missing(),
+];
+
+/// Values of `queue.type`.
+pub const QUEUE_TYPES: &[&str] = &["FixedArray", "LinkedList", "Disk", "Direct", "SegmentedDisk"];
+
+/// What differs between the three classes of queues (`spec/queues-actions.md` section 1).
+struct QueueDefaults {
+    kind: &'static str,
+    size: &'static str,
+    batch: &'static str,
+    workers: &'static str,
+    worker_minimum: Option<&'static str>,
+    high: Option<&'static str>,
+    low: Option<&'static str>,
+    file_size: &'static str,
+    shutdown: &'static str,
+}
+
+const QUEUE_ROWS: usize = 34;
+
+#[rustfmt::skip]
+const fn queue_table(d: &QueueDefaults) -> [Param; QUEUE_ROWS] {
+    [
+        Param::new("queue.type", Kind::Choice(QUEUE_TYPES), Some(d.kind), "How messages are held."),
+        Param::new("queue.size", Kind::Size { min: 1, max: u32::MAX as u64 }, Some(d.size), "Messages the queue holds."),
+        Param::new("queue.dequeueBatchSize", Kind::Int { min: 1, max: 1 << 20 }, Some(d.batch), "Most messages processed in one go."),
+        Param::new("queue.minDequeueBatchSize", Kind::NONNEG, Some("0"), "Messages a worker waits for before it starts."),
+        Param::new("queue.minDequeueBatchSize.timeout", Kind::NONNEG, Some("1000"), "Longest such wait, ms."),
+        Param::new("queue.workerThreads", Kind::Int { min: 1, max: 1024 }, Some(d.workers), "Most threads working on the queue."),
+        Param::new("queue.workerThreadMinimumMessages", Kind::INT, d.worker_minimum, "Messages per thread before another one is started; size/threads if not given."),
+        Param::new("queue.highWatermark", Kind::INT, d.high, "Messages at which spilling to disk begins; 90 % of the size if not given."),
+        Param::new("queue.lowWatermark", Kind::INT, d.low, "Messages at which spilling ends; 70 % of the high mark if not given."),
+        Param::new("queue.fullDelayMark", Kind::INT, None, "Messages at which inputs that can wait are held; 97 % if not given, 0 is off."),
+        Param::new("queue.lightDelayMark", Kind::INT, None, "Messages at which TCP inputs are slowed down; 70 % if not given, 0 is off."),
+        Param::new("queue.discardMark", Kind::INT, None, "Messages at which less important ones are dropped; 98 % if not given."),
+        Param::new("queue.discardSeverity", Kind::Severity, Some("8"), "Least severity that may be dropped then; 8 is none."),
+        Param::new("queue.timeoutShutdown", MILLISECONDS, Some(d.shutdown), "Time to run empty at shutdown, ms."),
+        Param::new("queue.timeoutActionCompletion", MILLISECONDS, Some("1000"), "Time to finish the current batch after that, ms."),
+        Param::new("queue.timeoutEnqueue", MILLISECONDS, Some("2000"), "Longest wait for room before a message is dropped, ms."),
+        Param::new("queue.timeoutWorkerThreadShutdown", MILLISECONDS, Some("60000"), "Idle time after which an additional thread ends, ms."),
+        Param::new("queue.dequeueSlowdown", Kind::NONNEG, Some("0"), "Pause after each batch, µs."),
+        Param::new("queue.dequeueTimeBegin", HOUR, Some("0"), "First hour in which messages are taken out."),
+        Param::new("queue.dequeueTimeEnd", HOUR, Some("25"), "Hour at which that ends; 25 is no limit."),
+        Param::new("queue.samplingInterval", Kind::NONNEG, Some("0"), "Keep every n-th message only; 0 is all."),
+        Param::new("queue.takeFlowCtlFromMsg", Kind::Bool, Some("off"), "Wait for room the way the message's input asked for."),
+        Param::new("queue.saveOnShutdown", Kind::Bool, Some("on"), "Write what is left to disk at shutdown, if the queue has a disk part."),
+        Param::new("queue.filename", Kind::Word, None, "Name of the queue's files; with it the queue has a disk part.").missing(),
+        Param::new("queue.spoolDirectory", Kind::Word, None, "Directory of the queue's files; workDirectory if not given.").missing(),
+        Param::new("queue.maxDiskSpace", Kind::SIZE, Some("0"), "Most bytes on disk; 0 is no limit.").missing(),
+        Param::new("queue.maxFileSize", Kind::SIZE, Some(d.file_size), "Size of one queue file, bytes.").missing(),
+        Param::new("queue.checkpointInterval", Kind::NONNEG, Some("0"), "Writes between two state files; 0 is only at the end.").missing(),
+        Param::new("queue.syncQueueFiles", Kind::Bool, Some("off"), "Flush queue files to the disk after every write.").missing(),
+        Param::new("queue.diskQueueType", Kind::Choice(&["auto", "disk", "segmentedDisk"]), Some("auto"), "Format of the disk part.").missing(),
+        Param::new("queue.diskQueueAutoUpgrade", Kind::Bool, Some("off"), "Turn old queue files into the new format.").missing(),
+        Param::new("queue.diskQueueIdleTimeout", Kind::NONNEG, Some("60000"), "Idle time after which queue files are closed, ms.").missing(),
+        Param::new("queue.onCorruption", Kind::Choice(&["safe", "ignore", "inMemory"]), Some("safe"), "What is done with broken queue files.").missing(),
+        Param::new("queue.cry.provider", Kind::Word, None, "Encryption of queue files.").missing(),
+    ]
+}
+
+/// Directives of the legacy main queue and of legacy action queues: what follows `MainMsgQueue` or
+/// `ActionQueue`, and the parameter it sets.
+macro_rules! queue_directives {
+    ($prefix:literal) => {
+        [
+            ("queue.type", concat!($prefix, "Type")),
+            ("queue.size", concat!($prefix, "Size")),
+            ("queue.dequeueBatchSize", concat!($prefix, "DequeueBatchSize")),
+            ("queue.workerThreads", concat!($prefix, "WorkerThreads")),
+            ("queue.workerThreadMinimumMessages", concat!($prefix, "WorkerThreadMinimumMessages")),
+            ("queue.highWatermark", concat!($prefix, "HighWaterMark")),
+            ("queue.lowWatermark", concat!($prefix, "LowWaterMark")),
+            ("queue.discardMark", concat!($prefix, "DiscardMark")),
+            ("queue.discardSeverity", concat!($prefix, "DiscardSeverity")),
+            ("queue.timeoutShutdown", concat!($prefix, "TimeoutShutdown")),
+            ("queue.timeoutActionCompletion", concat!($prefix, "TimeoutActionCompletion")),
+            ("queue.timeoutEnqueue", concat!($prefix, "TimeoutEnqueue")),
+            ("queue.timeoutWorkerThreadShutdown", concat!($prefix, "WorkerTimeoutThreadShutdown")),
+            ("queue.dequeueSlowdown", concat!($prefix, "DequeueSlowdown")),
+            ("queue.dequeueTimeBegin", concat!($prefix, "DequeueTimeBegin")),
+            ("queue.dequeueTimeEnd", concat!($prefix, "DequeueTimeEnd")),
+            ("queue.saveOnShutdown", concat!($prefix, "SaveOnShutdown")),
+            ("queue.filename", concat!($prefix, "Filename")),
+            ("queue.maxDiskSpace", concat!($prefix, "MaxDiskSpace")),
+            ("queue.maxFileSize", concat!($prefix, "MaxFileSize")),
+            ("queue.checkpointInterval", concat!($prefix, "CheckpointInterval")),
+            ("queue.syncQueueFiles", concat!($prefix, "SyncQueueFiles")),
+        ]
+    };
+}
+
+const fn with_directives<const N: usize>(
+    mut rows: [Param; QUEUE_ROWS],
+    directives: &[(&'static str, &'static str); N],
+) -> [Param; QUEUE_ROWS] {
+    let mut i = 0;
+    while i < N {
+        let mut row = 0;
+        while !same(rows[row].name, directives[i].0) {
+            row += 1;
+        }
+        rows[row] = rows[row].legacy(directives[i].1);
+        i += 1;
+    }
+    rows
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
+/// The main queue without a `main_queue()` object: `$MainMsgQueue…`.
+pub static QUEUE_MAIN: &[Param] = &with_directives(
+    queue_table(&QueueDefaults {
+        kind: "FixedArray",
+        size: "100000",
+        batch: "256",
+        workers: "2",
+        worker_minimum: Some("40000"),
+        high: Some("80000"),
+        low: Some("20000"),
+        file_size: "1m",
+        shutdown: "1500",
+    }),
+    &queue_directives!("MainMsgQueue"),
+);
+
+/// Queues of `main_queue()` and `ruleset()`.
+pub static QUEUE_RULESET: &[Param] = &queue_table(&QueueDefaults {
+    kind: "FixedArray",
+    size: "50000",
+    batch: "1024",
+    workers: "1",
+    worker_minimum: None,
+    high: None,
+    low: None,
+    file_size: "16m",
+    shutdown: "1500",
+});
+
+/// Queues of actions, with `$ActionQueue…`.
+pub static QUEUE_ACTION: &[Param] = &with_directives(
+    queue_table(&QueueDefaults {
+        kind: "Direct",
+        size: "1000",
+        batch: "128",
+        workers: "1",
+        worker_minimum: None,
+        high: None,
+        low: None,
+        file_size: "1m",
+        shutdown: "10",
+    }),
+    &queue_directives!("ActionQueue"),
+);
+
+/// `ruleset(…)`.
+pub static RULESET: &[Param] = &[
+    Param::required("name", Kind::Str, "Name, unique without regard to case."),
+    Param::new("parser", Kind::Array, None, "Parsers to try, in this order."),
+];
+
+/// `module(…)`, apart from the module's own.
+pub static MODULE: &[Param] = &[Param::required("load", Kind::Word, "The module.")];
+
+/// `input(…)`, apart from the module's own.
+pub static INPUT: &[Param] = &[Param::required("type", Kind::Word, "The input module.")];
+
+/// `include(…)`.
+pub static INCLUDE: &[Param] = &[
+    Param::new("file", Kind::Str, None, "File, pattern or directory to read."),
+    Param::new("text", Kind::Str, None, "Configuration text to read."),
+    Param::new(
+        "mode",
+        Kind::Choice(&["required", "optional", "abort-if-missing"]),
+        Some("required"),
+        "What a missing file means.",
+    ),
+];
+
+/// `template(…)`.
+pub static TEMPLATE: &[Param] = &[
+    Param::required("name", Kind::Str, "Name; case matters."),
+    Param::required(
+        "type",
+        Kind::Choice(&["string", "list", "subtree", "plugin"]),
+        "Where its content comes from.",
+    ),
+    Param::new("string", Kind::Str, None, "Text with %property% in it."),
+    Param::new("subtree", Kind::Str, None, "JSON variable to render."),
+    Param::new("plugin", Kind::Str, None, "String generator."),
+    Param::new(
+        "option.sql",
+        Kind::Bool,
+        Some("off"),
+        "Escape properties for SQL with backslashes.",
+    ),
+    Param::new("option.stdsql", Kind::Bool, Some("off"), "Escape properties for standard SQL."),
+    Param::new("option.json", Kind::Bool, Some("off"), "Escape properties for JSON."),
+    Param::new("option.jsonf", Kind::Bool, Some("off"), "Make a JSON object of the elements."),
+    Param::new(
+        "option.jsonftree",
+        Kind::Bool,
+        Some("off"),
+        "Make a nested JSON object of dotted names.",
+    ),
+    Param::new(
+        "option.casesensitive",
+        Kind::Bool,
+        Some("off"),
+        "Names of JSON variables keep their case.",
+    ),
+];
+
+/// `property(…)` in a template.
+pub static PROPERTY: &[Param] = &[
+    Param::required("name", Kind::Str, "Property or JSON variable."),
+    Param::new("outname", Kind::Str, None, "Field name in structured outputs."),
+    Param::new(
+        "dateformat",
+        Kind::Choice(&[
+            "mysql",
+            "pgsql",
+            "rfc3164",
+            "rfc3164-buggyday",
+            "rfc3339",
+            "unixtimestamp",
+            "subseconds",
+            "wdayname",
+            "wday",
+            "year",
+            "month",
+            "day",
+            "hour",
+            "minute",
+            "second",
+            "tzoffshour",
+            "tzoffsmin",
+            "tzoffsdirection",
+            "ordinal",
+            "week",
+            "iso-week",
+            "iso-week-year",
+        ]),
+        None,
+        "How a time is written.",
+    ),
+    Param::new("date.inUTC", Kind::Bool, Some("off"), "Convert a time to UTC."),
+    Param::new(
+        "caseConversion",
+        Kind::Choice(&["lower", "upper"]),
+        None,
+        "Change the case of letters.",
+    ),
+    Param::new(
+        "controlCharacters",
+        Kind::Choice(&["escape", "escape-octal", "space", "drop"]),
+        None,
+        "What is done with control characters.",
+    ),
+    Param::new(
+        "securePath",
+        Kind::Choice(&["drop", "replace"]),
+        None,
+        "What is done with slashes.",
+    ),
+    Param::new(
+        "format",
+        Kind::Choice(&["csv", "json", "jsonf", "jsonr", "jsonfr"]),
+        None,
+        "Quoting.",
+    ),
+    Param::new("position.from", Kind::POSITIVE, None, "First byte, from 1."),
+    Param::new("position.to", Kind::INT, None, "Last byte; negative counts from the end."),
+    Param::new("position.relativeToEnd", Kind::Bool, Some("off"), "Positions count from the end."),
+    Param::new("field.number", Kind::POSITIVE, None, "Field to take, from 1."),
+    Param::new(
+        "field.delimiter",
+        Kind::Int { min: 0, max: 255 },
+        Some("9"),
+        "Code of the character between fields.",
+    ),
+    Param::new("regex.expression", Kind::Str, None, "POSIX regular expression."),
+    Param::new("regex.type", Kind::Choice(&["BRE", "ERE"]), Some("BRE"), "Its kind."),
+    Param::new(
+        "regex.noMatchMode",
+        Kind::Choice(&["DFLT", "BLANK", "FIELD", "ZERO"]),
+        Some("DFLT"),
+        "What stands for no match.",
+    ),
+    Param::new("regex.match", Kind::NONNEG, Some("0"), "Which match, from 0."),
+    Param::new(
+        "regex.submatch",
+        Kind::Int { min: 0, max: 9 },
+        Some("0"),
+        "Which part of it; 0 is the whole match.",
+    ),
+    Param::new("dropLastLF", Kind::Bool, Some("off"), "Drop a line feed at the end."),
+    Param::new("compressSpace", Kind::Bool, Some("off"), "Make one blank of several."),
+    Param::new("fixedWidth", Kind::Bool, Some("off"), "Fill up with blanks to the positions."),
+    Param::new("mandatory", Kind::Bool, Some("off"), "Keep an empty field in structured outputs."),
+    Param::new(
+        "spIfNo1stSP",
+        Kind::Bool,
+        Some("off"),
+        "A blank if the value does not begin with one, else nothing.",
+    ),
+    Param::new("omitIfZero", Kind::Bool, Some("off"), "Leave the field out when it is 0."),
+    Param::new(
+        "dataType",
+        Kind::Choice(&["string", "number", "bool", "auto"]),
+        None,
+        "JSON type of the field.",
+    ),
+    Param::new(
+        "onEmpty",
+        Kind::Choice(&["keep", "skip", "null"]),
+        None,
+        "What an empty field becomes.",
+    ),
+];
+
+/// `constant(…)` in a template.
+pub static CONSTANT: &[Param] = &[
+    Param::required("value", Kind::Str, "The text."),
+    Param::new("outname", Kind::Str, None, "Field name in structured outputs."),
+    Param::new("format", Kind::Choice(&["jsonf"]), None, "Quoting."),
+];
+
+/// Modules of the reference that this version does not have.
+pub static UNAVAILABLE_MODULES: &[&str] = &[
+    "fmaffinity",
+    "fmffaup",
+    "fmhash",
+    "fmhttp",
+    "fmpcre",
+    "fmunflatten",
+    "imbatchreport",
+    "imbeats",
+    "imczmq",
+    "imdiag",
+    "imdocker",
+    "imdtls",
+    "imfile",
+    "imgssapi",
+    "imhiredis",
+    "imhttp",
+    "imjournal",
+    "imkafka",
+    "imklog",
+    "imkmsg",
+    "immark",
+    "imotel",
+    "impcap",
+    "improg",
+    "impstats",
+    "imptcp",
+    "imrelp",
+    "imsolaris",
+    "imtcp",
+    "imtuxedoulog",
+    "imudp",
+    "imuxsock",
+    "lmcry_gcry",
+    "lmcry_ossl",
+    "lmsig_ksi_ls12",
+    "lmzlibw",
+    "lmzstdw",
+    "mmaitag",
+    "mmanon",
+    "mmcapture",
+    "mmcount",
+    "mmdarwin",
+    "mmdblookup",
+    "mmexternal",
+    "mmfields",
+    "mmgeoip",
+    "mmgrok",
+    "mmjsonparse",
+    "mmjsonrewrite",
+    "mmjsontransform",
+    "mmkubernetes",
+    "mmleefparse",
+    "mmnormalize",
+    "mmpstrucdata",
+    "mmrfc5424addhmac",
+    "mmrm1stspace",
+    "mmsequence",
+    "mmsnareparse",
+    "mmsnmptrapd",
+    "mmstrucdata",
+    "mmtaghostname",
+    "mmutf8fix",
+    "omamqp1",
+    "omazureeventhubs",
+    "omclickhouse",
+    "omczmq",
+    "omdiscard",
+    "omdtls",
+    "omelasticsearch",
+    "omfile",
+    "omfile-hardened",
+    "omfwd",
+    "omgssapi",
+    "omhdfs",
+    "omhiredis",
+    "omhttp",
+    "omhttpfs",
+    "omjournal",
+    "omkafka",
+    "omlibdbi",
+    "ommail",
+    "ommongodb",
+    "ommysql",
+    "omotel",
+    "ompgsql",
+    "ompipe",
+    "omprog",
+    "omrabbitmq",
+    "omrelp",
+    "omruleset",
+    "omsendertrack",
+    "omsentinel",
+    "omshell",
+    "omsnmp",
+    "omstdout",
+    "omtcl",
+    "omtesting",
+    "omudpspoof",
+    "omusrmsg",
+    "omuxsock",
+    "pmaixforwardedfrom",
+    "pmciscoios",
+    "pmcisconames",
+    "pmdb2diag",
+    "pmlastmsg",
+    "pmnormalize",
+    "pmnull",
+    "pmpanngfw",
+    "pmrfc3164",
+    "pmrfc3164sd",
+    "pmrfc5424",
+    "pmsnare",
+    "smfile",
+    "smfwd",
+    "smtradfile",
+    "smtradfwd",
+];
+
+/// Functions of expressions; none is there yet apart from `prifilt`.
+pub static FUNCTIONS: &[&str] = &[
+    "append_json",
+    "b64_decode",
+    "cbool",
+    "cef_ext_escape",
+    "cnum",
+    "cstr",
+    "dyn_inc",
+    "exec_template",
+    "field",
+    "format_time",
+    "get_property",
+    "getenv",
+    "hash32",
+    "hash32mod",
+    "hash64",
+    "hash64mod",
+    "http_request",
+    "int2hex",
+    "ip42num",
+    "ipv42num",
+    "is_in_subnet",
+    "is_time",
+    "lookup",
+    "ltrim",
+    "num2ipv4",
+    "parse_json",
+    "parse_time",
+    "parse_time_localtz",
+    "percentile_observe",
+    "prifilt",
+    "previous_action_suspended",
+    "random",
+    "re_extract",
+    "re_extract_i",
+    "re_match",
+    "re_match_i",
+    "replace",
+    "rtrim",
+    "script_error",
+    "split",
+    "strlen",
+    "substring",
+    "tocef",
+    "tolower",
+    "toupper",
+    "unflatten",
+    "wrap",
+];
+
+/// Property names that may stand behind `$`, `:` or in a template, lower case; system properties with their `$`.
+pub static PROPERTIES: &[&str] = &[
+    "msg",
+    "rawmsg",
+    "rawmsg-after-pri",
+    "hostname",
+    "source",
+    "syslogtag",
+    "programname",
+    "app-name",
+    "procid",
+    "msgid",
+    "structured-data",
+    "protocol-version",
+    "pri",
+    "pri-text",
+    "syslogfacility",
+    "syslogfacility-text",
+    "syslogseverity",
+    "syslogseverity-text",
+    "syslogpriority",
+    "syslogpriority-text",
+    "timestamp",
+    "timereported",
+    "timegenerated",
+    "timereceived",
+    "inputname",
+    "fromhost",
+    "fromhost-ip",
+    "fromhost-port",
+    "iut",
+    "jsonmesg",
+    "parsesuccess",
+    "uuid",
+    "$now",
+    "$year",
+    "$month",
+    "$day",
+    "$hour",
+    "$minute",
+    "$hhour",
+    "$qhour",
+    "$wday",
+    "$now-utc",
+    "$year-utc",
+    "$month-utc",
+    "$day-utc",
+    "$hour-utc",
+    "$minute-utc",
+    "$hhour-utc",
+    "$qhour-utc",
+    "$wday-utc",
+    "$now-unixtimestamp",
+    "$myhostname",
+    "$bom",
+    "$uptime",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::param::Args;
+
+    #[test]
+    fn defaults_parse_and_names_are_unique() {
+        let tables = [
+            GLOBAL,
+            DIRECTIVES,
+            ACTION,
+            QUEUE_MAIN,
+            QUEUE_RULESET,
+            QUEUE_ACTION,
+            RULESET,
+            MODULE,
+            INPUT,
+            INCLUDE,
+            TEMPLATE,
+            PROPERTY,
+            CONSTANT,
+        ];
+        for table in tables {
+            let _ = Args::defaults(&[table]);
+            for (i, param) in table.iter().enumerate() {
+                assert!(
+                    table[..i].iter().all(|other| !other.is(param.name)),
+                    "{} twice",
+                    param.name
+                );
+                assert!(
+                    param.doc.ends_with('.'),
+                    "{}: a sentence ends with a full stop",
+                    param.name
+                );
+            }
+        }
+    }
+}
