@@ -18,8 +18,12 @@ pub mod param;
 pub mod stats;
 
 pub mod config;
+pub mod framing;
 pub mod queue;
 pub mod template;
 
 pub mod actions;
 pub mod inputs;
+
+#[doc(hidden)]
+pub mod testing;

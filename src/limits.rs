@@ -21,6 +21,8 @@ pub const MESSAGE_BYTES_DEFAULT: usize = 8096;
 pub const MESSAGE_BYTES_MIN: usize = 128;
 /// Largest accepted `maxMessageSize`, bytes: a batch of one message must still fit `u32` offsets.
 pub const MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Default of imtcp's `maxFrameSize`, bytes (`spec/imtcp.md` section 1.1).
+pub const FRAME_BYTES_DEFAULT: u32 = 200_000;
 /// A header field beyond this offset or length counts as not parsed: fields are `u16`.
 pub const HEADER_BYTES: usize = u16::MAX as usize;
 

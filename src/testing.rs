@@ -1,0 +1,4 @@
+//! Entry points for fuzzers and benches, and the plain models that property tests compare with. Not an
+//! interface of the crate.
+
+pub mod framing;
