@@ -17,6 +17,8 @@ pub mod message;
 pub mod param;
 pub mod stats;
 
+pub mod net;
+
 pub mod config;
 pub mod framing;
 pub mod queue;

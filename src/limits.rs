@@ -26,6 +26,17 @@ pub const FRAME_BYTES_DEFAULT: u32 = 200_000;
 /// A header field beyond this offset or length counts as not parsed: fields are `u16`.
 pub const HEADER_BYTES: usize = u16::MAX as usize;
 
+/// Events taken from one `epoll_wait`.
+pub const POLL_EVENTS: usize = 128;
+/// Connections accepted before the poller looks for other events again.
+pub const ACCEPTS_PER_TURN: usize = 64;
+/// Milliseconds a listener rests when no descriptor or memory is left for a connection.
+pub const ACCEPT_REST_MSEC: u64 = 100;
+/// Log lines per second that the peers of one input may cause.
+pub const PEER_REPORTS_PER_SEC: u32 = 10;
+/// Receives of one session after the input was told to stop; what is unread then stays with the peer.
+pub const FINAL_READS: usize = 64;
+
 /// Levels of nested `include`.
 pub const INCLUDE_DEPTH: usize = 32;
 /// Levels of nested blocks and parentheses in the configuration language.

@@ -8,6 +8,7 @@
 //! Three stages, three types: [`Builder`] (an input's worker appends) → [`Batch`] (one owner parses and
 //! runs rules) → `Arc<Batch>` (frozen; several asynchronous actions read it).
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::record::{Flags, Record, Span};
@@ -158,6 +159,35 @@ impl Builder {
         self.batch.records.push(Record::unparsed(raw, received, index, flags));
     }
 
+    /// Finds messages in the used bytes from `start` on: `decode` sees them and appends what it finds.
+    pub fn decode<R>(
+        &mut self,
+        start: usize,
+        decode: impl FnOnce(&[u8], &mut Appender<'_>) -> R,
+    ) -> R {
+        let Batch { bytes, records, senders } = &mut self.batch;
+        let start = start.min(bytes.used);
+        let (used, spare) = bytes.storage.split_at_mut(bytes.used);
+        let mut appender = Appender {
+            start,
+            records,
+            senders,
+            spare_start: bytes.used,
+            spare,
+            appended: 0,
+            overflow: Vec::new(),
+        };
+        let result = decode(used.get(start..).unwrap_or_default(), &mut appender);
+        let Appender { appended, overflow, .. } = appender;
+        bytes.used += appended;
+        if !overflow.is_empty() {
+            // Its spans count from the storage's end; the bytes in between stay unused.
+            bytes.storage.extend_from_slice(&overflow);
+            bytes.used = bytes.storage.len();
+        }
+        result
+    }
+
     /// Adds a message made by the daemon itself, with its fields already set; `record.sender` is filled in.
     pub fn push_record(&mut self, mut record: Record, sender: &Arc<Sender>) {
         record.sender = self.sender_index(sender);
@@ -165,12 +195,7 @@ impl Builder {
     }
 
     fn sender_index(&mut self, sender: &Arc<Sender>) -> u16 {
-        let senders = &mut self.batch.senders;
-        if !senders.last().is_some_and(|last| Arc::ptr_eq(last, sender)) {
-            senders.push(Arc::clone(sender));
-        }
-        // A batch holds at most BATCH_RECORDS records, and a sender is pushed only with a record.
-        u16::try_from(senders.len() - 1).unwrap_or(u16::MAX)
+        sender_index(&mut self.batch.senders, sender)
     }
 
     /// Number of messages so far.
@@ -211,6 +236,70 @@ impl Builder {
             return small;
         }
         std::mem::replace(&mut self.batch, self.pool.take())
+    }
+}
+
+/// The index of `sender` in a batch's list; appended unless it was the last one.
+fn sender_index(senders: &mut Vec<Arc<Sender>>, sender: &Arc<Sender>) -> u16 {
+    if !senders.last().is_some_and(|last| Arc::ptr_eq(last, sender)) {
+        senders.push(Arc::clone(sender));
+    }
+    // A builder is full at BATCH_RECORDS records, and a sender is pushed only with a record.
+    u16::try_from(senders.len() - 1).unwrap_or(u16::MAX)
+}
+
+/// Appends messages to a builder while its bytes are being read ([`Builder::decode`]).
+#[derive(Debug)]
+pub struct Appender<'a> {
+    start: usize,
+    records: &'a mut Vec<Record>,
+    senders: &'a mut Vec<Arc<Sender>>,
+    spare_start: usize,
+    spare: &'a mut [u8],
+    appended: usize,
+    /// What found no room in `spare`; lies behind it.
+    overflow: Vec<u8>,
+}
+
+impl Appender<'_> {
+    /// Adds a message that lies in the decoded bytes.
+    pub fn frame(&mut self, at: Range<usize>, received: i64, sender: &Arc<Sender>, flags: Flags) {
+        let raw = Span::new(self.start + at.start, at.len());
+        self.push(raw, received, sender, flags);
+    }
+
+    /// Adds a message that is `head` followed by `tail`; both are copied.
+    pub fn joined(
+        &mut self,
+        head: &[u8],
+        tail: &[u8],
+        received: i64,
+        sender: &Arc<Sender>,
+        flags: Flags,
+    ) {
+        let len = head.len() + tail.len();
+        let room = self.spare.get_mut(self.appended..self.appended + len);
+        let start = match room.and_then(|room| room.split_at_mut_checked(head.len())) {
+            Some((first, second)) if self.overflow.is_empty() => {
+                first.copy_from_slice(head);
+                second.copy_from_slice(tail);
+                let start = self.spare_start + self.appended;
+                self.appended += len;
+                start
+            }
+            _ => {
+                let start = self.spare_start + self.spare.len() + self.overflow.len();
+                self.overflow.extend_from_slice(head);
+                self.overflow.extend_from_slice(tail);
+                start
+            }
+        };
+        self.push(Span::new(start, len), received, sender, flags);
+    }
+
+    fn push(&mut self, raw: Span, received: i64, sender: &Arc<Sender>, flags: Flags) {
+        let index = sender_index(self.senders, sender);
+        self.records.push(Record::unparsed(raw, received, index, flags));
     }
 }
 

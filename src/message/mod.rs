@@ -14,7 +14,7 @@ pub mod submit;
 pub mod timestamp;
 pub mod view;
 
-pub use batch::{Batch, Builder, Bytes, Pool};
+pub use batch::{Appender, Batch, Builder, Bytes, Pool};
 pub use record::{Field, Flags, NO_VARS, Record, Span};
 pub use sender::{InputInfo, Names, Sender};
 pub use submit::{FlowControl, Submit};

@@ -1,0 +1,15 @@
+//! Sockets and who serves them: listeners, sessions, the poller and the ready-queue of the worker pools.
+//!
+//! - [`listener`]: sockets bound and listening, the port file.
+//! - [`transport`]: how a session's bytes are received.
+//! - [`session`]: the table of open sessions and the tokens that name them.
+//! - [`ready`]: who owns a session when; the queue between poller and workers.
+//! - [`poller`]: the epoll set.
+//! - [`report`]: how often peers may write to the log.
+
+pub mod listener;
+pub mod poller;
+pub mod ready;
+pub mod report;
+pub mod session;
+pub mod transport;

@@ -1,0 +1,174 @@
+//! Who owns a session when: the session table and the FIFO of sessions with input, under one lock.
+//!
+//! | state   | owner          | leaves it by                                                          |
+//! |---------|----------------|-----------------------------------------------------------------------|
+//! | armed   | the table      | [`Ready::wake`]: the poller saw input → queued                        |
+//! | queued  | the queue      | [`Ready::next`], [`Ready::wait`]: a worker pops it → running          |
+//! | running | one thread     | [`Ready::park`] → armed, [`Ready::requeue`] → queued, [`Ready::close`] |
+//! | closed  | nobody         | the slot is free; its generation has risen, so old tokens name nobody |
+//!
+//! A session is moved by value, so two owners do not compile, and closing consumes it. An accepted session
+//! starts as running, owned by the thread that accepted it.
+//!
+//! **Order within a connection.** Frames read from a session lie in the worker's builder until it submits.
+//! If the session became armed or queued before that, another worker could read and submit its later frames
+//! first. Therefore a worker *holds* every session it has read from, and gives them back together, under
+//! one lock, only after it has submitted the batch that contains their frames. Batches still fill, because
+//! the worker goes on popping other sessions in between; it submits when the builder is full or when the
+//! queue is empty, and so holds no session for longer than it takes to fill one batch.
+//!
+//! **Re-arming is the last touch.** `park` puts the sessions into the table *before* the caller arms their
+//! descriptors in epoll: a report that comes at once then finds its session. The other order would lose it.
+//! Arming by descriptor number is safe in between: the descriptor is open, for only a report, which
+//! cannot come while it is disarmed, or the end of the workers lets anyone take the session out.
+//!
+//! **No lost wake-up.** A worker goes to sleep only while it holds the lock and sees an empty queue, and it
+//! is counted as idle before it lets go; `wake` pushes under the same lock and then wakes as many workers as
+//! it pushed sessions, but no more than are idle. The loom models below check this.
+
+use std::collections::VecDeque;
+
+use super::session::{Table, Token};
+use crate::sync::{Condvar, Mutex, lock, wait};
+
+/// A session that runs: whoever holds this is its only owner.
+#[derive(Debug)]
+pub struct Owned<S> {
+    token: Token,
+    /// The session itself.
+    pub session: S,
+}
+
+impl<S> Owned<S> {
+    /// The name of the session in epoll.
+    pub fn token(&self) -> Token {
+        self.token
+    }
+}
+
+/// The sessions of one input.
+#[derive(Debug)]
+pub struct Ready<S> {
+    shared: Mutex<Shared<S>>,
+    work: Condvar,
+}
+
+#[derive(Debug)]
+struct Shared<S> {
+    table: Table<S>,
+    queue: VecDeque<Owned<S>>,
+    /// Workers asleep in [`Ready::wait`].
+    idle: usize,
+    stopping: bool,
+}
+
+impl<S> Ready<S> {
+    /// No session, and room for `limit` of them.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let shared =
+            Shared { table: Table::new(limit), queue: VecDeque::new(), idle: 0, stopping: false };
+        Self { shared: Mutex::new(shared), work: Condvar::new() }
+    }
+
+    /// Accepted → running. `None` when the limit is reached.
+    pub fn open(&self, session: impl FnOnce() -> S) -> Option<Owned<S>> {
+        let token = lock(&self.shared).table.reserve()?;
+        Some(Owned { token, session: session() })
+    }
+
+    /// Armed → queued, for all of one `epoll_wait`. Stale tokens are passed over.
+    pub fn wake(&self, tokens: impl Iterator<Item = Token>) {
+        let mut shared = lock(&self.shared);
+        let before = shared.queue.len();
+        for token in tokens {
+            if let Some(session) = shared.table.take(token) {
+                shared.queue.push_back(Owned { token, session });
+            }
+        }
+        let pushed = shared.queue.len() - before;
+        let wake = pushed.min(shared.idle);
+        drop(shared);
+        self.notify(wake);
+    }
+
+    /// Queued → running, without waiting. `None` when nothing is queued, or when the pool is stopping.
+    pub fn next(&self) -> Option<Owned<S>> {
+        let mut shared = lock(&self.shared);
+        if shared.stopping { None } else { shared.queue.pop_front() }
+    }
+
+    /// Queued → running; sleeps while nothing is queued. `None` when the pool is stopping.
+    pub fn wait(&self) -> Option<Owned<S>> {
+        let mut shared = lock(&self.shared);
+        loop {
+            if shared.stopping {
+                return None;
+            }
+            if let Some(owned) = shared.queue.pop_front() {
+                return Some(owned);
+            }
+            shared.idle += 1;
+            shared = wait(&self.work, shared);
+            shared.idle -= 1;
+        }
+    }
+
+    /// Whether other sessions wait for a worker.
+    pub fn has_waiting(&self) -> bool {
+        !lock(&self.shared).queue.is_empty()
+    }
+
+    /// Running → armed. The caller arms the descriptors in epoll right after.
+    pub fn park(&self, sessions: impl Iterator<Item = Owned<S>>) {
+        let mut shared = lock(&self.shared);
+        for owned in sessions {
+            shared.table.park(owned.token, owned.session);
+        }
+    }
+
+    /// Running → queued, at the tail: the session has more to read, but it is others' turn.
+    pub fn requeue(&self, sessions: impl Iterator<Item = Owned<S>>) {
+        let mut shared = lock(&self.shared);
+        let before = shared.queue.len();
+        shared.queue.extend(sessions);
+        let pushed = shared.queue.len() - before;
+        let wake = pushed.min(shared.idle);
+        drop(shared);
+        self.notify(wake);
+    }
+
+    /// Running → closed. The slot is free for the next connection before the caller drops the session.
+    pub fn close(&self, owned: Owned<S>) -> S {
+        lock(&self.shared).table.close(owned.token);
+        owned.session
+    }
+
+    /// Sessions that are open, in any state.
+    pub fn open_count(&self) -> usize {
+        lock(&self.shared).table.open()
+    }
+
+    /// From now on [`Ready::next`] and [`Ready::wait`] return `None`; sleeping workers wake to see it.
+    pub fn stop(&self) {
+        lock(&self.shared).stopping = true;
+        self.work.notify_all();
+    }
+
+    /// Armed or queued → running, all of them: for the last read, after the workers have ended.
+    pub fn drain(&self) -> Vec<Owned<S>> {
+        let mut shared = lock(&self.shared);
+        assert!(shared.stopping, "workers would still take sessions");
+        let mut all: Vec<_> = shared.queue.drain(..).collect();
+        for token in shared.table.armed() {
+            all.extend(shared.table.take(token).map(|session| Owned { token, session }));
+        }
+        all
+    }
+
+    fn notify(&self, workers: usize) {
+        for _ in 0..workers {
+            self.work.notify_one();
+        }
+    }
+}
