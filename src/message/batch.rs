@@ -165,7 +165,7 @@ impl Builder {
         start: usize,
         decode: impl FnOnce(&[u8], &mut Appender<'_>) -> R,
     ) -> R {
-        let Batch { bytes, records, senders } = &mut self.batch;
+        let Batch { bytes, records, senders, .. } = &mut self.batch;
         let start = start.min(bytes.used);
         let (used, spare) = bytes.storage.split_at_mut(bytes.used);
         let mut appender = Appender {
