@@ -1,0 +1,4 @@
+//! End-to-end tests: a real daemon, real sockets, real files.
+
+mod harness;
+mod tcp;
