@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -37,6 +37,7 @@ pub(crate) struct Daemon {
     program: PathBuf,
     child: Child,
     inotify: Inotify,
+    watch: WatchDescriptor,
     /// The other end is the daemon's standard input: this one hangs up when the daemon is gone.
     alive: UnixStream,
     /// Ports handed out, kept bound so that no other test gets them.
@@ -76,13 +77,14 @@ impl Daemon {
             .replace("{udp2}", &udp_ports[1].to_string());
         let config_path = dir.path().join("conf");
         fs::write(&config_path, config).expect("write configuration");
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).expect("inotify");
+        let inotify =
+            Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).expect("inotify");
         let events = AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_MOVED_TO
             | AddWatchFlags::IN_DELETE;
-        inotify.add_watch(dir.path(), events).expect("watch");
+        let watch = inotify.add_watch(dir.path(), events).expect("watch");
         let (alive, stdin) = UnixStream::pair().expect("socketpair");
         let create = |name: &str| File::create(dir.path().join(name)).expect("create");
         let child = Command::new(program)
@@ -98,7 +100,13 @@ impl Daemon {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
         let program = program.to_path_buf();
-        Self { dir, program, child, inotify, alive, _reserved: reserved, udp_ports }
+        Self { dir, program, child, inotify, watch, alive, _reserved: reserved, udp_ports }
+    }
+
+    /// Stops watching the directory: for measurements, where every event costs the daemon time. Only waiting for
+    /// the end works afterwards.
+    pub(crate) fn unwatch(&self) {
+        self.inotify.rm_watch(self.watch).expect("remove watch");
     }
 
     /// The test's directory.
@@ -217,7 +225,10 @@ impl Daemon {
         let stderr = self.stderr();
         let tail = stderr.len().saturating_sub(4000);
         let tail = stderr.get(tail..).unwrap_or(&stderr);
-        panic!("{} {what}\n--- configuration\n{config}\n--- stderr\n{tail}", self.program.display());
+        panic!(
+            "{} {what}\n--- configuration\n{config}\n--- stderr\n{tail}",
+            self.program.display()
+        );
     }
 }
 

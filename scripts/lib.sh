@@ -1,0 +1,30 @@
+# Sourced by the other scripts: finds or installs what they need, or says clearly what is missing.
+
+die() {
+    echo "$(basename "$0"): $*" >&2
+    exit 1
+}
+
+# need_cargo: a Rust toolchain is the one thing we do not install.
+need_cargo() {
+    command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
+    command -v cargo >/dev/null || die "no Rust toolchain found; get one from https://rustup.rs (version $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later)"
+    command -v cc >/dev/null || need_command cc gcc
+}
+
+# need_command COMMAND PACKAGE: installs the Debian package unless the command exists.
+need_command() {
+    PATH="$PATH:/usr/sbin:/sbin"
+    command -v "$1" >/dev/null && return
+    command -v apt-get >/dev/null || die "the command '$1' is missing and this is not a Debian system; install what Debian calls '$2'"
+    local root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || die "the command '$1' is missing; run as root: apt-get install $2"
+        root=(sudo)
+    fi
+    echo "installing the Debian package $2" >&2
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-remove --no-install-recommends "$2" >/dev/null ||
+        { "${root[@]}" apt-get update -qq && "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-remove --no-install-recommends "$2" >/dev/null; } ||
+        die "installing $2 failed; try: apt-get install $2"
+    command -v "$1" >/dev/null || die "'$1' is still missing after installing $2"
+}

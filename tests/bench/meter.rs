@@ -1,0 +1,120 @@
+//! What is measured: the daemon's CPU clock and memory, and the growth of its file.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
+
+use crate::harness::daemon::{Daemon, tempdir};
+
+/// A daemon under load. Its file is `out` in its directory.
+pub(crate) struct Subject {
+    pub(crate) daemon: Daemon,
+    clock: ClockId,
+}
+
+impl Subject {
+    /// Starts `program` on `config` and waits until its sockets are bound.
+    pub(crate) fn start(program: &Path, config: &str) -> Self {
+        let daemon = Daemon::start_program(program, config, &[], tempdir());
+        daemon.unwatch();
+        let clock = ClockId::pid_cpu_clock_id(daemon.pid()).expect("CPU clock of the daemon");
+        Self { daemon, clock }
+    }
+
+    /// CPU time used so far by all threads, ended ones included.
+    pub(crate) fn cpu(&self) -> Duration {
+        clock_gettime(self.clock).expect("the daemon is alive").into()
+    }
+
+    /// A field of `/proc/PID/status` in KiB: `VmHWM` is the peak, `VmRSS` the present resident memory.
+    pub(crate) fn memory_kib(&self, field: &str) -> u64 {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.daemon.pid())).expect("status");
+        let line = status.lines().find(|line| line.starts_with(field)).expect("field");
+        line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("number")
+    }
+
+    /// File descriptors the daemon holds.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.daemon.pid())).expect("fd").count()
+    }
+
+    /// The file the daemon writes.
+    pub(crate) fn output(&self) -> PathBuf {
+        self.daemon.dir().join("out")
+    }
+
+    /// TERM and wait; yields the output for the check, and a complaint when the end was not clean.
+    pub(crate) fn stop(self) -> (tempfile::TempDir, Option<String>) {
+        self.daemon.signal(Signal::SIGTERM);
+        let stopped = self.daemon.join();
+        let complaint =
+            (!stopped.status.success()).then(|| format!("{}: {}", stopped.status, stopped.stderr));
+        (stopped.dir, complaint)
+    }
+}
+
+/// Follows a file whose lines all have the same length, without reading it.
+pub(crate) struct Growth {
+    path: PathBuf,
+    line: Option<u64>,
+}
+
+impl Growth {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, line: None }
+    }
+
+    /// Lines in the file now.
+    pub(crate) fn lines(&mut self) -> u64 {
+        let size = fs::metadata(&self.path).map_or(0, |data| data.len());
+        if self.line.is_none() {
+            self.line = first_line(&self.path);
+        }
+        self.line.map_or(0, |line| size / line)
+    }
+
+    /// Waits until `lines` lines are there, or nothing has come for `patience`. Returns the lines found and when
+    /// the last of them was seen.
+    pub(crate) fn wait(&mut self, lines: u64, patience: Duration) -> (u64, Instant) {
+        let mut last = (self.lines(), Instant::now());
+        loop {
+            if last.0 >= lines || last.1.elapsed() > patience {
+                return last;
+            }
+            pause(Duration::from_millis(1));
+            let now = self.lines();
+            if now > last.0 {
+                last = (now, Instant::now());
+            }
+        }
+    }
+}
+
+/// Sleeps: a load generator paces itself by the clock.
+pub(crate) fn pause(time: Duration) {
+    let _ = clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::empty(), &time.into());
+}
+
+/// Waits until `done`; false when `patience` ran out first.
+pub(crate) fn wait_until(patience: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while !done() {
+        if start.elapsed() > patience {
+            return false;
+        }
+        pause(Duration::from_millis(1));
+    }
+    true
+}
+
+/// Bytes of the first line with its LF, once it is complete.
+fn first_line(path: &Path) -> Option<u64> {
+    let mut head = Vec::new();
+    File::open(path).ok()?.take(4096).read_to_end(&mut head).ok()?;
+    head.iter().position(|&byte| byte == b'\n').map(|at| at as u64 + 1)
+}

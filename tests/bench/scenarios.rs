@@ -1,0 +1,348 @@
+//! The scenarios of the performance table, each one run on one daemon.
+
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::frames::{self, Framing};
+use crate::meter::{Growth, Subject, pause, wait_until};
+use crate::report::{Bar, Metric};
+use crate::{tcp, udp};
+
+/// How much of everything.
+#[derive(Clone, Copy)]
+pub(crate) struct Load {
+    /// Messages of a TCP run.
+    pub(crate) messages: usize,
+    /// Idle connections.
+    idle: usize,
+    /// Seconds of the timed scenarios: idle, fairness.
+    seconds: u64,
+    /// Seconds of one trial of the UDP search.
+    trial: u64,
+}
+
+impl Load {
+    pub(crate) const FULL: Self = Self { messages: 1_000_000, idle: 10_000, seconds: 10, trial: 2 };
+    pub(crate) const QUICK: Self = Self { messages: 100_000, idle: 1_000, seconds: 2, trial: 1 };
+}
+
+/// One measured run.
+pub(crate) struct Run {
+    /// In the order of the scenario's metrics.
+    pub(crate) values: Vec<f64>,
+    /// Messages lost, damaged or out of order, connections broken, an unclean end.
+    pub(crate) failures: Vec<String>,
+    /// Messages written before an earlier one of their connection.
+    pub(crate) overtaken: usize,
+}
+
+/// A row group of the performance table.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) metrics: &'static [Metric],
+    pub(crate) run: fn(&Path, Load) -> Run,
+}
+
+const CPU: Metric = Metric::new("CPU per message", "ns").bar(Bar::Cost(7.0)).aim(Bar::Cost(12.0));
+const RATE: Metric =
+    Metric::new("messages per second", "k").bar(Bar::Speed(4.0)).aim(Bar::Speed(8.0));
+const PEAK: Metric = Metric::new("peak memory", "MiB").bar(Bar::Cost(1.0)).aim(Bar::Cost(2.0));
+
+/// All scenarios.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "tcp-1",
+        title: "TCP, 1 connection, LF frames",
+        metrics: &[CPU, RATE, PEAK],
+        run: |program, load| stream(program, load, 1, Framing::Lf),
+    },
+    Scenario {
+        name: "tcp-64",
+        title: "TCP, 64 connections, LF frames",
+        metrics: &[CPU, RATE, PEAK],
+        run: |program, load| stream(program, load, 64, Framing::Lf),
+    },
+    Scenario {
+        name: "octet-64",
+        title: "TCP, 64 connections, octet-counted frames",
+        metrics: &[CPU, RATE, PEAK],
+        run: |program, load| stream(program, load, 64, Framing::OctetCount),
+    },
+    Scenario {
+        name: "udp",
+        title: "UDP, 4 senders, paced",
+        metrics: &[
+            Metric::new("highest rate without loss", "k").bar(Bar::Speed(2.0)).aim(Bar::Speed(3.0)),
+            Metric::new("CPU per message at 50 k/s", "ns").bar(Bar::Cost(4.0)).aim(Bar::Cost(6.0)),
+            PEAK,
+        ],
+        run: datagrams,
+    },
+    Scenario {
+        name: "idle",
+        title: "TCP, 10,000 idle connections",
+        metrics: &[
+            Metric::new("resident memory", "MiB").bar(Bar::AtMost(30.0)).aim(Bar::AtMost(15.0)),
+            Metric::new("CPU", "% of a core").bar(Bar::AtMost(1.0)),
+            PEAK,
+        ],
+        run: idle,
+    },
+    Scenario {
+        name: "fairness",
+        title: "TCP, 4 connections flooding, one sends 10 messages/s",
+        metrics: &[
+            Metric::new("p99 send to line in file", "ms")
+                .bar(Bar::AtMost(50.0))
+                .aim(Bar::AtMost(10.0)),
+            PEAK,
+        ],
+        run: fairness,
+    },
+    Scenario {
+        name: "burst",
+        title: "TCP, 1,000 simultaneous connects, 10 messages each",
+        metrics: &[Metric::new("time until all lines stand", "ms"), PEAK],
+        run: burst,
+    },
+];
+
+/// The configuration of every TCP run: default template, default settings apart from `maxSessions`.
+fn tcp_config(sessions: usize) -> String {
+    format!(
+        r#"global(net.enableDNS="off")
+module(load="imtcp" maxSessions="{sessions}")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
+action(type="omfile" file="{{dir}}/out")
+"#
+    )
+}
+
+/// The configuration of the UDP run. The kernel's default buffer holds 280 datagrams: with it the scheduler would be
+/// measured, not the daemon.
+const UDP_CONFIG: &str = r#"global(net.enableDNS="off")
+module(load="imudp")
+input(type="imudp" port="{udp}" address="127.0.0.1" rcvbufSize="4m")
+action(type="omfile" file="{dir}/out")
+"#;
+
+/// How long a file may stand still before the rest counts as lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn stream(program: &Path, load: Load, connections: usize, framing: Framing) -> Run {
+    let each = load.messages / connections;
+    let frames: Vec<_> =
+        (0..connections).map(|index| frames::render(framing, index, each)).collect();
+    let mut subject = Subject::start(program, &tcp_config(200));
+    let streams = tcp::connect(subject.daemon.port("port"), connections);
+    let messages = each * connections;
+    let cpu_before = subject.cpu();
+    let start = Instant::now();
+    let mut growth = Growth::new(subject.output());
+    let (_, end) = std::thread::scope(|scope| {
+        scope.spawn(|| tcp::flood(streams, &frames));
+        growth.wait(messages as u64, PATIENCE)
+    });
+    let cpu = subject.cpu() - cpu_before;
+    let peak = mib(subject.memory_kib("VmHWM"));
+    let values = vec![nanos_each(cpu, messages), thousands_per_second(messages, end - start), peak];
+    let (dir, complaint) = subject.stop();
+    let content = frames::check(&dir.path().join("out"), connections, each);
+    let failures = content.failures.into_iter().chain(complaint).collect();
+    Run { values, failures, overtaken: content.overtaken }
+}
+
+fn datagrams(program: &Path, load: Load) -> Run {
+    /// Lowest rate tried, messages per second; CPU per message is taken there.
+    const LOWEST: usize = 50_000;
+    /// Highest rate tried.
+    const HIGHEST: usize = 3_000_000;
+    let subject = Subject::start(program, UDP_CONFIG);
+    let time = Duration::from_secs(load.trial);
+    let messages = HIGHEST * usize::try_from(load.trial).expect("small") / udp::Senders::COUNT;
+    let senders = udp::Senders::new(subject.daemon.udp_port(0), messages + 64);
+    let mut growth = Growth::new(subject.output());
+    let mut lossless = |rate: usize| {
+        let before = growth.lines();
+        let (sent, reached) = senders.pace(rate, time);
+        let (lines, _) = growth.wait(before + sent as u64, Duration::from_millis(500));
+        // A rate the generator could not keep is not one the daemon has shown.
+        (lines == before + sent as u64 && reached > rate / 20 * 19).then_some(sent)
+    };
+    let before = subject.cpu();
+    let first = lossless(LOWEST);
+    let cpu = first.map_or(f64::NAN, |sent| nanos_each(subject.cpu() - before, sent));
+    // Steps of 10 %; a rate counts when one of two tries loses nothing.
+    let grid: Vec<usize> = std::iter::successors(Some(LOWEST), |rate| Some(rate * 11 / 10))
+        .take_while(|&rate| rate <= HIGHEST)
+        .collect();
+    let mut good = 0;
+    let mut bad = grid.len();
+    let mut step = 4;
+    while bad - good > 1 {
+        let probe =
+            if bad == grid.len() { (good + step).min(bad - 1) } else { usize::midpoint(good, bad) };
+        step *= 2;
+        if lossless(grid[probe]).or_else(|| lossless(grid[probe])).is_some() {
+            good = probe;
+        } else {
+            bad = probe;
+        }
+    }
+    let peak = mib(subject.memory_kib("VmHWM"));
+    let (_dir, complaint) = subject.stop();
+    let mut failures: Vec<_> = complaint.into_iter().collect();
+    if first.is_none() {
+        failures.push(format!("lost messages at {LOWEST}/s"));
+    }
+    Run { values: vec![grid[good] as f64 / 1e3, cpu, peak], failures, overtaken: 0 }
+}
+
+fn idle(program: &Path, load: Load) -> Run {
+    let mut subject = Subject::start(program, &tcp_config(load.idle * 2));
+    let before = subject.descriptors();
+    let streams = tcp::connect(subject.daemon.port("port"), load.idle);
+    let accepted = wait_until(PATIENCE, || subject.descriptors() >= before + load.idle);
+    // Let whatever accepting left behind settle before the clock starts.
+    pause(Duration::from_secs(1));
+    let cpu_before = subject.cpu();
+    let start = Instant::now();
+    pause(Duration::from_secs(load.seconds));
+    let cpu = (subject.cpu() - cpu_before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0;
+    let values = vec![mib(subject.memory_kib("VmRSS")), cpu, mib(subject.memory_kib("VmHWM"))];
+    let mut failures = Vec::new();
+    if !accepted {
+        failures.push(format!(
+            "{} of {} connections accepted",
+            subject.descriptors() - before,
+            load.idle
+        ));
+    }
+    drop(streams);
+    failures.extend(subject.stop().1);
+    Run { values, failures, overtaken: 0 }
+}
+
+fn fairness(program: &Path, load: Load) -> Run {
+    /// Flood messages sent in one go.
+    const BLOCK: usize = 640;
+    let block = frames::render(Framing::Lf, 0, BLOCK);
+    let mut subject = Subject::start(program, &tcp_config(200));
+    let port = subject.daemon.port("port");
+    let floods = tcp::connect(port, 4);
+    let probe = tcp::connect(port, 1);
+    let end = Instant::now() + Duration::from_secs(load.seconds);
+    let output = subject.output();
+    let (sent, mut delays) = std::thread::scope(|scope| {
+        let flood = scope.spawn(|| tcp::flood_until(floods, &block, end));
+        let delays = probe_delays(probe.into_iter().next().expect("one"), &output, end);
+        (flood.join().expect("flood"), delays)
+    });
+    let peak = mib(subject.memory_kib("VmHWM"));
+    let probes = delays.len();
+    delays.sort_unstable();
+    let p99 = delays
+        .get(probes.saturating_sub(probes / 100 + 1))
+        .map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3);
+    let expected = sent * BLOCK + probes;
+    let mut growth = Growth::new(subject.output());
+    let (lines, _) = growth.wait(expected as u64, PATIENCE);
+    let mut failures: Vec<_> = subject.stop().1.into_iter().collect();
+    if lines != expected as u64 {
+        failures.push(format!("{lines} of {expected} messages arrived"));
+    }
+    Run { values: vec![p99, peak], failures, overtaken: 0 }
+}
+
+/// Sends ten messages a second until `end` and returns how long each took to appear in the file.
+fn probe_delays(mut stream: std::net::TcpStream, output: &Path, end: Instant) -> Vec<Duration> {
+    let _ = stream.set_nodelay(true);
+    let start = Instant::now();
+    let mut tail = Tail { file: None, pending: Vec::new() };
+    let mut delays = Vec::new();
+    while Instant::now() < end {
+        let sequence = delays.len();
+        let at = start + Duration::from_millis(100) * u32::try_from(sequence).expect("few");
+        while Instant::now() < at {
+            tail.skip(output);
+            pause(Duration::from_millis(1));
+        }
+        let message = format!("{}\n", frames::message(PROBE, sequence));
+        stream.write_all(message.as_bytes()).expect("the daemon keeps reading");
+        let sent = Instant::now();
+        let mark = format!("c={PROBE:06} n={sequence:010} ");
+        if !wait_until(PATIENCE, || tail.contains(output, mark.as_bytes())) {
+            break;
+        }
+        delays.push(sent.elapsed());
+    }
+    delays
+}
+
+/// The connection number of probes.
+const PROBE: usize = 999_999;
+
+/// The growing end of a file.
+struct Tail {
+    file: Option<std::fs::File>,
+    pending: Vec<u8>,
+}
+
+impl Tail {
+    /// Moves to the end: nothing we look for can have been written yet.
+    fn skip(&mut self, path: &Path) {
+        if let Some(file) = self.open(path) {
+            let _ = file.seek(std::io::SeekFrom::End(0));
+        }
+        self.pending.clear();
+    }
+
+    /// Whether what came since the last call contains `mark`, which may straddle two calls.
+    fn contains(&mut self, path: &Path, mark: &[u8]) -> bool {
+        let keep = self.pending.len().saturating_sub(mark.len());
+        self.pending.drain(..keep);
+        let mut pending = std::mem::take(&mut self.pending);
+        if let Some(file) = self.open(path) {
+            let _ = file.read_to_end(&mut pending);
+        }
+        self.pending = pending;
+        memchr::memmem::find(&self.pending, mark).is_some()
+    }
+
+    fn open(&mut self, path: &Path) -> Option<&mut std::fs::File> {
+        if self.file.is_none() {
+            self.file = std::fs::File::open(path).ok();
+        }
+        self.file.as_mut()
+    }
+}
+
+fn burst(program: &Path, load: Load) -> Run {
+    let connections = load.idle / 10;
+    let frames: Vec<_> =
+        (0..connections).map(|index| frames::render(Framing::Lf, index, 10)).collect();
+    let mut subject = Subject::start(program, &tcp_config(2000));
+    let port = subject.daemon.port("port");
+    let start = Instant::now();
+    let mut failures = tcp::burst(port, &frames);
+    let (_, end) = Growth::new(subject.output()).wait(connections as u64 * 10, PATIENCE);
+    let values = vec![(end - start).as_secs_f64() * 1e3, mib(subject.memory_kib("VmHWM"))];
+    let (dir, complaint) = subject.stop();
+    let content = frames::check(&dir.path().join("out"), connections, 10);
+    failures.extend(content.failures.into_iter().chain(complaint));
+    Run { values, failures, overtaken: content.overtaken }
+}
+
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+fn nanos_each(time: Duration, messages: usize) -> f64 {
+    time.as_nanos() as f64 / messages as f64
+}
+
+fn thousands_per_second(messages: usize, time: Duration) -> f64 {
+    messages as f64 / time.as_secs_f64() / 1e3
+}
