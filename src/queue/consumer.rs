@@ -271,8 +271,7 @@ mod tests {
     use std::ops::Range;
     use std::sync::mpsc::{self, Receiver, Sender};
 
-    use super::super::settings::Class;
-    use super::super::testing::Numbers;
+    use super::super::testing::{Numbers, settings};
     use super::*;
     use crate::stats::Set;
 
@@ -326,7 +325,7 @@ mod tests {
     }
 
     fn small() -> Settings {
-        Settings { dequeue_batch: 4, ..Settings::new(Class::Ruleset) }
+        Settings { dequeue_batch: 4, ..settings() }
     }
 
     impl Rig {
@@ -439,7 +438,7 @@ mod tests {
 
     #[test]
     fn direct_queues_work_in_the_submitters_thread() {
-        let rig = rig(Settings::new(Class::Action), false);
+        let rig = rig(Settings { kind: Type::Direct, ..settings() }, false);
         rig.queue.push(Numbers::of(0..2, 6), FlowControl::None);
         assert_eq!(rig.seen.try_recv(), Ok(Seen::Messages(vec![0, 1])));
         assert_eq!(rig.seen.try_recv(), Ok(Seen::Commit));
@@ -478,7 +477,7 @@ mod tests {
             discard_severity: 7,
             discard_mark: 400,
             timeout_shutdown: Duration::from_secs(60),
-            ..Settings::new(Class::Ruleset)
+            ..settings()
         };
         let rig = rig(settings, false);
         rig.queue.start().unwrap();

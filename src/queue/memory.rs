@@ -494,8 +494,7 @@ impl<W: Work> State<W> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::settings::Class;
-    use super::super::testing::Numbers;
+    use super::super::testing::{Numbers, settings};
     use super::*;
 
     fn memory(settings: Settings) -> Memory<Numbers> {
@@ -515,8 +514,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_takes_what_fits_and_counts_the_rest() {
-        let settings =
-            Settings { size: 10, timeout_enqueue: Duration::ZERO, ..Settings::new(Class::Ruleset) };
+        let settings = Settings { size: 10, timeout_enqueue: Duration::ZERO, ..settings() };
         let queue = memory(settings);
         queue.push(Numbers::of(0..7, 6), FlowControl::None);
         queue.push(Numbers::of(7..14, 6), FlowControl::None);
@@ -529,12 +527,7 @@ mod tests {
 
     #[test]
     fn above_the_discard_mark_only_important_messages_are_taken() {
-        let settings = Settings {
-            size: 100,
-            discard_mark: 90,
-            discard_severity: 5,
-            ..Settings::new(Class::Ruleset)
-        };
+        let settings = Settings { size: 100, discard_mark: 90, discard_severity: 5, ..settings() };
         let queue = memory(settings);
         queue.push(Numbers::of(0..88, 7), FlowControl::None);
         queue.push(Numbers::of(88..93, 5), FlowControl::None);
@@ -547,7 +540,7 @@ mod tests {
 
     #[test]
     fn sampling_keeps_every_nth() {
-        let queue = memory(Settings { sampling: 3, ..Settings::new(Class::Ruleset) });
+        let queue = memory(Settings { sampling: 3, ..settings() });
         queue.push(Numbers::of(1..5, 7), FlowControl::None);
         queue.push(Numbers::of(5..8, 7), FlowControl::None);
         assert_eq!(queue.counters.sampled_out.as_ref().map(|c| c.get()), Some(5));
@@ -556,11 +549,8 @@ mod tests {
 
     #[test]
     fn release_lets_everyone_go_and_loses_nothing() {
-        let settings = Settings {
-            size: 10,
-            timeout_enqueue: Duration::from_secs(600),
-            ..Settings::new(Class::Ruleset)
-        };
+        let settings =
+            Settings { size: 10, timeout_enqueue: Duration::from_secs(600), ..settings() };
         let queue = memory(settings);
         queue.push(Numbers::of(0..10, 6), FlowControl::None);
         std::thread::scope(|scope| {
@@ -580,11 +570,8 @@ mod tests {
     #[test]
     fn submitters_continue_when_a_worker_makes_room() {
         for flow in [FlowControl::None, FlowControl::Light, FlowControl::Full] {
-            let settings = Settings {
-                size: 10,
-                timeout_enqueue: Duration::from_secs(600),
-                ..Settings::new(Class::Ruleset)
-            };
+            let settings =
+                Settings { size: 10, timeout_enqueue: Duration::from_secs(600), ..settings() };
             let queue = memory(settings);
             queue.add_worker();
             queue.push(Numbers::of(0..10, 6), FlowControl::None);
@@ -606,12 +593,12 @@ mod tests {
 
     #[test]
     fn a_minimum_batch_is_waited_for_but_not_for_ever() {
-        let settings = Settings {
+        let given = Settings {
             min_dequeue_batch: 5,
             min_dequeue_timeout: Duration::from_secs(600),
-            ..Settings::new(Class::Ruleset)
+            ..settings()
         };
-        let queue = memory(settings);
+        let queue = memory(given.clone());
         queue.add_worker();
         queue.push(Numbers::of(0..3, 6), FlowControl::None);
         std::thread::scope(|scope| {
@@ -623,12 +610,7 @@ mod tests {
             queue.push(Numbers::of(3..5, 6), FlowControl::None);
             assert_eq!(worker.join().unwrap(), 5);
         });
-        let settings = Settings {
-            min_dequeue_batch: 5,
-            min_dequeue_timeout: Duration::ZERO,
-            ..Settings::new(Class::Ruleset)
-        };
-        let queue = memory(settings);
+        let queue = memory(Settings { min_dequeue_timeout: Duration::ZERO, ..given });
         queue.add_worker();
         queue.push(Numbers::of(0..3, 6), FlowControl::None);
         assert_eq!(queue.next(0, &mut Vec::new()), Next::Work);

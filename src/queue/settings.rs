@@ -1,5 +1,5 @@
-//! The `queue.*` parameters: typed, with the defaults of the three classes, and corrected as the reference
-//! corrects them (`spec/queues-actions.md` section 1).
+//! The `queue.*` parameters: typed, and corrected as the reference corrects them (`spec/queues-actions.md`
+//! section 1). Their table, with the defaults of the three classes, is in `config::tables`.
 
 use std::time::Duration;
 
@@ -14,17 +14,6 @@ pub enum Type {
     LinkedList,
     /// No queue: the submitter does the work.
     Direct,
-}
-
-/// What a queue is for; the defaults differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// The main queue without a `main_queue()` object.
-    LegacyMain,
-    /// `main_queue()`, or a ruleset with `queue.*` parameters.
-    Ruleset,
-    /// An action's queue.
-    Action,
 }
 
 /// All settings of one queue. Counts are messages.
@@ -76,91 +65,40 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults of a class.
+    /// The settings that `queue.*` arguments give. Follow with [`Settings::correct`].
     #[must_use]
-    pub fn new(class: Class) -> Self {
-        // Columns: legacy main, ruleset, action.
-        let pick = |row: [usize; 3]| match class {
-            Class::LegacyMain => row[0],
-            Class::Ruleset => row[1],
-            Class::Action => row[2],
-        };
-        let millis = |ms: usize| Duration::from_millis(ms as u64);
+    pub fn from_args(args: &Args) -> Self {
+        let count = |name| count(args, name).unwrap_or(0);
+        let millis = |name| Duration::from_millis(count(name) as u64);
+        let byte = |name| u8::try_from(count(name)).unwrap_or(u8::MAX);
         Self {
-            kind: if class == Class::Action { Type::Direct } else { Type::FixedArray },
-            size: pick([100_000, 50_000, 1_000]),
-            dequeue_batch: pick([256, 1024, 128]),
-            min_dequeue_batch: 0,
-            min_dequeue_timeout: millis(1000),
-            workers: pick([2, 1, 1]),
-            worker_messages: pick([40_000, 0, 0]),
-            high_watermark: pick([80_000, 0, 0]),
-            low_watermark: pick([20_000, 0, 0]),
-            full_delay: None,
-            light_delay: None,
-            discard_mark: 0,
-            discard_severity: 8,
-            timeout_shutdown: millis(pick([1500, 1500, 10])),
-            timeout_action: millis(1000),
-            timeout_enqueue: millis(2000),
-            timeout_worker: millis(60_000),
-            slowdown: Duration::ZERO,
-            window: (0, 25),
-            sampling: 0,
-            flow_from_message: false,
+            kind: match args.choice("queue.type") {
+                Some("Direct") => Type::Direct,
+                Some("LinkedList") => Type::LinkedList,
+                // The disk types are refused before, as not implemented.
+                _ => Type::FixedArray,
+            },
+            size: count("queue.size"),
+            dequeue_batch: count("queue.dequeueBatchSize"),
+            min_dequeue_batch: count("queue.minDequeueBatchSize"),
+            min_dequeue_timeout: millis("queue.minDequeueBatchSize.timeout"),
+            workers: count("queue.workerThreads"),
+            worker_messages: count("queue.workerThreadMinimumMessages"),
+            high_watermark: count("queue.highWatermark"),
+            low_watermark: count("queue.lowWatermark"),
+            full_delay: self::count(args, "queue.fullDelayMark"),
+            light_delay: self::count(args, "queue.lightDelayMark"),
+            discard_mark: count("queue.discardMark"),
+            discard_severity: byte("queue.discardSeverity"),
+            timeout_shutdown: millis("queue.timeoutShutdown"),
+            timeout_action: millis("queue.timeoutActionCompletion"),
+            timeout_enqueue: millis("queue.timeoutEnqueue"),
+            timeout_worker: millis("queue.timeoutWorkerThreadShutdown"),
+            slowdown: Duration::from_micros(count("queue.dequeueSlowdown") as u64),
+            window: (byte("queue.dequeueTimeBegin"), byte("queue.dequeueTimeEnd")),
+            sampling: count("queue.samplingInterval"),
+            flow_from_message: args.bool("queue.takeFlowCtlFromMsg"),
         }
-    }
-
-    /// The settings an object's `queue.*` arguments give; what is not set has the default of `class`.
-    /// Follow with [`Settings::correct`].
-    #[must_use]
-    pub fn from_args(args: &Args, class: Class) -> Self {
-        let mut settings = Self::new(class);
-        settings.kind = match args.choice("queue.type") {
-            Some("LinkedList") => Type::LinkedList,
-            Some("Direct") => Type::Direct,
-            Some(_) => Type::FixedArray, // the disk types are `.missing()` in the table
-            None => settings.kind,
-        };
-        let counts: [(&str, &mut usize); 9] = [
-            ("queue.size", &mut settings.size),
-            ("queue.dequeueBatchSize", &mut settings.dequeue_batch),
-            ("queue.minDequeueBatchSize", &mut settings.min_dequeue_batch),
-            ("queue.workerThreads", &mut settings.workers),
-            ("queue.workerThreadMinimumMessages", &mut settings.worker_messages),
-            ("queue.highWatermark", &mut settings.high_watermark),
-            ("queue.lowWatermark", &mut settings.low_watermark),
-            ("queue.discardMark", &mut settings.discard_mark),
-            ("queue.samplingInterval", &mut settings.sampling),
-        ];
-        for (name, field) in counts {
-            *field = count(args, name).unwrap_or(*field);
-        }
-        let times: [(&str, &mut Duration); 5] = [
-            ("queue.minDequeueBatchSize.timeout", &mut settings.min_dequeue_timeout),
-            ("queue.timeoutShutdown", &mut settings.timeout_shutdown),
-            ("queue.timeoutActionCompletion", &mut settings.timeout_action),
-            ("queue.timeoutEnqueue", &mut settings.timeout_enqueue),
-            ("queue.timeoutWorkerThreadShutdown", &mut settings.timeout_worker),
-        ];
-        for (name, field) in times {
-            *field = count(args, name).map_or(*field, |ms| Duration::from_millis(ms as u64));
-        }
-        if let Some(micros) = count(args, "queue.dequeueSlowdown") {
-            settings.slowdown = Duration::from_micros(micros as u64);
-        }
-        settings.full_delay = count(args, "queue.fullDelayMark");
-        settings.light_delay = count(args, "queue.lightDelayMark");
-        let small = |name, default| {
-            count(args, name).map_or(default, |n| u8::try_from(n).unwrap_or(u8::MAX))
-        };
-        settings.discard_severity = small("queue.discardSeverity", settings.discard_severity);
-        settings.window = (
-            small("queue.dequeueTimeBegin", settings.window.0),
-            small("queue.dequeueTimeEnd", settings.window.1),
-        );
-        settings.flow_from_message = args.bool("queue.takeFlowCtlFromMsg");
-        settings
     }
 
     /// Replaces impossible values and fills in what depends on others. Returns the warnings and errors to
@@ -263,28 +201,33 @@ impl Settings {
     }
 }
 
-/// A numeric argument of whichever kind the table gives it.
+/// A count or a size; `None` where it is not set or negative, which is the same.
 fn count(args: &Args, name: &str) -> Option<usize> {
-    match args.value(name) {
-        Some(Value::Int(n)) => Some(usize::try_from(*n).unwrap_or(0)),
-        Some(Value::Size(n)) => Some(usize::try_from(*n).unwrap_or(usize::MAX)),
-        _ => None,
+    match args.value(name)? {
+        Value::Int(n) => usize::try_from(*n).ok(),
+        Value::Size(n) => Some(usize::try_from(*n).unwrap_or(usize::MAX)),
+        other => panic!("{name} is not a number but {other:?}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::settings;
     use super::*;
+    use crate::config::tables;
 
     #[test]
-    fn defaults_fill_in_as_the_reference_documents() {
-        // class, size, batch, workers, messages per worker, high, low, full delay, light delay, discard
+    fn the_three_classes_fill_in_as_the_reference_documents() {
+        // table, size, batch, workers, messages per worker, high, low, full delay, light delay, discard
         let table = [
-            (Class::LegacyMain, [100_000, 256, 2, 40_000, 80_000, 20_000, 97_000, 70_000, 98_000]),
-            (Class::Ruleset, [50_000, 1024, 1, 50_000, 45_000, 31_500, 48_500, 35_000, 49_000]),
+            (tables::QUEUE_MAIN, [100_000, 256, 2, 40_000, 80_000, 20_000, 97_000, 70_000, 98_000]),
+            (
+                tables::QUEUE_RULESET,
+                [50_000, 1024, 1, 50_000, 45_000, 31_500, 48_500, 35_000, 49_000],
+            ),
         ];
-        for (class, want) in table {
-            let mut s = Settings::new(class);
+        for (params, want) in table {
+            let mut s = Settings::from_args(&Args::defaults(&[params]));
             assert!(s.correct("q").is_empty());
             let got = [
                 s.size,
@@ -297,13 +240,18 @@ mod tests {
                 s.light_delay.unwrap(),
                 s.discard_mark,
             ];
-            assert_eq!(got, want, "{class:?}");
+            assert_eq!(got, want);
+            assert_eq!((s.discard_severity, s.window), (8, (0, 25)));
+            assert_eq!(s.timeout_shutdown, Duration::from_millis(1500));
         }
+        let action = Settings::from_args(&Args::defaults(&[tables::QUEUE_ACTION]));
+        assert_eq!((action.kind, action.size), (Type::Direct, 1000));
+        assert_eq!(action.timeout_shutdown, Duration::from_millis(10));
     }
 
     #[test]
     fn tiny_and_contradictory_queues_are_corrected() {
-        let mut s = Settings { size: 1, ..Settings::new(Class::Ruleset) };
+        let mut s = Settings { size: 1, ..settings() };
         assert_eq!(s.correct("q").len(), 1);
         assert_eq!((s.full_delay, s.light_delay), (Some(1), Some(1)));
         assert_eq!((s.discard_mark, s.dequeue_batch), (1, 1));
@@ -315,7 +263,7 @@ mod tests {
             discard_mark: 2000,
             light_delay: Some(0),
             full_delay: Some(0),
-            ..Settings::new(Class::Ruleset)
+            ..settings()
         };
         let problems = s.correct("q");
         let warnings: Vec<bool> = problems.iter().map(|p| p.warning).collect();

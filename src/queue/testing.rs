@@ -1,7 +1,13 @@
 //! Work for the tests of this folder: numbered messages with a severity.
 
-use super::Work;
+use super::{Settings, Work};
 use crate::message::FlowControl;
+use crate::param::Args;
+
+/// The defaults of a ruleset's queue.
+pub(super) fn settings() -> Settings {
+    Settings::from_args(&Args::defaults(&[crate::config::tables::QUEUE_RULESET]))
+}
 
 /// Messages `(number, severity)` of ten bytes each.
 #[derive(Debug, PartialEq, Eq)]

@@ -64,18 +64,18 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::Class;
+    use super::super::testing::settings;
     use super::*;
 
-    fn marks() -> Marks {
-        let mut settings = Settings { discard_severity: 6, ..Settings::new(Class::LegacyMain) };
-        assert!(settings.correct("q").is_empty());
+    fn marks(given: Settings) -> Marks {
+        let mut settings = Settings { size: 100_000, ..given };
+        settings.correct("q");
         Marks::new(&settings)
     }
 
     #[test]
     fn levels() {
-        let marks = marks();
+        let marks = marks(Settings { discard_severity: 6, ..settings() });
         assert_eq!(marks.room(99_999), 1);
         assert_eq!(marks.room(100_500), 0);
         assert_eq!(marks.droppable_from(97_000, 1_000), None);
@@ -89,15 +89,13 @@ mod tests {
 
     #[test]
     fn a_worker_for_every_so_many_messages() {
-        let marks = marks();
+        let marks = marks(Settings { workers: 2, worker_messages: 40_000, ..settings() });
         let wanted = [0, 39_999, 40_000, 99_999].map(|size| marks.wanted_workers(size));
         assert_eq!(wanted, [1, 1, 2, 2]);
     }
 
     #[test]
     fn nothing_is_dropped_by_severity_unless_asked_for() {
-        let mut settings = Settings::new(Class::LegacyMain);
-        settings.correct("q");
-        assert_eq!(Marks::new(&settings).droppable_from(100_000, 10), None);
+        assert_eq!(marks(settings()).droppable_from(100_000, 10), None);
     }
 }
