@@ -1,5 +1,7 @@
 //! Inputs: each file here is one `im…` module. An input knows sockets and framing; it does not know rules.
 
+pub mod udp;
+
 use std::sync::Arc;
 
 use crate::message::{InputInfo, Names, Pool, Submit};
@@ -31,11 +33,16 @@ pub struct InputEnv {
 
 /// All inputs of one module: its `module()` statement and every `input()` statement that names it, because
 /// some modules serve all of them with the same threads.
-/// Life: build → `add` each → `open` (sockets bound, before privileges are dropped) → `start` → stop.
+/// Life: build → `add` each → `check` → `open` (sockets bound, before privileges are dropped) → `start` → stop.
 pub trait Input: Send {
     /// Takes in one `input()` statement and says what is wrong with it. The module decides which errors cost
     /// the statement and which only a setting. Touches nothing outside: a configuration check ends here.
     fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem>;
+
+    /// Says what is wrong with the statements as a whole, after the last one.
+    fn check(&self) -> Vec<Problem> {
+        Vec::new()
+    }
 
     /// Binds the sockets of all statements. What could not be bound is reported and left out.
     fn open(&mut self) -> Vec<Problem>;
@@ -71,4 +78,42 @@ pub struct InputKind {
 #[must_use]
 pub fn info(name: &[u8], default_tz: Option<i32>, preserve_case: bool) -> Arc<InputInfo> {
     Arc::new(InputInfo { name: name.into(), default_tz, preserve_case })
+}
+
+/// Reads an offset such as `+05:30` or `-08:00` (`defaultTZ`) as seconds east of UTC.
+#[must_use]
+pub fn zone_offset(text: &[u8]) -> Option<i32> {
+    let digit = |b: u8| b.is_ascii_digit().then(|| i32::from(b - b'0'));
+    let &[sign, h1, h2, b':', m1, m2] = text else { return None };
+    let hours = digit(h1)? * 10 + digit(h2)?;
+    let minutes = digit(m1)? * 10 + digit(m2)?;
+    let seconds = (hours * 60 + minutes) * 60;
+    match sign {
+        _ if hours > 23 || minutes > 59 => None,
+        b'+' => Some(seconds),
+        b'-' => Some(-seconds),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets() {
+        let cases: [(&[u8], Option<i32>); 8] = [
+            (b"+01:00", Some(3600)),
+            (b"-08:30", Some(-30600)),
+            (b"+00:00", Some(0)),
+            (b"01:00", None),
+            (b"+1:00", None),
+            (b"+24:00", None),
+            (b"+01:60", None),
+            (b"+0a:00", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(zone_offset(text), expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
 }

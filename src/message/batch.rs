@@ -156,6 +156,11 @@ impl Builder {
     /// Adds a message whose text is already in [`Builder::bytes`].
     pub fn push(&mut self, raw: Span, received: i64, sender: &Arc<Sender>, flags: Flags) {
         let index = self.sender_index(sender);
+        self.push_from(raw, received, index, flags);
+    }
+
+    /// Adds a message from the sender at `index`, which [`Builder::sender_index`] gave since the last seal.
+    pub fn push_from(&mut self, raw: Span, received: i64, index: u16, flags: Flags) {
         self.batch.records.push(Record::unparsed(raw, received, index, flags));
     }
 
@@ -194,7 +199,10 @@ impl Builder {
         self.batch.records.push(record);
     }
 
-    fn sender_index(&mut self, sender: &Arc<Sender>) -> u16 {
+    /// Puts `sender` in the batch and returns its index, valid until the next seal. Ask only with a message
+    /// at hand, so that a batch has no more senders than records. A caller whose senders alternate keeps
+    /// the index: only the latest sender is recognised here.
+    pub fn sender_index(&mut self, sender: &Arc<Sender>) -> u16 {
         sender_index(&mut self.batch.senders, sender)
     }
 

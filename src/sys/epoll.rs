@@ -14,6 +14,10 @@ pub const READ_ONCE: u32 = (libc::EPOLLIN | libc::EPOLLET | libc::EPOLLONESHOT) 
 #[allow(clippy::cast_sign_loss, reason = "a bit set; libc writes it as int")]
 pub const READ: u32 = libc::EPOLLIN as u32;
 
+/// As [`READ`], for a descriptor that is in the sets of several threads: not all of them wake.
+#[allow(clippy::cast_sign_loss, reason = "a bit set; libc writes it as int")]
+pub const READ_EXCLUSIVE: u32 = (libc::EPOLLIN | libc::EPOLLEXCLUSIVE) as u32;
+
 /// An epoll set.
 #[derive(Debug)]
 pub struct Epoll(OwnedFd);

@@ -36,6 +36,9 @@ pub struct Slab {
     filled: usize,
 }
 
+// SAFETY: the pointers are to heap memory that the struct owns and nobody else knows.
+unsafe impl Send for Slab {}
+
 /// One received datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {

@@ -120,6 +120,50 @@ fn supplemental_groups(uid: u32) -> Result<(), String> {
     })
 }
 
+/// How the kernel schedules a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheduling {
+    /// Real time; runs until it waits or a higher priority is ready.
+    Fifo,
+    /// Real time; shares with threads of the same priority.
+    RoundRobin,
+    /// The default.
+    Other,
+}
+
+impl Scheduling {
+    const fn policy(self) -> libc::c_int {
+        match self {
+            Self::Fifo => libc::SCHED_FIFO,
+            Self::RoundRobin => libc::SCHED_RR,
+            Self::Other => libc::SCHED_OTHER,
+        }
+    }
+
+    /// Lowest and highest priority.
+    #[must_use]
+    pub fn priorities(self) -> (i32, i32) {
+        // SAFETY: takes no pointer.
+        let lowest = unsafe { libc::sched_get_priority_min(self.policy()) };
+        // SAFETY: takes no pointer.
+        (lowest, unsafe { libc::sched_get_priority_max(self.policy()) })
+    }
+
+    /// Schedules the calling thread so.
+    ///
+    /// # Errors
+    /// Those of `pthread_setschedparam(3)`; without `CAP_SYS_NICE` it is `PermissionDenied`.
+    pub fn apply(self, priority: i32) -> io::Result<()> {
+        let parameters = libc::sched_param { sched_priority: priority };
+        // SAFETY: takes no pointer.
+        let thread = unsafe { libc::pthread_self() };
+        // SAFETY: the thread is this one, and the parameters live through the call.
+        let rc =
+            unsafe { libc::pthread_setschedparam(thread, self.policy(), &raw const parameters) };
+        if rc == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(rc)) }
+    }
+}
+
 /// The two processes after [`fork`].
 #[derive(Debug)]
 pub enum Fork {

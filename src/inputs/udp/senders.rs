@@ -1,0 +1,182 @@
+//! Which sender a datagram belongs to: a cache with a fixed number of places, one per receiving thread.
+//!
+//! A place is found by a hash of listener, address and port, and each hash leads to [`WAYS`] places of which
+//! the least recently used one gives way. So a flood of forged addresses costs a new [`Sender`] per datagram
+//! but never memory or a longer search. The hash is keyed at random; that it is not a cryptographic one
+//! costs nothing, because there are no chains to grow.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::message::{Builder, Sender};
+
+/// Places for one hash.
+const WAYS: usize = 4;
+/// Number of hashes; a power of two.
+const SETS: usize = 1024;
+
+const _: () = assert!(SETS.is_power_of_two());
+
+/// The cache.
+#[derive(Debug)]
+pub(super) struct Senders {
+    sets: Vec<[Option<Entry>; WAYS]>,
+    keys: [u64; 3],
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    sender: Arc<Sender>,
+    /// The batch that `index` is valid for.
+    batch: u64,
+    /// The sender's index in that batch.
+    index: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    ip: u128,
+    /// Zone of a link-local address; 0 for all others.
+    scope: u32,
+    port: u16,
+    listener: usize,
+}
+
+impl Key {
+    fn new(listener: usize, from: SocketAddr) -> Self {
+        let (ip, scope) = match from {
+            SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped().to_bits(), 0),
+            SocketAddr::V6(v6) => (v6.ip().to_bits(), v6.scope_id()),
+        };
+        Self { ip, scope, port: from.port(), listener }
+    }
+
+    fn hash(self, keys: [u64; 3]) -> usize {
+        let rest = u64::from(self.scope) << 16 | u64::from(self.port);
+        #[allow(clippy::cast_possible_truncation, reason = "the two halves of the number")]
+        let (high, low) = ((self.ip >> 64) as u64, self.ip as u64);
+        let address = fold(high ^ keys[0], low ^ keys[1]);
+        let listener = keys[2].wrapping_add(self.listener as u64);
+        #[allow(clippy::cast_possible_truncation, reason = "any bits will do")]
+        let hash = fold(address ^ rest, listener) as usize;
+        hash
+    }
+}
+
+/// Multiplies and folds the product's halves together, so that every bit of it depends on all of both.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    #[allow(clippy::cast_possible_truncation, reason = "the two halves of the product")]
+    let halves = (product as u64) ^ ((product >> 64) as u64);
+    halves
+}
+
+impl Senders {
+    pub(super) fn new() -> Self {
+        let secret = RandomState::new();
+        // Odd, so that no multiplication loses everything.
+        let keys = [0_u8, 1, 2].map(|n| secret.hash_one(n) | 1);
+        Self { sets: std::iter::repeat_with(Default::default).take(SETS).collect(), keys }
+    }
+
+    /// The index in `builder`'s present batch, which is number `batch` of all of this thread's, of the
+    /// sender at `from`; `make` is called for one that is not known.
+    pub(super) fn index(
+        &mut self,
+        listener: usize,
+        from: SocketAddr,
+        batch: u64,
+        builder: &mut Builder,
+        make: impl FnOnce() -> Sender,
+    ) -> u16 {
+        let key = Key::new(listener, from);
+        let set = key.hash(self.keys) % SETS;
+        let Some(set) = self.sets.get_mut(set) else { return 0 };
+        let known = set.iter().position(|e| e.as_ref().is_some_and(|e| e.key == key));
+        let used = known.unwrap_or(WAYS - 1);
+        if let Some(upto) = set.get_mut(..=used) {
+            upto.rotate_right(1);
+        }
+        let first = &mut set[0];
+        if known.is_none() {
+            let sender = Arc::new(make());
+            let index = builder.sender_index(&sender);
+            *first = Some(Entry { key, sender, batch, index });
+            return index;
+        }
+        let Some(entry) = first else { return 0 };
+        if entry.batch != batch {
+            entry.index = builder.sender_index(&entry.sender);
+            entry.batch = batch;
+        }
+        entry.index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Flags, InputInfo, Pool, Span};
+
+    fn sender(from: SocketAddr) -> Sender {
+        Sender::network(Arc::new(InputInfo::default()), from, None)
+    }
+
+    #[test]
+    fn one_sender_per_listener_address_and_port_within_a_batch() {
+        let mut builder = Builder::new(Arc::new(Pool::default()));
+        let mut senders = Senders::new();
+        let addresses: Vec<SocketAddr> =
+            ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.2:1", "[::1]:1", "[fe80::1%1]:1", "[fe80::1%2]:1"]
+                .map(|a| a.parse().unwrap())
+                .into();
+        for batch in 1..=3 {
+            for _round in 0..3 {
+                for (listener, expected) in [(0, 0..6), (7, 6..12)] {
+                    for (from, expected) in addresses.iter().zip(expected) {
+                        let index =
+                            senders.index(listener, *from, batch, &mut builder, || sender(*from));
+                        assert_eq!(usize::from(index), expected);
+                        builder.push_from(Span::new(0, 0), 0, index, Flags::empty());
+                    }
+                }
+            }
+            let sealed = builder.seal();
+            assert_eq!(sealed.senders.len(), 12);
+            assert_eq!(sealed.records.len(), 36);
+            let made = sealed.senders[2].addr().unwrap();
+            assert_eq!(made, addresses[2], "batch {batch}");
+        }
+    }
+
+    #[test]
+    fn more_addresses_than_places_are_made_anew_and_never_confused() {
+        let mut builder = Builder::new(Arc::new(Pool::default()));
+        let mut senders = Senders::new();
+        let mut made = 0;
+        let places = u32::try_from(SETS * WAYS).unwrap();
+        for batch in 0..4 * places / 1024 {
+            // Every address twice, with twice as many others in between as there are places.
+            let addresses: Vec<SocketAddr> = (batch * 1024..)
+                .take(1024)
+                .map(|n| SocketAddr::from(((n % (2 * places)).to_be_bytes(), 514)))
+                .collect();
+            for from in &addresses {
+                let index = senders.index(0, *from, batch.into(), &mut builder, || {
+                    made += 1;
+                    sender(*from)
+                });
+                builder.push_from(Span::new(0, 0), 0, index, Flags::empty());
+            }
+            let sealed = builder.seal();
+            for (record, from) in sealed.records.iter().zip(addresses) {
+                assert_eq!(sealed.senders[usize::from(record.sender)].addr(), Some(from));
+            }
+        }
+        assert!(made > 2 * SETS * WAYS, "the second round finds few of the first: {made}");
+        let kept = senders.sets.iter().flatten().flatten().count();
+        assert!(kept > SETS * WAYS * 9 / 10, "the hash spreads: {kept}");
+    }
+}

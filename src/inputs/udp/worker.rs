@@ -1,0 +1,359 @@
+//! One receiving thread: waits for any of the sockets, takes what is there, submits whole batches.
+//!
+//! Datagrams are received into a slab of the thread (`sys::mmsg`) and copied from there into the builder:
+//! the slab's slots are `maxMessageSize` apart and stay in the CPU's cache, the batch is dense.
+//! A batch is submitted when it is full or when no socket has any more; nothing waits for a timer.
+//! A socket is left after [`ROUNDS`] calls even if it has more, so that a flooded one does not starve others.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::senders::Senders;
+use crate::message::{Builder, Flags, FlowControl, InputInfo, Names, Pool, Sender, Submit};
+use crate::stats::{self, Counter};
+use crate::sys::clock;
+use crate::sys::epoll::{Epoll, NO_REPORT, READ, READ_EXCLUSIVE};
+use crate::sys::mmsg::{self, Datagram, Slab};
+use crate::sys::process::Scheduling;
+
+/// Calls of `recvmmsg` on one socket before the others get their turn.
+const ROUNDS: usize = 8;
+/// How long the sockets are emptied at a stop.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// Microseconds between two lines about the same kind of loss at one listener.
+const REPORT_INTERVAL: i64 = 60_000_000;
+/// The largest datagram there can be, and one byte.
+const DATAGRAM_BYTES_MAX: usize = 65_536;
+/// The token of the stop event; sockets have their listener's index.
+const STOP: u64 = u64::MAX;
+
+/// A bound socket and what its messages share.
+pub(super) struct Listener {
+    pub(super) socket: UdpSocket,
+    /// E.g. `imudp(*/514/IPv4)`.
+    pub(super) name: String,
+    pub(super) input: Arc<InputInfo>,
+    pub(super) submit: Arc<dyn Submit>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) names: Option<Arc<dyn Names>>,
+    pub(super) counters: ListenerCounters,
+}
+
+/// The counters of a listener; the first two are the reference's.
+pub(super) struct ListenerCounters {
+    submitted: Arc<Counter>,
+    truncated: Arc<Counter>,
+    empty: Arc<Counter>,
+    kernel_drops: Arc<Counter>,
+    /// The socket's count, which wraps, as it was last added to `kernel_drops`. Locked once per batch at
+    /// most, and only after the first drop.
+    drops_seen: Mutex<u32>,
+}
+
+impl ListenerCounters {
+    pub(super) fn new(object: &mut stats::Object) -> Self {
+        let submitted = object.counter("submitted");
+        object.counter("disallowed");
+        Self {
+            submitted,
+            truncated: object.counter("truncated"),
+            empty: object.counter("empty"),
+            kernel_drops: object.counter("kernel.drops"),
+            drops_seen: Mutex::default(),
+        }
+    }
+
+    /// Takes the socket's drop count to now; returns how many are new.
+    fn dropped(&self, count: u32) -> u64 {
+        let mut seen = self.drops_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = count.wrapping_sub(*seen);
+        if new > u32::MAX / 2 {
+            return 0; // another thread was faster with a later count
+        }
+        *seen = count;
+        self.kernel_drops.add(new.into());
+        new.into()
+    }
+}
+
+/// What all threads share.
+pub(super) struct Shared {
+    pub(super) listeners: Vec<Listener>,
+    /// Raised to end the threads.
+    pub(super) stop: nix::sys::eventfd::EventFd,
+    pub(super) batch_size: usize,
+    /// The clock is read at every n-th receive call; 1 or more.
+    pub(super) time_requery: usize,
+    pub(super) message_bytes: usize,
+    pub(super) scheduling: Option<(Scheduling, i32)>,
+}
+
+/// The counters of a thread.
+struct Counters {
+    calls: Arc<Counter>,
+    received: Arc<Counter>,
+}
+
+/// A ruleset's batch under construction.
+struct Outlet {
+    submit: Arc<dyn Submit>,
+    builder: Builder,
+    /// Distinguishes the batches of this thread, of all outlets.
+    batch: u64,
+}
+
+/// The thread.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    epoll: Epoll,
+    intake: Intake,
+}
+
+/// The part of a thread that takes datagrams in.
+struct Intake {
+    slab: Slab,
+    senders: Senders,
+    outlets: Vec<Outlet>,
+    /// In the order of [`Shared::listeners`].
+    states: Vec<ListenerState>,
+    /// Number of the next batch.
+    batches: u64,
+    counters: Counters,
+    /// Reception time of the datagrams being taken in.
+    now: i64,
+}
+
+/// What a thread keeps for a listener.
+struct ListenerState {
+    /// Index of the outlet.
+    outlet: usize,
+    truncations: Limit,
+    drops: Limit,
+}
+
+impl Worker {
+    /// Thread number `number`.
+    pub(super) fn new(shared: &Arc<Shared>, number: usize, stats: &stats::Set) -> io::Result<Self> {
+        let epoll = Epoll::new()?;
+        epoll.add(&shared.stop, READ, STOP)?;
+        for (token, listener) in (0_u64..).zip(&shared.listeners) {
+            epoll.add(&listener.socket, READ_EXCLUSIVE, token)?;
+        }
+        let mut object = stats::Object::new(format!("imudp(w{number})"), "imudp");
+        let calls = object.counter("called.recvmmsg");
+        object.counter("called.recvmsg"); // never: all kernels that Rust runs on have recvmmsg
+        let counters = Counters { calls, received: object.counter("msgs.received") };
+        stats.add(object);
+        Ok(Self { shared: Arc::clone(shared), epoll, intake: Intake::new(shared, counters) })
+    }
+
+    /// Receives until the stop event comes, and then what the sockets still hold.
+    pub(super) fn run(mut self) {
+        if let Some((scheduling, priority)) = self.shared.scheduling {
+            if let Err(why) = scheduling.apply(priority) {
+                log::error!("imudp: pthread_setschedparam() failed - ignoring: {why}");
+            }
+        }
+        let mut buffer = [NO_REPORT; 16];
+        let mut more = false;
+        loop {
+            let timeout = more.then_some(Duration::ZERO);
+            let reports = match self.epoll.wait(&mut buffer, timeout) {
+                Ok(reports) => reports,
+                Err(why) => {
+                    log::error!("imudp: waiting for sockets failed: {why}");
+                    break;
+                }
+            };
+            more = false;
+            for report in reports.iter().filter(|r| r.u64 != STOP) {
+                let listener = usize::try_from(report.u64).unwrap_or(usize::MAX);
+                more |= self.intake.receive(&self.shared, listener);
+            }
+            if reports.iter().any(|r| r.u64 == STOP) {
+                break;
+            }
+            if !more {
+                self.intake.submit();
+            }
+        }
+        self.intake.drain(&self.shared);
+    }
+}
+
+impl Intake {
+    fn new(shared: &Shared, counters: Counters) -> Self {
+        let mut outlets: Vec<Outlet> = Vec::new();
+        let mut states = Vec::new();
+        for listener in &shared.listeners {
+            let outlet = outlets.iter().position(|o| Arc::ptr_eq(&o.submit, &listener.submit));
+            let outlet = outlet.unwrap_or_else(|| {
+                let submit = Arc::clone(&listener.submit);
+                let builder = Builder::new(Arc::clone(&listener.pool));
+                outlets.push(Outlet { submit, builder, batch: outlets.len() as u64 });
+                outlets.len() - 1
+            });
+            let (truncations, drops) = (Limit::default(), Limit::default());
+            states.push(ListenerState { outlet, truncations, drops });
+        }
+        Self {
+            slab: Slab::new(shared.batch_size, shared.message_bytes.min(DATAGRAM_BYTES_MAX)),
+            senders: Senders::new(),
+            batches: outlets.len() as u64,
+            outlets,
+            states,
+            counters,
+            now: 0,
+        }
+    }
+
+    /// Takes what a socket has, up to [`ROUNDS`] calls; returns whether there may be more.
+    fn receive(&mut self, shared: &Shared, index: usize) -> bool {
+        let Some(listener) = shared.listeners.get(index) else { return false };
+        let (mut calls, mut received) = (0, 0);
+        let more = loop {
+            let result = self.slab.receive(&listener.socket);
+            if calls % shared.time_requery == 0 {
+                self.now = clock::now_usec();
+            }
+            calls += 1;
+            let n = match result {
+                Ok(n) => n,
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => break false,
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => break true,
+                Err(why) => {
+                    log::error!("imudp: error receiving on socket: {why}");
+                    break false;
+                }
+            };
+            received += n;
+            self.take_in(listener, index);
+            if n < shared.batch_size {
+                break false; // the socket is empty; should one have come since, epoll reports it
+            }
+            if calls >= ROUNDS {
+                break true;
+            }
+        };
+        self.counters.calls.add(calls as u64);
+        self.counters.received.add(received as u64);
+        more
+    }
+
+    /// Appends the slab's datagrams to the listener's batch.
+    fn take_in(&mut self, listener: &Listener, index: usize) {
+        let Some(state) = self.states.get_mut(index) else { return };
+        let Some(outlet) = self.outlets.get_mut(state.outlet) else { return };
+        let (mut submitted, mut empty, mut truncated) = (0, 0, 0);
+        for datagram in self.slab.datagrams() {
+            if datagram.text.is_empty() {
+                empty += 1;
+                continue;
+            }
+            let mut flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
+            if datagram.text.len() < datagram.wire_bytes {
+                flags.set(Flags::TRUNCATED);
+                truncated += 1;
+                report_truncation(&mut state.truncations, self.now, listener, &datagram);
+            }
+            if outlet.builder.is_full() {
+                outlet.submit(&mut self.batches);
+            }
+            let (from, batch) = (datagram.from, outlet.batch);
+            let make = || sender(listener, from);
+            let sender = self.senders.index(index, from, batch, &mut outlet.builder, make);
+            let raw = outlet.builder.bytes().append(datagram.text);
+            outlet.builder.push_from(raw, self.now, sender, flags);
+            submitted += 1;
+        }
+        listener.counters.submitted.add(submitted);
+        listener.counters.empty.add(empty);
+        listener.counters.truncated.add(truncated);
+        if let Some(count) = self.slab.drops() {
+            let new = listener.counters.dropped(count);
+            report_drops(&mut state.drops, self.now, listener, new);
+        }
+    }
+
+    /// Hands all batches on.
+    fn submit(&mut self) {
+        for outlet in &mut self.outlets {
+            outlet.submit(&mut self.batches);
+        }
+    }
+
+    /// Takes what the sockets still hold, for a bounded time: a flood may go on.
+    fn drain(&mut self, shared: &Shared) {
+        let begin = Instant::now();
+        for listener in 0..shared.listeners.len() {
+            while self.receive(shared, listener) && begin.elapsed() < DRAIN_TIME {}
+        }
+        self.submit();
+        for listener in &shared.listeners {
+            if let Some(count) = mmsg::dropped(&listener.socket) {
+                listener.counters.dropped(count);
+            }
+        }
+    }
+}
+
+impl Outlet {
+    /// Hands the batch on, if there is anything in it.
+    fn submit(&mut self, batches: &mut u64) {
+        if !self.builder.is_empty() {
+            self.submit.submit(self.builder.seal(), FlowControl::None);
+            self.batch = *batches;
+            *batches += 1;
+        }
+    }
+}
+
+fn sender(listener: &Listener, from: SocketAddr) -> Sender {
+    Sender::network(Arc::clone(&listener.input), from, listener.names.clone())
+}
+
+/// Lets one report through per [`REPORT_INTERVAL`] and counts what the others would have said.
+#[derive(Default)]
+struct Limit {
+    /// Time of the last report.
+    last: Option<i64>,
+    held_back: u64,
+}
+
+impl Limit {
+    /// `new` more events: how many to report now, if it is time.
+    fn report(&mut self, now: i64, new: u64) -> Option<u64> {
+        self.held_back += new;
+        // A clock that was set back must not silence reports.
+        let is_early = self.last.is_some_and(|t| (t..t + REPORT_INTERVAL).contains(&now));
+        if self.held_back == 0 || is_early {
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+fn report_truncation(limit: &mut Limit, now: i64, listener: &Listener, datagram: &Datagram<'_>) {
+    if let Some(n) = limit.report(now, 1) {
+        log::warn!(
+            "{}: datagram of {} bytes from {} cut to {} bytes (maxMessageSize); {n} since the last report",
+            listener.name,
+            datagram.wire_bytes,
+            datagram.from.ip().to_canonical(),
+            datagram.text.len(),
+        );
+    }
+}
+
+fn report_drops(limit: &mut Limit, now: i64, listener: &Listener, new: u64) {
+    if let Some(n) = limit.report(now, new) {
+        log::warn!(
+            "{}: the kernel dropped {n} datagrams since the last report: its receive buffer was full; \
+             raise rcvbufSize or the module's threads and batchSize",
+            listener.name,
+        );
+    }
+}
