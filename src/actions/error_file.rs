@@ -40,7 +40,9 @@ impl ErrorFile {
         line.clear();
         line.extend_from_slice(b"{ \"action\": \"");
         json::escape(action.as_bytes(), line);
-        line.extend_from_slice(format!("\", \"status\": -{}, \"template0\": \"", why.code).as_bytes());
+        line.extend_from_slice(
+            format!("\", \"status\": -{}, \"template0\": \"", why.code).as_bytes(),
+        );
         json::escape(text, line);
         line.extend_from_slice(b"\" }\n");
         if self.limit > 0 {
@@ -91,7 +93,8 @@ mod tests {
         let path = dir.path().join("errors");
         let why = Failure::suspend(2007, "gone");
         ErrorFile::new(path.clone(), 0).write("a", &why, b"say \"hi\"\n");
-        let line = "{ \"action\": \"a\", \"status\": -2007, \"template0\": \"say \\\"hi\\\"\\n\" }\n";
+        let line =
+            "{ \"action\": \"a\", \"status\": -2007, \"template0\": \"say \\\"hi\\\"\\n\" }\n";
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), line);
         let file = ErrorFile::new(path.clone(), line.len() as u64 + 4);
         for _ in 0..3 {

@@ -16,7 +16,15 @@ use crate::param::{Args, Module, Problem};
 use crate::stats;
 use crate::template::Template;
 
+mod error_file;
 pub mod file;
+mod gate;
+pub mod queued;
+pub mod retry;
+pub mod set;
+pub mod settings;
+#[cfg(test)]
+mod testing;
 
 /// What a failure means for the messages behind it (`spec/queues-actions.md` section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The `action.*` parameters of one action (`spec/queues-actions.md` section 6.1).
 
-use std::path::PathBuf;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use crate::param::{Args, Module};
 
@@ -54,7 +54,8 @@ impl Settings {
         let prefix = if module.builtin { "builtin:" } else { "" };
         let module = format!("{prefix}{}", module.name);
         let number = |name| args.int(name).unwrap_or(0);
-        let flag = |name, default| if args.value(name).is_some() { args.bool(name) } else { default };
+        let flag =
+            |name, default| if args.value(name).is_some() { args.bool(name) } else { default };
         let error_file = args.str("action.errorfile").map(|path| {
             let limit = u64::try_from(number("action.errorfile.maxsize")).unwrap_or(0);
             (PathBuf::from(OsStr::from_bytes(path)), limit)

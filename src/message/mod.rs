@@ -8,6 +8,7 @@
 //! - [`timestamp`]: times and zones.
 
 pub mod batch;
+pub mod json;
 pub mod record;
 pub mod sender;
 pub mod submit;

@@ -1,0 +1,163 @@
+//! The actions of all rulesets, as one queue worker thread runs them.
+
+use std::sync::Arc;
+
+use super::queued::Selection;
+use super::retry::{Action, Runner};
+use crate::message::{Batch, FlowControl, Msg};
+use crate::queue::{Interrupt, Queue};
+
+/// An action as the configuration made it, to be shared by all threads.
+#[derive(Clone)]
+pub struct Configured {
+    /// The action.
+    pub action: Arc<Action>,
+    /// Its queue, unless it is of type `Direct`.
+    pub queue: Option<Arc<Queue<Selection>>>,
+}
+
+/// One thread's ends of all actions.
+pub struct Set {
+    slots: Vec<Slot>,
+    /// Actions with something to commit or to submit, in the order of their first message.
+    touched: Vec<usize>,
+    /// Whether the last action of the current message did not take it.
+    previous_suspended: bool,
+}
+
+enum Slot {
+    Direct { runner: Runner, touched: bool },
+    Queued { action: Arc<Action>, queue: Arc<Queue<Selection>>, records: Vec<u32> },
+}
+
+impl Set {
+    /// A thread's ends of `actions`; `interrupt` ends the thread's waits when the daemon stops.
+    #[must_use]
+    pub fn new(actions: &[Configured], interrupt: &Arc<Interrupt>) -> Self {
+        let slot = |configured: &Configured| {
+            let action = Arc::clone(&configured.action);
+            match &configured.queue {
+                None => {
+                    let runner = Runner::new(action, Arc::clone(interrupt));
+                    Slot::Direct { runner, touched: false }
+                }
+                Some(queue) => {
+                    Slot::Queued { action, queue: Arc::clone(queue), records: Vec::new() }
+                }
+            }
+        };
+        let slots = actions.iter().map(slot).collect();
+        Self { slots, touched: Vec::new(), previous_suspended: false }
+    }
+
+    /// A new message begins: no action has run for it.
+    pub fn begin(&mut self) {
+        self.previous_suspended = false;
+    }
+
+    /// Whether the last action that ran for this message was suspended (`previous_action_suspended()`).
+    #[must_use]
+    pub fn previous_suspended(&self) -> bool {
+        self.previous_suspended
+    }
+
+    /// Hands the message at `index` of the batch being processed to the action `id`.
+    pub fn push(&mut self, id: usize, index: u32, msg: &Msg<'_>) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        match slot {
+            Slot::Direct { runner, touched } => {
+                if !runner.action().admits(msg, self.previous_suspended) {
+                    return;
+                }
+                if !std::mem::replace(touched, true) {
+                    self.touched.push(id);
+                }
+                self.previous_suspended = !runner.push(msg);
+            }
+            Slot::Queued { action, records, .. } => {
+                if !action.admits(msg, self.previous_suspended) {
+                    return;
+                }
+                if records.is_empty() {
+                    self.touched.push(id);
+                }
+                records.push(index);
+                self.previous_suspended = false;
+            }
+        }
+    }
+
+    /// Commits the actions that run in this thread.
+    pub fn commit(&mut self) {
+        let slots = &mut self.slots;
+        self.touched.retain(|&id| match &mut slots[id] {
+            Slot::Direct { runner, touched } => {
+                *touched = false;
+                runner.commit(false);
+                false
+            }
+            Slot::Queued { .. } => true,
+        });
+    }
+
+    /// Hands the batch over to the queues of the actions that selected messages of it. The batch comes back
+    /// if there are none.
+    pub fn submit(&mut self, batch: Batch) -> Option<Batch> {
+        let selected =
+            |slot: &Slot| matches!(slot, Slot::Queued { records, .. } if !records.is_empty());
+        if !self.touched.iter().any(|&id| selected(&self.slots[id])) {
+            return Some(batch);
+        }
+        let batch = Arc::new(batch);
+        for &id in &self.touched {
+            if let Slot::Queued { action, queue, records } = &mut self.slots[id] {
+                let records = std::mem::take(records);
+                action.count_queued(records.len() as u64);
+                queue.push(Selection::new(Arc::clone(&batch), records), FlowControl::None);
+            }
+        }
+        self.touched.retain(|&id| matches!(self.slots[id], Slot::Direct { .. }));
+        Arc::into_inner(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actions::settings::Settings;
+    use crate::actions::testing::{Script, environment, messages, settings};
+    use crate::stats;
+
+    fn direct(change: impl FnOnce(&mut Settings), set: &stats::Set) -> (Configured, Arc<Script>) {
+        let mut settings = settings();
+        change(&mut settings);
+        let script = Arc::new(Script::default());
+        let output = Arc::clone(&script);
+        let action = Arc::new(Action::new(settings, output, set));
+        (Configured { action, queue: None }, script)
+    }
+
+    #[test]
+    fn a_failover_action_gets_exactly_what_the_first_did_not_take() {
+        let stats = stats::Set::default();
+        let (first, primary) = direct(|settings| settings.commit_each = true, &stats);
+        let backup = |settings: &mut Settings| settings.gate.when_previous_suspended = true;
+        let (second, secondary) = direct(backup, &stats);
+        let (third, tertiary) = direct(backup, &stats);
+        let mut set = Set::new(&[first, second, third], &Arc::default());
+        let (batch, env) = (messages(&["a", "b", "c"]), environment());
+        primary.commits(&[None, Some(0), Some(0)]);
+        for index in 0..3 {
+            set.begin();
+            let msg = Msg::at(&batch, index as usize, &env).expect("a message");
+            for id in 0..3 {
+                set.push(id, index, &msg);
+            }
+        }
+        set.commit();
+        assert_eq!(primary.written(), ["a"]);
+        assert_eq!(secondary.written(), ["b", "c"]);
+        assert!(tertiary.written().is_empty(), "the second action was not suspended");
+        assert!(set.submit(batch).is_some());
+    }
+}
