@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::queued::Selection;
 use super::retry::{Action, Runner};
 use crate::message::{Batch, FlowControl, Msg};
-use crate::queue::{Interrupt, Queue};
+use crate::queue::{Frozen, Interrupt, Queue};
 
 /// An action as the configuration made it, to be shared by all threads.
 #[derive(Clone)]
@@ -13,7 +12,7 @@ pub struct Configured {
     /// The action.
     pub action: Arc<Action>,
     /// Its queue, unless it is of type `Direct`.
-    pub queue: Option<Arc<Queue<Selection>>>,
+    pub queue: Option<Arc<Queue<Frozen>>>,
 }
 
 /// One thread's ends of all actions.
@@ -27,7 +26,7 @@ pub struct Set {
 
 enum Slot {
     Direct { runner: Runner, touched: bool },
-    Queued { action: Arc<Action>, queue: Arc<Queue<Selection>>, records: Vec<u32> },
+    Queued { action: Arc<Action>, queue: Arc<Queue<Frozen>>, records: Vec<u32> },
 }
 
 impl Set {
@@ -90,34 +89,31 @@ impl Set {
     /// Commits the actions that run in this thread.
     pub fn commit(&mut self) {
         let slots = &mut self.slots;
-        self.touched.retain(|&id| match &mut slots[id] {
-            Slot::Direct { runner, touched } => {
+        self.touched.retain(|&id| match slots.get_mut(id) {
+            Some(Slot::Direct { runner, touched }) => {
                 *touched = false;
                 runner.commit(false);
                 false
             }
-            Slot::Queued { .. } => true,
+            _ => true,
         });
     }
 
-    /// Hands the batch over to the queues of the actions that selected messages of it. The batch comes back
-    /// if there are none.
-    pub fn submit(&mut self, batch: Batch) -> Option<Batch> {
-        let selected =
-            |slot: &Slot| matches!(slot, Slot::Queued { records, .. } if !records.is_empty());
-        if !self.touched.iter().any(|&id| selected(&self.slots[id])) {
-            return Some(batch);
-        }
-        let batch = Arc::new(batch);
-        for &id in &self.touched {
-            if let Slot::Queued { action, queue, records } = &mut self.slots[id] {
+    /// Whether an action's queue waits for messages of the batch being processed.
+    #[must_use]
+    pub fn wants_batch(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    /// After [`Set::commit`]: hands the selected messages of `batch` to the queues of their actions.
+    pub fn submit(&mut self, batch: &Arc<Batch>) {
+        for id in self.touched.drain(..) {
+            if let Some(Slot::Queued { action, queue, records }) = self.slots.get_mut(id) {
                 let records = std::mem::take(records);
                 action.count_queued(records.len() as u64);
-                queue.push(Selection::new(Arc::clone(&batch), records), FlowControl::None);
+                queue.push(Frozen { batch: Arc::clone(batch), records }, FlowControl::None);
             }
         }
-        self.touched.retain(|&id| matches!(self.slots[id], Slot::Direct { .. }));
-        Arc::into_inner(batch)
     }
 }
 
@@ -158,6 +154,6 @@ mod tests {
         assert_eq!(primary.written(), ["a"]);
         assert_eq!(secondary.written(), ["b", "c"]);
         assert!(tertiary.written().is_empty(), "the second action was not suspended");
-        assert!(set.submit(batch).is_some());
+        assert!(!set.wants_batch());
     }
 }

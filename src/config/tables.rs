@@ -527,15 +527,13 @@ pub static ACTION: &[Param] = &[
         Kind::Str,
         None,
         "File that gets messages which could not be delivered.",
-    )
-    .missing(),
+    ),
     Param::new(
         "action.errorfile.maxsize",
         Kind::NONNEG,
         Some("0"),
         "Size at which the error file is not written any more, bytes; 0 is never.",
-    )
-    .missing(),
+    ),
     Param::new(
         "action.writeAllMarkMessages",
         Kind::Bool,
@@ -623,7 +621,8 @@ pub static ACTION: &[Param] = &[
         Kind::Bool,
         Some("off"),
         "Give the action's queue a message of its own.",
-    ),
+    )
+    .missing(),
     Param::new("action.ratelimit.name", Kind::Str, None, "Shared rate limit.")
         .aliases(&["ratelimit.name"])
         .missing(),
