@@ -11,6 +11,9 @@ pub const BATCH_RECORDS: usize = 1024;
 pub const RECV_BYTES: usize = 128 * 1024;
 /// Free storage below which a builder is sealed rather than read into.
 pub const RECV_BYTES_MIN: usize = 32 * 1024;
+/// Room that a receive leaves in the builder for frames joined of two receives' bytes; what does not fit
+/// there is allocated.
+pub const JOIN_BYTES: usize = RECV_BYTES_MIN / 2;
 /// Batch storages kept for reuse: one being filled by each of 8 workers, one being consumed by each of
 /// 8 queue workers, and as many in between.
 pub const POOL_STORAGES: usize = 8 + 8 + 16;
@@ -28,6 +31,8 @@ pub const HEADER_BYTES: usize = u16::MAX as usize;
 
 /// Events taken from one `epoll_wait`.
 pub const POLL_EVENTS: usize = 128;
+/// Largest backlog a listener asks for unless configured: what Linux grants by default (`somaxconn`).
+pub const BACKLOG_MAX: usize = 4096;
 /// Connections accepted before the poller looks for other events again.
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// Milliseconds a listener rests when no descriptor or memory is left for a connection.
@@ -51,6 +56,7 @@ pub const CALL_DEPTH: usize = 1024;
 pub const DIAGNOSTICS: usize = 1000;
 
 const _: () = assert!(RECV_BYTES + RECV_BYTES_MIN <= BATCH_BYTES);
+const _: () = assert!(MESSAGE_BYTES_DEFAULT <= JOIN_BYTES);
 const _: () = assert!(BATCH_BYTES < u32::MAX as usize);
 const _: () = assert!(
     MESSAGE_BYTES_MAX * 4 + BATCH_BYTES < u32::MAX as usize,

@@ -80,6 +80,11 @@ impl Bytes {
     pub fn advance(&mut self, n: usize) {
         self.used = (self.used + n).min(self.storage.len());
     }
+
+    /// Gives the used bytes from `len` on back: no record names them.
+    pub fn truncate(&mut self, len: usize) {
+        self.used = self.used.min(len);
+    }
 }
 
 /// Messages with one owner: parsed and filtered in place.

@@ -74,6 +74,11 @@ impl Sender {
         self.addr
     }
 
+    /// The name if it is known by now, else the address text: for log lines, which do not wait for DNS.
+    pub fn known_host(&self) -> &[u8] {
+        self.fromhost.get().unwrap_or(&self.ip)
+    }
+
     /// The `fromhost` property: the resolved name, else the address text. Resolved on first use.
     pub fn fromhost(&self) -> &[u8] {
         self.fromhost.get_or_init(|| {

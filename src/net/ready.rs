@@ -114,9 +114,9 @@ impl<S> Ready<S> {
         }
     }
 
-    /// Whether other sessions wait for a worker.
-    pub fn has_waiting(&self) -> bool {
-        !lock(&self.shared).queue.is_empty()
+    /// How many sessions wait for a worker.
+    pub fn waiting(&self) -> usize {
+        lock(&self.shared).queue.len()
     }
 
     /// Running → armed. The caller arms the descriptors in epoll right after.
@@ -125,6 +125,11 @@ impl<S> Ready<S> {
         for owned in sessions {
             shared.table.park(owned.token, owned.session);
         }
+    }
+
+    /// Armed → running, for a session that epoll failed to arm.
+    pub fn reclaim(&self, token: Token) -> Option<Owned<S>> {
+        lock(&self.shared).table.take(token).map(|session| Owned { token, session })
     }
 
     /// Running → queued, at the tail: the session has more to read, but it is others' turn.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _};
 use std::net::TcpStream;
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
 
 /// A connected, non-blocking socket, or what is layered upon one.
 #[derive(Debug)]
@@ -46,10 +46,16 @@ impl Transport {
         }
     }
 
-    /// The descriptor that epoll watches.
+    /// The number of the descriptor that epoll watches.
     #[must_use]
     pub fn fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl AsFd for Transport {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         let Self::Plain(stream) = self;
-        stream.as_raw_fd()
+        stream.as_fd()
     }
 }

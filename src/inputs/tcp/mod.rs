@@ -1,0 +1,89 @@
+//! imtcp: syslog over TCP (`spec/imtcp.md`).
+//!
+//! - [`parameters`]: the tables, and a checked statement.
+//! - [`server`]: sockets, the poller thread, accepting, counters.
+//! - [`worker`]: who reads, when batches are submitted, when sessions are given back.
+//! - [`session`]: one connection.
+
+mod parameters;
+mod server;
+mod session;
+mod worker;
+
+use std::io;
+
+use self::parameters::Conf;
+use self::server::Server;
+use super::{Input, InputEnv, InputKind, Running};
+use crate::param::{Args, Problem};
+
+/// The module, for the registry.
+pub static KIND: InputKind = InputKind { module: &parameters::MODULE, build };
+
+fn build(module: &Args) -> (Box<dyn Input>, Vec<Problem>) {
+    (Box::new(Imtcp { module: module.clone(), servers: Vec::new() }), Vec::new())
+}
+
+/// All `input(type="imtcp")` statements.
+struct Imtcp {
+    module: Args,
+    servers: Vec<Server>,
+}
+
+impl Input for Imtcp {
+    fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem> {
+        let (conf, mut problems) = Conf::new(&self.module, args, env.message_bytes);
+        let Some(conf) = conf else { return problems };
+        if !env.ruleset_found {
+            let (ruleset, port) = (args.text("ruleset").unwrap_or_default(), &conf.port);
+            problems.push(
+                Problem::error(format!(
+                    "imtcp: ruleset '{ruleset}' for port {port} not found - using default ruleset instead"
+                ))
+                .at("ruleset"),
+            );
+        }
+        self.servers.push(Server::new(conf, env.clone()));
+        problems
+    }
+
+    fn open(&mut self) -> Vec<Problem> {
+        if self.servers.is_empty() {
+            let text = "imtcp: module loaded, but no listeners defined - no input will be gathered";
+            return vec![Problem::error(text).code(NO_LISTENERS)];
+        }
+        let problems = self.servers.iter_mut().flat_map(Server::open).collect();
+        self.servers.retain(Server::is_open);
+        problems
+    }
+
+    fn start(self: Box<Self>) -> io::Result<Box<dyn Running>> {
+        let mut running = Imtcps(Vec::new());
+        for server in self.servers {
+            match server.start() {
+                Ok(started) => running.0.push(started),
+                Err(why) => {
+                    running.stop();
+                    Box::new(running).join();
+                    return Err(why);
+                }
+            }
+        }
+        Ok(Box::new(running))
+    }
+}
+
+/// Return code of a module without input.
+const NO_LISTENERS: u16 = 2212;
+
+struct Imtcps(Vec<server::Running>);
+
+impl Running for Imtcps {
+    fn stop(&self) {
+        self.0.iter().for_each(server::Running::stop);
+    }
+
+    fn join(self: Box<Self>) {
+        self.0.into_iter().for_each(server::Running::join);
+    }
+}

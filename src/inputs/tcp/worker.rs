@@ -1,0 +1,194 @@
+//! What a worker does: take turns with sessions, fill batches, submit them, give the sessions back.
+//!
+//! The order of these steps is what keeps a connection's messages in order; `net::ready` explains it.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use super::server::{Shared, WorkerCells};
+use super::session::{End, Session, Step, Tally};
+use crate::limits;
+use crate::message::Builder;
+use crate::net::ready::Owned;
+use crate::net::session::Token;
+
+/// A session as the queue and the table hold it.
+pub(super) type Boxed = Box<Session>;
+
+/// One receiving thread's own things.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    /// The worker's own counters; none without a pool.
+    cells: Option<WorkerCells>,
+    builder: Builder,
+    tally: Tally,
+    /// Sessions to be armed once their frames are submitted.
+    drained: Vec<Owned<Boxed>>,
+    /// Sessions to be queued again once their frames are submitted.
+    unfinished: Vec<Owned<Boxed>>,
+    /// Kept for its storage: the descriptors to arm.
+    arm: Vec<(RawFd, Token)>,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, cells: Option<WorkerCells>) -> Self {
+        let builder = Builder::new(Arc::clone(&shared.env.pool));
+        Self {
+            shared,
+            cells,
+            builder,
+            tally: Tally::default(),
+            drained: Vec::new(),
+            unfinished: Vec::new(),
+            arm: Vec::new(),
+        }
+    }
+
+    /// The life of a pool's thread.
+    pub(super) fn run(mut self) {
+        loop {
+            let owned = match self.shared.ready.next() {
+                Some(owned) => owned,
+                None => {
+                    self.flush();
+                    let Some(owned) = self.shared.ready.wait() else { return };
+                    owned
+                }
+            };
+            self.turn(owned);
+        }
+    }
+
+    /// Without a pool: a turn for every session that is queued now.
+    pub(super) fn round(&mut self) {
+        for _ in 0..self.shared.ready.waiting() {
+            let Some(owned) = self.shared.ready.next() else { break };
+            self.turn(owned);
+        }
+        self.flush();
+    }
+
+    /// After the workers have ended: what the sessions' sockets still hold, and the end of their streams.
+    pub(super) fn finish(mut self) {
+        for mut owned in self.shared.ready.drain() {
+            match self.last_words(&mut owned.session) {
+                Some(end) => self.end(owned, &end),
+                None => self.close(owned),
+            }
+        }
+        self.flush();
+    }
+
+    /// Reads what is there already, within limits. `Some` if the session ended by itself.
+    fn last_words(&mut self, session: &mut Session) -> Option<End> {
+        for _ in 0..limits::FINAL_READS {
+            if self.builder.is_full() {
+                self.submit();
+            }
+            match session.receive(&self.shared, &mut self.builder, &mut self.tally) {
+                Step::More => {}
+                Step::Drained | Step::Nothing => return None,
+                Step::Over(end) => return Some(end),
+            }
+        }
+        None
+    }
+
+    /// Reads a session until it is drained, over, or it is others' turn.
+    fn turn(&mut self, mut owned: Owned<Boxed>) {
+        self.tally.runs += 1;
+        let mut reads = 0;
+        loop {
+            if self.builder.is_full() {
+                self.flush();
+                // Its frames are submitted, so it may go; a whole batch is turn enough.
+                if reads > 0 && self.shared.ready.waiting() > 0 {
+                    self.shared.ready.requeue(std::iter::once(owned));
+                    return;
+                }
+            }
+            match owned.session.receive(&self.shared, &mut self.builder, &mut self.tally) {
+                Step::More => {
+                    reads += 1;
+                    if reads >= self.shared.conf.max_reads {
+                        self.tally.starved += 1;
+                        return self.unfinished.push(owned);
+                    }
+                }
+                Step::Drained => return self.drained.push(owned),
+                Step::Nothing => {
+                    self.tally.empty_reads += u64::from(reads == 0);
+                    return self.drained.push(owned);
+                }
+                Step::Over(end) => return self.end(owned, &end),
+            }
+        }
+    }
+
+    fn end(&mut self, mut owned: Owned<Boxed>, end: &End) {
+        owned.session.report_end(&self.shared, end, &mut self.tally);
+        if matches!(end, End::Tls) {
+            self.forget(owned);
+        } else {
+            self.close(owned);
+        }
+    }
+
+    /// Ends a session's stream and the session.
+    fn close(&mut self, mut owned: Owned<Boxed>) {
+        owned.session.finish(&self.shared, &mut self.builder, &mut self.tally);
+        self.forget(owned);
+    }
+
+    /// Frees the session's slot, then closes its socket.
+    fn forget(&mut self, owned: Owned<Boxed>) {
+        drop(self.shared.ready.close(owned));
+        self.shared.cells.closed.add(1);
+        self.shared.cells.open.sub(1);
+    }
+
+    /// Submits what was read and gives back the sessions it was read from.
+    fn flush(&mut self) {
+        self.submit();
+        self.release();
+    }
+
+    fn submit(&mut self) {
+        if self.builder.is_empty() {
+            // What is there was copied to decoders as unfinished frames.
+            self.builder.bytes().truncate(0);
+        } else {
+            self.shared.env.submit.submit(self.builder.seal(), self.shared.conf.flow);
+        }
+        let tally = std::mem::take(&mut self.tally);
+        self.shared.cells.add(&tally);
+        if let Some(cells) = &self.cells {
+            cells.add(&tally);
+        }
+    }
+
+    fn release(&mut self) {
+        let mut lost = Vec::new();
+        if !self.drained.is_empty() {
+            let target = |owned: &Owned<Boxed>| (owned.session.transport.fd(), owned.token());
+            self.arm.extend(self.drained.iter().map(target));
+            self.shared.ready.park(self.drained.drain(..));
+            for (fd, token) in self.arm.drain(..) {
+                if let Err(why) = self.shared.poller.rearm_session(fd, token) {
+                    log::error!(code = EPOLL_CTL; "epoll_ctl failed re-arm socket {fd}: {why}");
+                    lost.extend(self.shared.ready.reclaim(token));
+                }
+            }
+        }
+        if !self.unfinished.is_empty() {
+            self.shared.ready.requeue(self.unfinished.drain(..));
+        }
+        // Nobody would ever hear of these again.
+        for owned in lost {
+            self.close(owned);
+        }
+    }
+}
+
+/// Return code of a failed `epoll_ctl(2)`.
+pub(super) const EPOLL_CTL: u16 = 2163;
