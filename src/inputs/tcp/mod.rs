@@ -87,3 +87,6 @@ impl Running for Imtcps {
         self.0.into_iter().for_each(server::Running::join);
     }
 }
+
+#[cfg(test)]
+mod tests;

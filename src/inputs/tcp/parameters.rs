@@ -9,7 +9,7 @@ use crate::message::FlowControl;
 use crate::param::{Args, Class, Kind, Module, Param, Problem};
 
 /// imtcp's descriptor.
-pub static MODULE: Module = Module {
+pub(super) static MODULE: Module = Module {
     name: "imtcp",
     class: Class::Input,
     builtin: false,
@@ -33,7 +33,10 @@ pub static MODULE: Module = Module {
         ("read", "Per worker: receives that brought bytes."),
         ("emptyread", "Per worker: turns in which nothing was read."),
         ("starvation_protect", "Per worker: turns cut off by starvationProtection.maxReads."),
-        ("accept", "Per worker: accept calls, with those that found nothing; made by the poller, shown at w0."),
+        (
+            "accept",
+            "Per worker: accept calls, with those that found nothing; made by the poller, shown at w0.",
+        ),
     ],
     examples: &[
         "module(load=\"imtcp\" maxSessions=\"500\")\ninput(type=\"imtcp\" port=\"10514\")\n",
@@ -45,7 +48,12 @@ pub static MODULE: Module = Module {
 
 /// What `module()` may say; each is the default for every `input()`.
 const MODULE_PARAMS: &[Param] = &[
-    Param::new("octetCountedFraming", Kind::Bool, Some("on"), "Default of supportOctetCountedFraming."),
+    Param::new(
+        "octetCountedFraming",
+        Kind::Bool,
+        Some("on"),
+        "Default of supportOctetCountedFraming.",
+    ),
     MAX_SESSIONS,
     MAX_LISTENERS.aliases(&["maxListners"]),
     WORKER_THREADS,
@@ -87,20 +95,92 @@ const MODULE_PARAMS: &[Param] = &[
 
 /// What `input()` may say.
 const PARAMS: &[Param] = &[
-    Param::required("port", Kind::Str, "Decimal port or service name; 0 lets the kernel choose, see listenPortFileName."),
-    Param::new("address", Kind::Str, None, "Address or host name to listen on; unset or * is all addresses of both families."),
-    Param::new("name", Kind::Str, Some("imtcp"), "The inputname property and the first part of the counters' name.").legacy("InputTCPServerInputName"),
-    Param::new("ruleset", Kind::Str, None, "Ruleset that the messages go to; unset is the default ruleset.").legacy("InputTCPServerBindRuleset"),
-    Param::new("listenPortFileName", Kind::Str, None, "File that receives the port the kernel chose for port 0, in decimal.").legacy("InputTCPServerListenPortFile"),
-    Param::new("defaultTZ", Kind::Str, None, "Zone of RFC 3164 times, e.g. -05:00; unset is the local zone."),
-    Param::new("supportOctetCountedFraming", Kind::Bool, Some("on"), "Whether a frame that begins with a digit is octet-counted.").legacy("InputTCPServerSupportOctetCountedFraming"),
-    Param::new("framingFix.cisco.asa", Kind::Bool, Some("off"), "Ignore blanks at the start of a frame."),
-    Param::new("multiLine", Kind::Bool, Some("off"), "A line feed ends a frame only where < follows."),
-    Param::new("framing.delimiter.regex", Kind::Str, None, "POSIX extended expression that the first line of a message matches.").missing(),
-    Param::new("rateLimit.interval", Kind::INT, Some("0"), "Seconds of the rate limit's window; 0 is no limit.").missing(),
-    Param::new("rateLimit.burst", Kind::INT, Some("10000"), "Messages passed per window.").missing(),
-    Param::new("rateLimit.name", Kind::Str, None, "A ratelimit() object to use instead of interval and burst.").missing(),
-    Param::new("socketBacklog", Kind::NONNEG, Some("0"), "Connections the kernel keeps until they are accepted; 0 takes maxSessions, at most 4096."),
+    Param::required(
+        "port",
+        Kind::Str,
+        "Decimal port or service name; 0 lets the kernel choose, see listenPortFileName.",
+    ),
+    Param::new(
+        "address",
+        Kind::Str,
+        None,
+        "Address or host name to listen on; unset or * is all addresses of both families.",
+    ),
+    Param::new(
+        "name",
+        Kind::Str,
+        Some("imtcp"),
+        "The inputname property and the first part of the counters' name.",
+    )
+    .legacy("InputTCPServerInputName"),
+    Param::new(
+        "ruleset",
+        Kind::Str,
+        None,
+        "Ruleset that the messages go to; unset is the default ruleset.",
+    )
+    .legacy("InputTCPServerBindRuleset"),
+    Param::new(
+        "listenPortFileName",
+        Kind::Str,
+        None,
+        "File that receives the port the kernel chose for port 0, in decimal.",
+    )
+    .legacy("InputTCPServerListenPortFile"),
+    Param::new(
+        "defaultTZ",
+        Kind::Str,
+        None,
+        "Zone of RFC 3164 times, e.g. -05:00; unset is the local zone.",
+    ),
+    Param::new(
+        "supportOctetCountedFraming",
+        Kind::Bool,
+        Some("on"),
+        "Whether a frame that begins with a digit is octet-counted.",
+    )
+    .legacy("InputTCPServerSupportOctetCountedFraming"),
+    Param::new(
+        "framingFix.cisco.asa",
+        Kind::Bool,
+        Some("off"),
+        "Ignore blanks at the start of a frame.",
+    ),
+    Param::new(
+        "multiLine",
+        Kind::Bool,
+        Some("off"),
+        "A line feed ends a frame only where < follows.",
+    ),
+    Param::new(
+        "framing.delimiter.regex",
+        Kind::Str,
+        None,
+        "POSIX extended expression that the first line of a message matches.",
+    )
+    .missing(),
+    Param::new(
+        "rateLimit.interval",
+        Kind::INT,
+        Some("0"),
+        "Seconds of the rate limit's window; 0 is no limit.",
+    )
+    .missing(),
+    Param::new("rateLimit.burst", Kind::INT, Some("10000"), "Messages passed per window.")
+        .missing(),
+    Param::new(
+        "rateLimit.name",
+        Kind::Str,
+        None,
+        "A ratelimit() object to use instead of interval and burst.",
+    )
+    .missing(),
+    Param::new(
+        "socketBacklog",
+        Kind::NONNEG,
+        Some("0"),
+        "Connections the kernel keeps until they are accepted; 0 takes maxSessions, at most 4096.",
+    ),
     MAX_SESSIONS.legacy("InputTCPMaxSessions"),
     MAX_LISTENERS.legacy("InputTCPMaxListeners"),
     WORKER_THREADS,
@@ -141,43 +221,225 @@ const PARAMS: &[Param] = &[
 ];
 
 // Parameters of both statements.
-const MAX_SESSIONS: Param = Param::new("maxSessions", Kind::POSITIVE, Some("200"), "Sessions open at a time; a connection beyond is closed at once and counted.");
-const MAX_LISTENERS: Param = Param::new("maxListeners", Kind::POSITIVE, Some("20"), "Sockets per input; IPv4 and IPv6 are two.");
-const WORKER_THREADS: Param = Param::new("workerThreads", Kind::POSITIVE, Some("2"), "Threads that receive; 1 leaves everything to the listener's thread.");
-const MAX_READS: Param = Param::new("starvationProtection.maxReads", Kind::NONNEG, Some("500"), "Receives of one session before it is others' turn; 0 is no limit.");
-const FLOW_CONTROL: Param = Param::new("flowControl", Kind::Bool, Some("on"), "Whether peers are held up while the queue is above its light-delay mark.");
-const DISABLE_LF: Param = Param::new("disableLFDelimiter", Kind::Bool, Some("off"), "Whether a line feed does not end a frame.");
-const DELIMITER: Param = Param::new("addtlFrameDelimiter", Kind::Int { min: -1, max: 255 }, Some("-1"), "Value of a further byte that ends a frame; -1 is none.");
-const DISCARD_TRUNCATED: Param = Param::new("discardTruncatedMsg", Kind::Bool, Some("off"), "Whether the rest of a too long message is dropped instead of becoming messages of its own.");
-const MAX_FRAME_SIZE: Param = Param::new("maxFrameSize", Kind::INT, Some("200000"), "Octet count in bytes from which a frame counts as delimited, 1 to 200000000.");
-const NOTIFY_OPEN: Param = Param::new("notifyOnConnectionOpen", Kind::Bool, Some("off"), "Whether an opened connection is logged.");
-const NOTIFY_CLOSE: Param = Param::new("notifyOnConnectionClose", Kind::Bool, Some("off"), "Whether a closed connection is logged.");
-const PRESERVE_CASE: Param = Param::new("preserveCase", Kind::Bool, Some("on"), "Whether fromhost keeps its case; off makes it lower case.");
-const KEEP_ALIVE: Param = Param::new("keepAlive", Kind::Bool, Some("off"), "Whether idle connections are probed (SO_KEEPALIVE).");
-const KEEP_ALIVE_PROBES: Param = Param::new("keepAlive.probes", Kind::NONNEG, Some("0"), "Unanswered probes after which a connection is dead; 0 leaves it to the system.");
-const KEEP_ALIVE_TIME: Param = Param::new("keepAlive.time", Kind::NONNEG, Some("0"), "Idle seconds before the first probe; 0 leaves it to the system.");
-const KEEP_ALIVE_INTERVAL: Param = Param::new("keepAlive.interval", Kind::NONNEG, Some("0"), "Seconds between probes; 0 leaves it to the system.");
-const ALLOWED_SENDER: Param = Param::new("allowedSender", Kind::Array, None, "Addresses, networks and host names that may connect.").missing();
-const NAMESPACE: Param = Param::new("networkNamespace", Kind::Str, None, "Network namespace of the listening sockets, by its name under /var/run/netns.").missing();
-const DRIVER_NAME: Param = Param::new("streamDriver.name", Kind::Str, None, "Transport: ptcp, or gtls, ossl, mbedtls for TLS.").missing();
-const DRIVER_MODE: Param = Param::new("streamDriver.mode", Kind::NONNEG, Some("0"), "0 plain, 1 TLS.").missing();
-const DRIVER_AUTH: Param = Param::new("streamDriver.authMode", Kind::Str, None, "How peers are authenticated: anon, x509/certvalid, x509/fingerprint, x509/name.").missing();
-const DRIVER_EXPIRED: Param = Param::new("streamDriver.permitExpiredCerts", Kind::Choice(&["on", "off", "warn"]), Some("off"), "Whether expired certificates are accepted.").missing();
-const PERMITTED_PEER: Param = Param::new("permittedPeer", Kind::Array, None, "Names or fingerprints of certificates that may connect.").missing();
-const DRIVER_PURPOSE: Param = Param::new("streamDriver.CheckExtendedKeyPurpose", Kind::Bool, Some("off"), "Whether the certificate's extended key purpose is checked.").missing();
-const DRIVER_SAN: Param = Param::new("streamDriver.PrioritizeSAN", Kind::Bool, Some("off"), "Whether the common name is ignored where a subject alternative name exists.").missing();
-const DRIVER_DEPTH: Param = Param::new("streamDriver.TlsVerifyDepth", Kind::NONNEG, Some("0"), "Longest certificate chain; 0 is the library's default.").missing();
-const DRIVER_REVOCATION: Param = Param::new("streamDriver.TlsRevocationCheck", Kind::Bool, Some("off"), "Whether revocation is asked for by OCSP.").missing();
-const DRIVER_CA: Param = Param::new("streamDriver.CAFile", Kind::Str, None, "Certificates of the authorities, PEM.").missing();
-const DRIVER_CRL: Param = Param::new("streamDriver.CRLFile", Kind::Str, None, "Revocation list, PEM.").missing();
-const DRIVER_KEY: Param = Param::new("streamDriver.KeyFile", Kind::Str, None, "Private key, PEM.").missing();
-const DRIVER_CERT: Param = Param::new("streamDriver.CertFile", Kind::Str, None, "Certificate, PEM.").missing();
-const PRIORITY_STRING: Param = Param::new("gnutlsPriorityString", Kind::Str, None, "GnuTLS priority string, or OpenSSL commands Name=Value.").missing();
-const COMPRESSION_MODE: Param = Param::new("compression.mode", Kind::Choice(&["none", "stream:always"]), Some("none"), "Whether streams are compressed.").missing();
-const COMPRESSION_DRIVER: Param = Param::new("compression.driver", Kind::Choice(&["zlib", "zstd"]), Some("zlib"), "How streams are compressed.").missing();
-const COMPRESSION_RATIO: Param = Param::new("compression.maxExpansionRatio", Kind::NONNEG, Some("1024"), "Largest ratio of decompressed to received bytes; 0 is no limit.").missing();
-const COMPRESSION_RECEIVE: Param = Param::new("compression.maxDecompressedBytesPerReceive", Kind::SIZE, Some("64m"), "Largest number of bytes out of one receive; 0 is no limit.").missing();
-const COMPRESSION_WINDOWS: Param = Param::new("compression.maxTotalZstdWindowBytes", Kind::SIZE, Some("64m"), "Bytes of zstd windows of all sessions of an input; 0 is no limit.").missing();
+const MAX_SESSIONS: Param = Param::new(
+    "maxSessions",
+    Kind::POSITIVE,
+    Some("200"),
+    "Sessions open at a time; a connection beyond is closed at once and counted.",
+);
+const MAX_LISTENERS: Param = Param::new(
+    "maxListeners",
+    Kind::POSITIVE,
+    Some("20"),
+    "Sockets per input; IPv4 and IPv6 are two.",
+);
+const WORKER_THREADS: Param = Param::new(
+    "workerThreads",
+    Kind::POSITIVE,
+    Some("2"),
+    "Threads that receive; 1 leaves everything to the listener's thread.",
+);
+const MAX_READS: Param = Param::new(
+    "starvationProtection.maxReads",
+    Kind::NONNEG,
+    Some("500"),
+    "Receives of one session before it is others' turn; 0 is no limit.",
+);
+const FLOW_CONTROL: Param = Param::new(
+    "flowControl",
+    Kind::Bool,
+    Some("on"),
+    "Whether peers are held up while the queue is above its light-delay mark.",
+);
+const DISABLE_LF: Param = Param::new(
+    "disableLFDelimiter",
+    Kind::Bool,
+    Some("off"),
+    "Whether a line feed does not end a frame.",
+);
+const DELIMITER: Param = Param::new(
+    "addtlFrameDelimiter",
+    Kind::Int { min: -1, max: 255 },
+    Some("-1"),
+    "Value of a further byte that ends a frame; -1 is none.",
+);
+const DISCARD_TRUNCATED: Param = Param::new(
+    "discardTruncatedMsg",
+    Kind::Bool,
+    Some("off"),
+    "Whether the rest of a too long message is dropped instead of becoming messages of its own.",
+);
+const MAX_FRAME_SIZE: Param = Param::new(
+    "maxFrameSize",
+    Kind::INT,
+    Some("200000"),
+    "Octet count in bytes from which a frame counts as delimited, 1 to 200000000.",
+);
+const NOTIFY_OPEN: Param = Param::new(
+    "notifyOnConnectionOpen",
+    Kind::Bool,
+    Some("off"),
+    "Whether an opened connection is logged.",
+);
+const NOTIFY_CLOSE: Param = Param::new(
+    "notifyOnConnectionClose",
+    Kind::Bool,
+    Some("off"),
+    "Whether a closed connection is logged.",
+);
+const PRESERVE_CASE: Param = Param::new(
+    "preserveCase",
+    Kind::Bool,
+    Some("on"),
+    "Whether fromhost keeps its case; off makes it lower case.",
+);
+const KEEP_ALIVE: Param = Param::new(
+    "keepAlive",
+    Kind::Bool,
+    Some("off"),
+    "Whether idle connections are probed (SO_KEEPALIVE).",
+);
+const KEEP_ALIVE_PROBES: Param = Param::new(
+    "keepAlive.probes",
+    Kind::NONNEG,
+    Some("0"),
+    "Unanswered probes after which a connection is dead; 0 leaves it to the system.",
+);
+const KEEP_ALIVE_TIME: Param = Param::new(
+    "keepAlive.time",
+    Kind::NONNEG,
+    Some("0"),
+    "Idle seconds before the first probe; 0 leaves it to the system.",
+);
+const KEEP_ALIVE_INTERVAL: Param = Param::new(
+    "keepAlive.interval",
+    Kind::NONNEG,
+    Some("0"),
+    "Seconds between probes; 0 leaves it to the system.",
+);
+const ALLOWED_SENDER: Param = Param::new(
+    "allowedSender",
+    Kind::Array,
+    None,
+    "Addresses, networks and host names that may connect.",
+)
+.missing();
+const NAMESPACE: Param = Param::new(
+    "networkNamespace",
+    Kind::Str,
+    None,
+    "Network namespace of the listening sockets, by its name under /var/run/netns.",
+)
+.missing();
+const DRIVER_NAME: Param = Param::new(
+    "streamDriver.name",
+    Kind::Str,
+    None,
+    "Transport: ptcp, or gtls, ossl, mbedtls for TLS.",
+)
+.missing();
+const DRIVER_MODE: Param =
+    Param::new("streamDriver.mode", Kind::NONNEG, Some("0"), "0 plain, 1 TLS.").missing();
+const DRIVER_AUTH: Param = Param::new(
+    "streamDriver.authMode",
+    Kind::Str,
+    None,
+    "How peers are authenticated: anon, x509/certvalid, x509/fingerprint, x509/name.",
+)
+.missing();
+const DRIVER_EXPIRED: Param = Param::new(
+    "streamDriver.permitExpiredCerts",
+    Kind::Choice(&["on", "off", "warn"]),
+    Some("off"),
+    "Whether expired certificates are accepted.",
+)
+.missing();
+const PERMITTED_PEER: Param = Param::new(
+    "permittedPeer",
+    Kind::Array,
+    None,
+    "Names or fingerprints of certificates that may connect.",
+)
+.missing();
+const DRIVER_PURPOSE: Param = Param::new(
+    "streamDriver.CheckExtendedKeyPurpose",
+    Kind::Bool,
+    Some("off"),
+    "Whether the certificate's extended key purpose is checked.",
+)
+.missing();
+const DRIVER_SAN: Param = Param::new(
+    "streamDriver.PrioritizeSAN",
+    Kind::Bool,
+    Some("off"),
+    "Whether the common name is ignored where a subject alternative name exists.",
+)
+.missing();
+const DRIVER_DEPTH: Param = Param::new(
+    "streamDriver.TlsVerifyDepth",
+    Kind::NONNEG,
+    Some("0"),
+    "Longest certificate chain; 0 is the library's default.",
+)
+.missing();
+const DRIVER_REVOCATION: Param = Param::new(
+    "streamDriver.TlsRevocationCheck",
+    Kind::Bool,
+    Some("off"),
+    "Whether revocation is asked for by OCSP.",
+)
+.missing();
+const DRIVER_CA: Param =
+    Param::new("streamDriver.CAFile", Kind::Str, None, "Certificates of the authorities, PEM.")
+        .missing();
+const DRIVER_CRL: Param =
+    Param::new("streamDriver.CRLFile", Kind::Str, None, "Revocation list, PEM.").missing();
+const DRIVER_KEY: Param =
+    Param::new("streamDriver.KeyFile", Kind::Str, None, "Private key, PEM.").missing();
+const DRIVER_CERT: Param =
+    Param::new("streamDriver.CertFile", Kind::Str, None, "Certificate, PEM.").missing();
+const PRIORITY_STRING: Param = Param::new(
+    "gnutlsPriorityString",
+    Kind::Str,
+    None,
+    "GnuTLS priority string, or OpenSSL commands Name=Value.",
+)
+.missing();
+const COMPRESSION_MODE: Param = Param::new(
+    "compression.mode",
+    Kind::Choice(&["none", "stream:always"]),
+    Some("none"),
+    "Whether streams are compressed.",
+)
+.missing();
+const COMPRESSION_DRIVER: Param = Param::new(
+    "compression.driver",
+    Kind::Choice(&["zlib", "zstd"]),
+    Some("zlib"),
+    "How streams are compressed.",
+)
+.missing();
+const COMPRESSION_RATIO: Param = Param::new(
+    "compression.maxExpansionRatio",
+    Kind::NONNEG,
+    Some("1024"),
+    "Largest ratio of decompressed to received bytes; 0 is no limit.",
+)
+.missing();
+const COMPRESSION_RECEIVE: Param = Param::new(
+    "compression.maxDecompressedBytesPerReceive",
+    Kind::SIZE,
+    Some("64m"),
+    "Largest number of bytes out of one receive; 0 is no limit.",
+)
+.missing();
+const COMPRESSION_WINDOWS: Param = Param::new(
+    "compression.maxTotalZstdWindowBytes",
+    Kind::SIZE,
+    Some("64m"),
+    "Bytes of zstd windows of all sessions of an input; 0 is no limit.",
+)
+.missing();
 
 /// Idle connections are probed like this; 0 leaves a value to the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +474,11 @@ pub(super) struct Conf {
 
 impl Conf {
     /// Checks the statement. `None` where an error costs the whole input.
-    pub(super) fn new(module: &Args, input: &Args, message_bytes: usize) -> (Option<Self>, Vec<Problem>) {
+    pub(super) fn new(
+        module: &Args,
+        input: &Args,
+        message_bytes: usize,
+    ) -> (Option<Self>, Vec<Problem>) {
         let mut problems = Vec::new();
         // A value given here counts, then one given at module(), then the default or legacy directive.
         let of = |name: &str| {
@@ -247,7 +513,7 @@ impl Conf {
             port_file,
             default_tz: Self::default_tz(input, &mut problems),
             preserve_case: bool("preserveCase"),
-            backlog: backlog(count("socketBacklog"), max_sessions),
+            backlog: backlog(input.count("socketBacklog").unwrap_or(0), max_sessions),
             max_sessions,
             max_listeners: count("maxListeners"),
             workers: count("workerThreads"),

@@ -22,11 +22,11 @@ use super::worker::{Boxed, EPOLL_CTL, Worker};
 use crate::inputs::{InputEnv, info};
 use crate::limits;
 use crate::message::{InputInfo, Sender};
+use crate::net::listener;
 use crate::net::poller::{Buffer, Event, Poller};
 use crate::net::ready::Ready;
 use crate::net::report::Limiter;
 use crate::net::transport::Transport;
-use crate::net::{listener, session::Token};
 use crate::param::Problem;
 use crate::stats::{Counter, Object};
 use crate::sys::{clock, process};
@@ -177,7 +177,10 @@ impl PollerThread {
             let events = match shared.poller.wait(&mut buffer, self.timeout()) {
                 Ok(events) => events,
                 Err(why) => {
-                    log::error!("imtcp: epoll_wait failed, input '{}' ends: {why}", shared.conf.name);
+                    log::error!(
+                        "imtcp: epoll_wait failed, input '{}' ends: {why}",
+                        shared.conf.name
+                    );
                     break;
                 }
             };

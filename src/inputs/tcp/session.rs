@@ -171,7 +171,9 @@ impl Session {
             End::Failed(why) => shared.limiter.error(
                 clock::now_usec(),
                 None,
-                format_args!("netstream session from {ip}:{port} will be closed due to error: {why}"),
+                format_args!(
+                    "netstream session from {ip}:{port} will be closed due to error: {why}"
+                ),
             ),
             End::Tls => {
                 tally.errors += 1;

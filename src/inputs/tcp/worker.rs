@@ -125,7 +125,7 @@ impl Worker {
         }
     }
 
-    fn end(&mut self, mut owned: Owned<Boxed>, end: &End) {
+    fn end(&mut self, owned: Owned<Boxed>, end: &End) {
         owned.session.report_end(&self.shared, end, &mut self.tally);
         if matches!(end, End::Tls) {
             self.forget(owned);
