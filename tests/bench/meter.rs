@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
+use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
 
 use crate::harness::daemon::{Daemon, tempdir};
 
 /// A daemon under load. Its file is `out` in its directory.
 pub(crate) struct Subject {
     pub(crate) daemon: Daemon,
-    clock: ClockId,
 }
 
 impl Subject {
@@ -21,21 +20,7 @@ impl Subject {
     pub(crate) fn start(program: &Path, config: &str) -> Self {
         let daemon = Daemon::start_program(program, config, &[], tempdir());
         daemon.unwatch();
-        let clock = ClockId::pid_cpu_clock_id(daemon.pid()).expect("CPU clock of the daemon");
-        Self { daemon, clock }
-    }
-
-    /// CPU time used so far by all threads, ended ones included.
-    pub(crate) fn cpu(&self) -> Duration {
-        clock_gettime(self.clock).expect("the daemon is alive").into()
-    }
-
-    /// A field of `/proc/PID/status` in KiB: `VmHWM` is the peak, `VmRSS` the present resident memory.
-    pub(crate) fn memory_kib(&self, field: &str) -> u64 {
-        let status =
-            fs::read_to_string(format!("/proc/{}/status", self.daemon.pid())).expect("status");
-        let line = status.lines().find(|line| line.starts_with(field)).expect("field");
-        line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("number")
+        Self { daemon }
     }
 
     /// File descriptors the daemon holds.

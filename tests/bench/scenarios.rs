@@ -138,15 +138,15 @@ fn stream(program: &Path, load: Load, connections: usize, framing: Framing) -> R
     let mut subject = Subject::start(program, &tcp_config(200));
     let streams = tcp::connect(subject.daemon.port("port"), connections);
     let messages = each * connections;
-    let cpu_before = subject.cpu();
+    let cpu_before = subject.daemon.cpu_time();
     let start = Instant::now();
     let mut growth = Growth::new(subject.output());
     let (_, end) = std::thread::scope(|scope| {
         scope.spawn(|| tcp::flood(streams, &frames));
         growth.wait(messages as u64, PATIENCE)
     });
-    let cpu = subject.cpu() - cpu_before;
-    let peak = mib(subject.memory_kib("VmHWM"));
+    let cpu = subject.daemon.cpu_time() - cpu_before;
+    let peak = mib(subject.daemon.status_field("VmHWM"));
     let values = vec![nanos_each(cpu, messages), thousands_per_second(messages, end - start), peak];
     let (dir, complaint) = subject.stop();
     let content = frames::check(&dir.path().join("out"), connections, each);
@@ -171,9 +171,9 @@ fn datagrams(program: &Path, load: Load) -> Run {
         // A rate the generator could not keep is not one the daemon has shown.
         (lines == before + sent as u64 && reached > rate / 20 * 19).then_some(sent)
     };
-    let before = subject.cpu();
+    let before = subject.daemon.cpu_time();
     let first = lossless(LOWEST);
-    let cpu = first.map_or(f64::NAN, |sent| nanos_each(subject.cpu() - before, sent));
+    let cpu = first.map_or(f64::NAN, |sent| nanos_each(subject.daemon.cpu_time() - before, sent));
     // Steps of 10 %; a rate counts when one of two tries loses nothing.
     let grid: Vec<usize> = std::iter::successors(Some(LOWEST), |rate| Some(rate * 11 / 10))
         .take_while(|&rate| rate <= HIGHEST)
@@ -191,7 +191,7 @@ fn datagrams(program: &Path, load: Load) -> Run {
             bad = probe;
         }
     }
-    let peak = mib(subject.memory_kib("VmHWM"));
+    let peak = mib(subject.daemon.status_field("VmHWM"));
     let (_dir, complaint) = subject.stop();
     let mut failures: Vec<_> = complaint.into_iter().collect();
     if first.is_none() {
@@ -207,11 +207,17 @@ fn idle(program: &Path, load: Load) -> Run {
     let accepted = wait_until(PATIENCE, || subject.descriptors() >= before + load.idle);
     // Let whatever accepting left behind settle before the clock starts.
     pause(Duration::from_secs(1));
-    let cpu_before = subject.cpu();
+    let cpu_before = subject.daemon.cpu_time();
     let start = Instant::now();
     pause(Duration::from_secs(load.seconds));
-    let cpu = (subject.cpu() - cpu_before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0;
-    let values = vec![mib(subject.memory_kib("VmRSS")), cpu, mib(subject.memory_kib("VmHWM"))];
+    let cpu = (subject.daemon.cpu_time() - cpu_before).as_secs_f64()
+        / start.elapsed().as_secs_f64()
+        * 100.0;
+    let values = vec![
+        mib(subject.daemon.status_field("VmRSS")),
+        cpu,
+        mib(subject.daemon.status_field("VmHWM")),
+    ];
     let mut failures = Vec::new();
     if !accepted {
         failures.push(format!(
@@ -240,7 +246,7 @@ fn fairness(program: &Path, load: Load) -> Run {
         let delays = probe_delays(probe.into_iter().next().expect("one"), &output, end);
         (flood.join().expect("flood"), delays)
     });
-    let peak = mib(subject.memory_kib("VmHWM"));
+    let peak = mib(subject.daemon.status_field("VmHWM"));
     let probes = delays.len();
     delays.sort_unstable();
     let p99 = delays
@@ -328,7 +334,7 @@ fn burst(program: &Path, load: Load) -> Run {
     let start = Instant::now();
     let mut failures = tcp::burst(port, &frames);
     let (_, end) = Growth::new(subject.output()).wait(connections as u64 * 10, PATIENCE);
-    let values = vec![(end - start).as_secs_f64() * 1e3, mib(subject.memory_kib("VmHWM"))];
+    let values = vec![(end - start).as_secs_f64() * 1e3, mib(subject.daemon.status_field("VmHWM"))];
     let (dir, complaint) = subject.stop();
     let content = frames::check(&dir.path().join("out"), connections, 10);
     failures.extend(content.failures.into_iter().chain(complaint));

@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -26,8 +27,13 @@ pub(crate) fn program() -> PathBuf {
     std::env::var_os("DAEMON").map_or_else(|| env!("CARGO_BIN_EXE_sluiced").into(), PathBuf::from)
 }
 
+/// Whether the program under test is the reference.
+pub(crate) fn reference() -> bool {
+    is_reference(&program())
+}
+
 /// Whether `program` is the reference, which has neither our counters nor our fixes.
-pub(crate) fn is_reference(program: &Path) -> bool {
+fn is_reference(program: &Path) -> bool {
     program.file_name() == Some(OsStr::new("rsyslogd"))
 }
 
@@ -94,6 +100,7 @@ impl Daemon {
             .arg(&config_path)
             .args(args)
             .current_dir(dir.path())
+            .env("TZ", "UTC")
             .stdin(std::os::fd::OwnedFd::from(stdin))
             .stdout(create("stdout"))
             .stderr(create("stderr"))
@@ -163,6 +170,32 @@ impl Daemon {
             let bytes = fs::read(dir.join(name)).ok()?;
             String::from_utf8_lossy(&bytes).contains(text).then_some(())
         });
+    }
+
+    /// Peak resident memory so far.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        self.status_field("VmHWM")
+    }
+
+    /// A number from `/proc/PID/status`.
+    pub(crate) fn status_field(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("status");
+        let line = status.lines().find(|line| line.starts_with(field)).expect("field");
+        line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("number")
+    }
+
+    /// CPU time used so far by all threads of the daemon, ended ones included.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let clock = ClockId::pid_cpu_clock_id(self.pid()).expect("CPU clock of the daemon");
+        clock_gettime(clock).expect("the daemon is alive").into()
+    }
+
+    /// Lets `time` pass: only for a test of what happens when nothing happens.
+    pub(crate) fn idle(&self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            assert!(self.block(deadline) == Woken::Changed, "the daemon is gone");
+        }
     }
 
     /// Sends `signal`.
@@ -260,6 +293,18 @@ impl Stopped {
 /// Runs the program to its end with `args`: `-N1`, `--version` and the like.
 pub(crate) fn run(args: &[&str]) -> Output {
     Command::new(program()).args(args).output().expect("run the daemon")
+}
+
+/// Waits until `dir/name` is gone: the end of a daemon in the background.
+pub(crate) fn wait_gone(dir: &Path, name: &str) {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC).expect("inotify");
+    inotify.add_watch(dir, AddWatchFlags::IN_DELETE).expect("watch");
+    while dir.join(name).exists() {
+        let mut fds = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(DEADLINE).expect("fits");
+        assert_ne!(poll(&mut fds, timeout).expect("poll"), 0, "{name} is still there");
+        inotify.read_events().expect("events");
+    }
 }
 
 /// A directory for one test.

@@ -24,6 +24,12 @@ pub(crate) fn parse(stderr: &str) -> Vec<Object> {
     stderr.lines().filter_map(parse_line).collect()
 }
 
+/// The object called `name`.
+pub(crate) fn find<'a>(objects: &'a [Object], name: &str) -> &'a Object {
+    let found = objects.iter().find(|object| object.name == name);
+    found.unwrap_or_else(|| panic!("no statistics object {name} among {objects:#?}"))
+}
+
 /// Nothing the inputs took in may be unaccounted for.
 pub(crate) fn check(stderr: &str) {
     let objects = parse(stderr);

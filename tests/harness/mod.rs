@@ -9,4 +9,4 @@ pub(crate) mod daemon;
 pub(crate) mod ledger;
 pub(crate) mod send;
 
-pub(crate) use daemon::Daemon;
+pub(crate) use daemon::{Daemon, Stopped};
