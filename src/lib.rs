@@ -21,6 +21,7 @@ pub mod net;
 
 pub mod config;
 pub mod framing;
+pub mod parsers;
 pub mod queue;
 pub mod template;
 

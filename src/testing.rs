@@ -2,3 +2,4 @@
 //! interface of the crate.
 
 pub mod framing;
+pub mod parsers;

@@ -122,13 +122,13 @@ mod tests {
         let just = [&line[..128], b"\n<13>x: y\n"].concat();
         let digits = Options { max_frame_size: 100, ..Options::default() };
         vec![
-            row(16, small.clone(), &stream, &[&pieces[..], &[next.clone()]].concat()),
+            row(16, small.clone(), &stream, &[&pieces[..], std::slice::from_ref(&next)].concat()),
             row(17, cut.clone(), &stream, &[pieces[0].clone(), next.clone()]),
             row(
                 18,
                 small.clone(),
                 &counted,
-                &[&[fault.clone()], &pieces[..], &[frame(b"<13>a: b")]].concat(),
+                &[std::slice::from_ref(&fault), &pieces[..], &[frame(b"<13>a: b")]].concat(),
             ),
             row(18, cut, &counted, &[fault, pieces[0].clone(), frame(b"<13>a: b")]),
             row(

@@ -76,6 +76,25 @@ impl Bytes {
         self.storage.get_mut(self.used..).unwrap_or_default()
     }
 
+    /// The used bytes, to read while writing into the unused ones; then call [`Bytes::advance`].
+    pub fn used_and_spare_mut(&mut self) -> (&[u8], &mut [u8]) {
+        let (used, spare) = self.storage.split_at_mut(self.used);
+        (used, spare)
+    }
+
+    /// Copies the bytes a span names to the end and returns the copy's span.
+    pub fn append_copy(&mut self, span: Span) -> Span {
+        let len = self.get(span).len();
+        self.reserve(len);
+        let start = self.used;
+        let (used, spare) = self.used_and_spare_mut();
+        if let (Some(from), Some(to)) = (used.get(span.range()), spare.get_mut(..len)) {
+            to.copy_from_slice(from);
+        }
+        self.used += len;
+        Span::new(start, len)
+    }
+
     /// Takes `n` bytes of the spare part as used.
     pub fn advance(&mut self, n: usize) {
         self.used = (self.used + n).min(self.storage.len());

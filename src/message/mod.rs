@@ -1,6 +1,7 @@
 //! A message and the batch it travels in.
 //!
 //! - [`batch`]: bytes, records and senders of up to a thousand messages; builder and pool.
+//! - [`pri`]: facility and severity.
 //! - [`record`]: 64 bytes of offsets per message.
 //! - [`sender`]: where messages come from.
 //! - [`submit`]: where inputs hand batches to.
@@ -9,6 +10,7 @@
 
 pub mod batch;
 pub mod json;
+pub mod pri;
 pub mod record;
 pub mod sender;
 pub mod submit;

@@ -28,7 +28,8 @@ impl Span {
     }
 }
 
-/// A range relative to the start of [`Record::raw`]. `len == 0` is an empty field.
+/// A range relative to the start of [`Record::raw`]. `len == 0` is an empty field. It lies within the raw
+/// message, or behind it where a parser has put a text there that the message does not contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Field {
     /// First byte, relative to the raw message.

@@ -1,7 +1,7 @@
 //! `Msg`: the only way templates, filters and actions see a message.
 
 use super::batch::Batch;
-use super::record::{Field, Record};
+use super::record::{Field, Record, Span};
 use super::sender::Sender;
 use super::timestamp::Zone;
 
@@ -51,8 +51,8 @@ impl<'a> Msg<'a> {
     /// A header field's text.
     #[must_use]
     pub fn field(&self, field: Field) -> &'a [u8] {
-        let start = usize::from(field.start);
-        self.raw().get(start..start + usize::from(field.len)).unwrap_or_default()
+        let start = self.record.raw.start + u32::from(field.start);
+        self.batch.bytes.get(Span { start, len: u32::from(field.len) })
     }
 
     /// The message's origin.

@@ -207,3 +207,21 @@ pub fn fuzz(data: &[u8]) {
         }
     }
 }
+
+/// Bench hook: the number of frames in a stream, found by the decoder in one go.
+#[must_use]
+pub fn count_frames(options: &Options, stream: &[u8]) -> usize {
+    struct Counter(usize);
+    impl Sink for Counter {
+        fn frame(&mut self, range: Range<usize>, _: bool) {
+            self.0 += usize::from(!range.is_empty());
+        }
+        fn joined(&mut self, _: &[u8], _: Range<usize>, _: bool) {
+            self.0 += 1;
+        }
+        fn fault(&mut self, _: Fault) {}
+    }
+    let mut counter = Counter(0);
+    Decoder::default().feed(options, stream, &mut counter);
+    counter.0
+}

@@ -1,0 +1,197 @@
+//! The RFC 3164 parser (`spec/message-model.md` section 6): never refuses a message, but makes the best of
+//! what devices send, by the reference's heuristics.
+
+use super::{ParserOptions, msg_from};
+use crate::message::{Field, Flags, Record, Time, pri, timestamp};
+
+/// Parameters of a `parser(type="pmrfc3164")` object; the built-in parser has the defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rfc3164Options {
+    /// `detect.YearAfterTimestamp`.
+    pub year_after_timestamp: bool,
+    /// `permit.squareBracketsInHostname`.
+    pub square_brackets_in_hostname: bool,
+    /// `permit.slashesInHostname`.
+    pub slashes_in_hostname: bool,
+    /// `permit.AtSignsInHostname`.
+    pub at_signs_in_hostname: bool,
+    /// `force.tagEndingByColon`: a TAG without a colon is text, and `-` stands in for it.
+    pub tag_ending_by_colon: bool,
+    /// `remove.msgFirstSpace`.
+    pub remove_msg_first_space: bool,
+    /// `detect.headerless` and what goes with it.
+    pub headerless: Option<Headerless>,
+}
+
+/// What becomes of a message without a timestamp where `detect.headerless` is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headerless {
+    /// `headerless.hostname`; without it the sender's name.
+    pub hostname: Option<Box<[u8]>>,
+    /// `headerless.tag`.
+    pub tag: Box<[u8]>,
+    /// `headerless.ruleset`: where the caller sends the message.
+    pub ruleset: Option<Box<str>>,
+    /// `headerless.errorfile`: where the caller appends the raw text and LF.
+    pub error_file: Option<Box<str>>,
+    /// `headerless.drop`.
+    pub drop: bool,
+}
+
+impl Default for Headerless {
+    fn default() -> Self {
+        Self {
+            hostname: None,
+            tag: b"headerless".as_slice().into(),
+            ruleset: None,
+            error_file: None,
+            drop: false,
+        }
+    }
+}
+
+/// Where the TAG of a parsed message is.
+#[derive(Debug)]
+pub enum Tag<'o> {
+    /// In the text, if there is one.
+    Found,
+    /// It is `-`, whatever the text says.
+    Dash,
+    /// It and the host name come from the options.
+    Headerless(&'o Headerless),
+}
+
+/// Parses `raw` from `start`, which is behind the PRI.
+pub fn parse<'o>(
+    raw: &[u8],
+    start: usize,
+    record: &mut Record,
+    globals: &ParserOptions,
+    options: &'o Rfc3164Options,
+) -> Tag<'o> {
+    record.version = 0;
+    let rest = raw.get(start..).unwrap_or_default();
+    let (mut at, mut tag) = (start, Tag::Found);
+    if record.pri != pri::INVALID && !is_data(rest) {
+        let len = timestamp(rest, options);
+        at += len.unwrap_or(0);
+        match (&options.headerless, len) {
+            (Some(headerless), None) => {
+                if headerless.drop {
+                    record.flags.set(Flags::DISCARDED);
+                }
+                tag = Tag::Headerless(headerless);
+            }
+            (_, len) => {
+                if len.is_some() && !record.flags.has(Flags::IGNORE_DATE) {
+                    // A blank before it is not part of it.
+                    let blank = usize::from(rest.first() == Some(&b' '));
+                    record.timestamp = Field::new(start + blank, at - start - blank);
+                    if record.timestamp.len > 0 {
+                        record.flags.set(Flags::HAS_TIMESTAMP);
+                    }
+                }
+                if globals.parse_hostname_and_tag && !record.flags.has(Flags::INTERNAL) {
+                    at = hostname(raw, at, record, options);
+                    (at, tag) = program_tag(raw, at, record, globals, options);
+                }
+            }
+        }
+    }
+    if options.remove_msg_first_space && raw.get(at) == Some(&b' ') {
+        at += 1;
+    }
+    record.msg = msg_from(record, at);
+    tag
+}
+
+/// Whether the message is JSON or the like, without a header.
+fn is_data(rest: &[u8]) -> bool {
+    let first = rest.iter().find(|c| !matches!(c, b' ' | b'\t'));
+    matches!(first, Some(b'{' | b'['))
+}
+
+/// Length of the timestamp with what ends it, and with the one blank that some devices put before it.
+fn timestamp(rest: &[u8], options: &Rfc3164Options) -> Option<usize> {
+    let context =
+        timestamp::Context { year: 0, offset: 0, year_after: options.year_after_timestamp };
+    if let Some((_, len)) = Time::decode(rest, &context) {
+        return Some(len);
+    }
+    let behind = rest.strip_prefix(b" ").filter(|behind| !behind.is_empty())?;
+    Time::decode_rfc3164(behind, &context).map(|(_, len)| len + 1)
+}
+
+/// Takes the host name at `at`, if there is one; returns where the TAG begins.
+fn hostname(raw: &[u8], at: usize, record: &mut Record, options: &Rfc3164Options) -> usize {
+    let rest = raw.get(at..).unwrap_or_default();
+    if rest.is_empty() || !record.flags.has(Flags::PARSE_HOSTNAME) {
+        return at;
+    }
+    let bracket = options.square_brackets_in_hostname && rest.first() == Some(&b'[');
+    let permitted = |c: u8| match c {
+        b'.' | b'_' | b'-' => true,
+        b'@' => options.at_signs_in_hostname,
+        b'/' => options.slashes_in_hostname,
+        // `[]` is no address; any later bracket ends it.
+        b']' => bracket,
+        _ => c.is_ascii_alphanumeric(),
+    };
+    let mut len = usize::from(bracket);
+    while len < HOSTNAME_BYTES && rest.get(len).is_some_and(|c| permitted(*c)) {
+        len += 1;
+        if rest.get(len) == Some(&b']') {
+            break;
+        }
+    }
+    let last = len.checked_sub(1).and_then(|last| rest.get(last));
+    let complete = if bracket {
+        rest.get(len) == Some(&b']')
+    } else {
+        last.is_some_and(u8::is_ascii_alphanumeric)
+    };
+    // A host name is the whole rest, whatever it ends in, or has a blank behind it.
+    let end = if len == rest.len() {
+        len
+    } else {
+        len += usize::from(bracket && complete);
+        if !complete || rest.get(len) != Some(&b' ') {
+            return at;
+        }
+        len + 1
+    };
+    record.host = Field::new(at, len);
+    if record.host.len > 0 {
+        record.flags.set(Flags::HAS_HOST);
+    }
+    at + end
+}
+
+/// Takes the TAG at `at`: up to a colon, which belongs to it, or a blank, which does not. Returns where MSG
+/// begins.
+fn program_tag<'o>(
+    raw: &[u8],
+    at: usize,
+    record: &mut Record,
+    globals: &ParserOptions,
+    options: &Rfc3164Options,
+) -> (usize, Tag<'o>) {
+    let rest = raw.get(at..).unwrap_or_default();
+    let searched = rest.get(..TAG_BYTES).unwrap_or(rest);
+    let len = memchr::memchr2(b':', b' ', searched).unwrap_or(searched.len());
+    let colon = rest.get(len) == Some(&b':');
+    if options.tag_ending_by_colon && !colon {
+        let blank = at.checked_sub(1).and_then(|before| raw.get(before)) == Some(&b' ');
+        return (at - usize::from(blank), Tag::Dash);
+    }
+    let tag = rest.get(..len).unwrap_or_default();
+    record.program_len = globals.program_len(tag);
+    let len = len + usize::from(colon);
+    record.tag = Field::new(at, len);
+    (at + len, Tag::Found)
+}
+
+/// Longest host name, bytes.
+const HOSTNAME_BYTES: usize = 511;
+/// Longest TAG, bytes, without its colon.
+const TAG_BYTES: usize = 510;
