@@ -6,3 +6,4 @@ pub mod epoll;
 pub mod mmsg;
 pub mod process;
 pub mod socket;
+pub mod regex;
