@@ -6,18 +6,27 @@
 //! - [`sender`]: where messages come from.
 //! - [`submit`]: where inputs hand batches to.
 //! - [`view`]: `Msg`, how rules and templates see a message.
+//! - [`property`]: everything about a message that has a name.
 //! - [`timestamp`]: times and zones.
+//! - [`date`]: times as text.
+//! - [`json`]: JSON text.
 
 pub mod batch;
+pub mod date;
 pub mod json;
 pub mod pri;
+pub mod property;
 pub mod record;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod sender;
 pub mod submit;
 pub mod timestamp;
 pub mod view;
 
 pub use batch::{Appender, Batch, Builder, Bytes, Pool};
+pub use date::DateFormat;
+pub use property::Property;
 pub use record::{Field, Flags, NO_VARS, Record, Span};
 pub use sender::{InputInfo, Names, Sender};
 pub use submit::{FlowControl, Submit};

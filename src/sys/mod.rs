@@ -5,5 +5,5 @@ pub mod clock;
 pub mod epoll;
 pub mod mmsg;
 pub mod process;
-pub mod socket;
 pub mod regex;
+pub mod socket;

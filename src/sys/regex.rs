@@ -4,9 +4,11 @@
 //! The process never calls `setlocale`, so patterns and texts are bytes of the C locale. One compiled
 //! expression must not serve two threads at a time: glibc takes a lock inside, so each thread keeps its own.
 
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::sync::Arc;
 
 use libc::{c_int, regex_t, regmatch_t, regoff_t};
 
@@ -115,6 +117,62 @@ impl std::fmt::Debug for Regex {
     }
 }
 
+/// An expression for any number of threads: each compiles an instance of its own when it first uses it.
+#[derive(Clone, Debug)]
+pub struct SharedRegex {
+    source: Arc<Pattern>,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    text: Box<[u8]>,
+    flavour: Flavour,
+    icase: bool,
+}
+
+thread_local! {
+    /// This thread's instances. Holding the pattern keeps its address from being used for another one.
+    static INSTANCES: RefCell<Vec<(Arc<Pattern>, Regex)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl SharedRegex {
+    /// As [`Regex::new`].
+    ///
+    /// # Errors
+    /// As [`Regex::new`].
+    pub fn new(pattern: &[u8], flavour: Flavour, icase: bool) -> Result<Self, String> {
+        Regex::new(pattern, flavour, icase)?;
+        Ok(Self { source: Arc::new(Pattern { text: pattern.into(), flavour, icase }) })
+    }
+
+    /// As [`Regex::is_match`].
+    #[must_use]
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        self.with(|regex| regex.is_match(text))
+    }
+
+    /// As [`Regex::captures`].
+    pub fn captures(&self, text: &[u8], groups: &mut [Option<Range<usize>>]) -> bool {
+        self.with(|regex| regex.captures(text, groups))
+    }
+
+    /// No match where the C library has no memory for another instance.
+    fn with(&self, search: impl FnOnce(&Regex) -> bool) -> bool {
+        INSTANCES.with_borrow_mut(|instances| {
+            let own = |(source, _): &(Arc<Pattern>, Regex)| Arc::ptr_eq(source, &self.source);
+            if let Some(at) = instances.iter().position(own) {
+                return search(&instances[at].1);
+            }
+            instances.retain(|(source, _)| Arc::strong_count(source) > 1);
+            let Pattern { text, flavour, icase } = &*self.source;
+            let Ok(regex) = Regex::new(text, *flavour, *icase) else { return false };
+            let found = search(&regex);
+            instances.push((Arc::clone(&self.source), regex));
+            found
+        })
+    }
+}
+
 const NO_MATCH: regmatch_t = regmatch_t { rm_so: -1, rm_eo: -1 };
 
 fn range(found: &regmatch_t) -> Option<Range<usize>> {
@@ -175,6 +233,21 @@ mod tests {
         assert!(groups[3..].iter().all(Option::is_none));
         assert!(regex.is_match(b"A"));
         assert!(!regex.captures(b"-", &mut groups));
+    }
+
+    #[test]
+    fn shared_by_threads_and_forgotten() {
+        let shared = SharedRegex::new(b"^a", Flavour::Basic, false).expect("compiles");
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| assert!(shared.is_match(b"ab") && !shared.is_match(b"ba")));
+            }
+        });
+        assert!(shared.is_match(b"ab"));
+        drop(shared);
+        let other = SharedRegex::new(b"b", Flavour::Basic, false).expect("compiles");
+        assert!(other.is_match(b"b"));
+        assert_eq!(INSTANCES.with_borrow(Vec::len), 1);
     }
 
     #[test]

@@ -1,17 +1,168 @@
 //! Templates: how a message becomes text.
+//!
+//! ```text
+//! string template ──parse──┐
+//! list template ────list───┼──► entries ──program──► flat list of operations ──render──► bytes
+//! built-in, plugin ─builtin┘                (or a JSON object: flat, or nested by json_tree)
+//! ```
+//! A template is compiled once and rendered by many threads. Rendering appends to the caller's buffer; what
+//! it needs besides (scratch space, regular expressions) belongs to the thread, so that a message costs no
+//! allocation and no lock. A template never fails: what cannot be had becomes one of the texts that
+//! `spec/config-language.md` section 12.4 prescribes.
 
-use crate::message::Msg;
+mod builtin;
+mod json_tree;
+mod list;
+mod parse;
+mod program;
+mod replacer;
+
+pub use builtin::{NAMES as BUILTIN_NAMES, builtin};
+
+use self::program::{Entry, Escape, Op};
+use crate::message::{Msg, Property};
+use crate::param::{Args, Problem};
 
 /// A compiled template.
 #[derive(Debug)]
 pub struct Template {
     /// The name, as actions refer to it.
     pub name: String,
+    body: Body,
+}
+
+/// The forms a template can take.
+#[derive(Debug)]
+enum Body {
+    /// The operations' texts one after the other, properties escaped.
+    Text(Vec<Op>, Escape),
+    /// A JSON object of the operations' texts, each of which is a member.
+    Object(Vec<Op>),
+    /// A JSON object with objects inside.
+    Tree(json_tree::Node),
+    /// The JSON text of a variable.
+    Subtree(Property),
+}
+
+/// What a template is made from.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// Text with `%property%`s.
+    String {
+        /// The text.
+        text: &'a [u8],
+        /// Of `$template`: escapes such as `\n` and `\101` are still to be decoded.
+        legacy: bool,
+    },
+    /// The objects in the body of a list template.
+    List(&'a [Element<'a>]),
+    /// The path of a variable, e.g. `$!a!b`.
+    Subtree(&'a [u8]),
+    /// The name of a string generator.
+    Plugin(&'a [u8]),
+}
+
+/// An object in the body of a list template.
+#[derive(Clone, Copy, Debug)]
+pub enum Element<'a> {
+    /// `property(…)`
+    Property(&'a Args),
+    /// `constant(…)`
+    Constant(&'a Args),
+}
+
+/// `option.…` of a template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Escape for SQL with backslashes.
+    pub sql: bool,
+    /// Escape for standard SQL.
+    pub stdsql: bool,
+    /// Escape for JSON.
+    pub json: bool,
+    /// Make a JSON object of the fields.
+    pub jsonf: bool,
+    /// Make a nested JSON object of dotted fields.
+    pub jsonftree: bool,
+    /// Names of variables keep their case.
+    pub case_sensitive: bool,
 }
 
 impl Template {
+    /// Compiles a template. What is wrong goes to `problems`; errors in details leave a template all the same.
+    pub fn compile(
+        name: &str,
+        content: &Content<'_>,
+        options: Options,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let template = |body| Some(Self { name: name.to_owned(), body });
+        let mut entries = match content {
+            Content::String { text, legacy } => parse::entries(name, text, *legacy, problems),
+            Content::List(elements) => list::entries(name, elements, problems),
+            Content::Subtree(path) => match Property::parse(path) {
+                Some(variable @ Property::Variable(..)) if path.starts_with(b"$!") => {
+                    return template(Body::Subtree(variable));
+                }
+                _ => {
+                    problems.push(Problem::error(format!(
+                        "invalid subtree parameter, variable must start with '$!' but var name is '{}'",
+                        path.escape_ascii()
+                    )));
+                    None
+                }
+            },
+            Content::Plugin(generator) => match builtin::generator(generator) {
+                Some(ops) => return template(Body::Text(ops, Escape::None)),
+                None => {
+                    problems.push(Problem::error(format!(
+                        "template '{name}': error -3003 defining template via plugin (strgen) module"
+                    )));
+                    None
+                }
+            },
+        };
+        if let Some(entries) = &mut entries {
+            if !options.case_sensitive {
+                entries.iter_mut().for_each(Entry::lower_case);
+            }
+        } else {
+            problems.push(Problem::error("error processing template object").code(2207));
+        }
+        template(program::body(name, entries?, options, problems))
+    }
+
     /// Appends the rendered text of `msg` to `out`.
     pub fn render(&self, msg: &Msg<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(msg.msg());
+        match &self.body {
+            Body::Text(ops, Escape::None) => ops.iter().for_each(|op| op.write(msg, out)),
+            Body::Text(ops, escape) => {
+                ops.iter().for_each(|op| op.write_escaped(*escape, msg, out))
+            }
+            Body::Object(ops) => program::write_object(ops, msg, out),
+            Body::Tree(root) => root.write_document(msg, out),
+            Body::Subtree(variable) => msg.write_property(variable, out),
+        }
+    }
+
+    /// The constant text a rendered message begins with, e.g. a directory.
+    #[must_use]
+    pub fn leading_constant(&self) -> &[u8] {
+        match &self.body {
+            Body::Text(ops, _) => match ops.first() {
+                Some(Op::Constant(text)) => text,
+                _ => b"",
+            },
+            _ => b"",
+        }
+    }
+
+    /// Whether properties are escaped for SQL (`option.sql` or `option.stdsql`).
+    #[must_use]
+    pub fn is_sql(&self) -> bool {
+        matches!(self.body, Body::Text(_, Escape::Sql | Escape::StdSql))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,6 +118,7 @@ mod tests {
     use super::*;
     use crate::message::{Batch, Env, Flags, InputInfo, Msg, Record, Sender, Zone};
     use crate::stats;
+    use crate::template::{Content, Options};
 
     fn batch(texts: &[&str]) -> Batch {
         let mut batch = Batch::default();
@@ -139,7 +140,9 @@ mod tests {
         let mut args = Args::defaults(&[params::MODULE.params]);
         set(&mut args);
         let template = |name: &[u8]| {
-            Some(Arc::new(Template { name: String::from_utf8_lossy(name).into_owned() }))
+            let content = Content::String { text: b"%msg%", legacy: false };
+            let name = String::from_utf8_lossy(name);
+            Template::compile(&name, &content, Options::default(), &mut Vec::new()).map(Arc::new)
         };
         let stats = Arc::new(stats::Set::default());
         let env = OutputEnv { template: &template, stats, message_bytes: 8096 };

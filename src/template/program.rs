@@ -1,0 +1,231 @@
+//! From entries, as a configuration lists them, to the operations that write a text.
+
+use super::replacer::{self, Format, JsonField, Replacer, Source};
+use super::{Body, Options, json_tree};
+use crate::message::{Msg, Property, json};
+use crate::param::Problem;
+
+/// A part of a template as it was configured.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// Fixed text.
+    Constant(Box<[u8]>),
+    /// A fixed member of a JSON object: name and value, not escaped.
+    Member(Box<[u8]>, Box<[u8]>),
+    /// A property with its options. The name is for JSON objects.
+    Field(Replacer, Box<[u8]>),
+}
+
+impl Entry {
+    /// Names of variables, and the members they become, are lower case unless the template says otherwise.
+    pub(super) fn lower_case(&mut self) {
+        if let Self::Field(Replacer { source, .. }, name) = self {
+            if let Source::Property(Property::Variable(_, path)) = source {
+                path.make_ascii_lowercase();
+                name.make_ascii_lowercase();
+            }
+        }
+    }
+
+    /// The entry's name if it is a member of a JSON object.
+    pub(super) fn member_name(&self) -> Option<&[u8]> {
+        match self {
+            Self::Member(name, _) => Some(name),
+            Self::Field(Replacer { format: Format::Member(_), .. }, name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The operation that writes the entry; a member of a JSON object gets `name`.
+    pub(super) fn into_op(self, name: Option<&[u8]>) -> Op {
+        match self {
+            Self::Constant(text) => Op::Constant(text),
+            Self::Member(own, value) => {
+                let mut text = vec![b'"'];
+                json::escape(name.unwrap_or(&own), &mut text);
+                text.extend_from_slice(b"\": \"");
+                json::escape(&value, &mut text);
+                text.push(b'"');
+                Op::Constant(text.into())
+            }
+            Self::Field(mut replacer, own) => {
+                if let Format::Member(JsonField { name: slot, .. }) = &mut replacer.format {
+                    *slot = name.map_or(own, Box::from);
+                }
+                Op::from(replacer)
+            }
+        }
+    }
+}
+
+/// One step of writing a text.
+#[derive(Debug)]
+pub(super) enum Op {
+    /// Fixed text.
+    Constant(Box<[u8]>),
+    /// A property as it is.
+    Value(Source),
+    /// A blank unless MSG begins with one. The C-coded generators write it before an empty MSG too.
+    Blank {
+        /// Before an empty MSG.
+        when_empty: bool,
+    },
+    /// A property that is cut, changed or formatted.
+    Replace(Box<Replacer>),
+}
+
+impl From<Replacer> for Op {
+    fn from(replacer: Replacer) -> Self {
+        if replacer.is_identity() {
+            return Self::Value(replacer.source);
+        }
+        if replacer.is_blank_before(&Property::Msg) {
+            return Self::Blank { when_empty: false };
+        }
+        Self::Replace(Box::new(replacer))
+    }
+}
+
+impl Op {
+    /// Appends the operation's text to `out`.
+    pub(super) fn write(&self, msg: &Msg<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Constant(text) => out.extend_from_slice(text),
+            Self::Value(source) => source.write(msg, out),
+            Self::Blank { when_empty } => match msg.msg().first() {
+                Some(b' ') => {}
+                None if !when_empty => {}
+                _ => out.push(b' '),
+            },
+            Self::Replace(replacer) => replacer.write(msg, out),
+        }
+    }
+
+    /// The same with properties escaped.
+    pub(super) fn write_escaped(&self, escape: Escape, msg: &Msg<'_>, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.write(msg, out);
+        if !matches!(self, Self::Constant(_)) {
+            escape.apply(out, start);
+        }
+    }
+}
+
+/// How properties are escaped, after everything else (`option.sql` and others).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Escape {
+    /// Not.
+    None,
+    /// `'` and `\` get a backslash.
+    Sql,
+    /// `'` is doubled.
+    StdSql,
+    /// `"` and `\` get a backslash.
+    Json,
+}
+
+impl Escape {
+    /// Escapes the bytes of `out` from `start` on.
+    fn apply(self, out: &mut Vec<u8>, start: usize) {
+        let (special, prefix) = match self {
+            Self::None => return,
+            Self::Sql => ([b'\'', b'\\'], b'\\'),
+            Self::StdSql => ([b'\'', b'\''], b'\''),
+            Self::Json => ([b'"', b'\\'], b'\\'),
+        };
+        let text = out.get(start..).unwrap_or_default();
+        if memchr::memchr2(special[0], special[1], text).is_none() {
+            return;
+        }
+        replacer::with_scratch(|scratch| {
+            scratch.clear();
+            scratch.extend(out.drain(start..));
+            let mut rest = scratch.as_slice();
+            while let Some(at) = memchr::memchr2(special[0], special[1], rest) {
+                let (plain, from_special) = rest.split_at(at);
+                out.extend_from_slice(plain);
+                out.push(prefix);
+                out.extend(from_special.first());
+                rest = from_special.get(1..).unwrap_or_default();
+            }
+            out.extend_from_slice(rest);
+        });
+    }
+}
+
+/// Makes the body of a template from its entries.
+pub(super) fn body(
+    name: &str,
+    entries: Vec<Entry>,
+    options: Options,
+    problems: &mut Vec<Problem>,
+) -> Body {
+    if options.jsonf || options.jsonftree {
+        warn_of_duplicates(name, &entries, problems);
+    }
+    let entries = if options.jsonftree {
+        match json_tree::Node::build(entries) {
+            Ok(root) => return Body::Tree(root),
+            Err(entries) => {
+                problems.push(Problem::warning(format!(
+                    "template '{name}' with option jsonftree has conflicting keys (e.g. 'a' and 'a.b'); \
+                     falling back to flat JSON output."
+                )));
+                entries
+            }
+        }
+    } else {
+        entries
+    };
+    let ops = entries.into_iter().map(|entry| entry.into_op(None)).collect();
+    match options {
+        Options { jsonf: true, .. } | Options { jsonftree: true, .. } => Body::Object(ops),
+        Options { sql: true, .. } => Body::Text(ops, Escape::Sql),
+        Options { stdsql: true, .. } => Body::Text(ops, Escape::StdSql),
+        Options { json: true, .. } => Body::Text(ops, Escape::Json),
+        _ => Body::Text(ops, Escape::None),
+    }
+}
+
+fn warn_of_duplicates(name: &str, entries: &[Entry], problems: &mut Vec<Problem>) {
+    let keys: Vec<&[u8]> = entries.iter().filter_map(Entry::member_name).collect();
+    for (index, key) in keys.iter().enumerate() {
+        if keys.iter().take(index).any(|earlier| earlier == key) {
+            problems.push(Problem::error(format!(
+                "template '{name}': duplicate JSON key '{}' encountered; later definition takes precedence",
+                key.escape_ascii()
+            )));
+        }
+    }
+}
+
+/// Appends a JSON object of the operations' texts; empty ones are left out.
+pub(super) fn write_object(ops: &[Op], msg: &Msg<'_>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    write_members(ops, out, |op, out| op.write(msg, out));
+    out.extend_from_slice(b"}\n");
+}
+
+/// Appends what `write` makes of each item, with `, ` between those that are not empty. Returns whether
+/// there was one.
+pub(super) fn write_members<T>(
+    items: &[T],
+    out: &mut Vec<u8>,
+    write: impl Fn(&T, &mut Vec<u8>),
+) -> bool {
+    let mut any = false;
+    for item in items {
+        let before = out.len();
+        if any {
+            out.extend_from_slice(b", ");
+        }
+        let start = out.len();
+        write(item, out);
+        if out.len() == start {
+            out.truncate(before);
+        } else {
+            any = true;
+        }
+    }
+    any
+}
