@@ -2,15 +2,33 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-/// Resolves an address to a name when somebody first asks for it; implemented by `net::resolver`.
+/// What is known about the name of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// The name, as the name server writes it.
+    Known(Box<[u8]>),
+    /// There is none.
+    Unknown,
+    /// Not known yet, or not to be had for now.
+    Pending,
+}
+
+/// Resolves addresses to names; implemented by `net::resolver`.
 pub trait Names: Send + Sync {
-    /// The host name of `addr`, or `None` where the address text has to do.
-    /// May wait, for the bounded time of `net::resolver`, for an answer that is under way.
-    fn name(&self, addr: SocketAddr) -> Option<Box<[u8]>>;
+    /// The host name of `addr`. May wait, for the bounded time of `net::resolver`, for an answer that is
+    /// under way.
+    fn name(&self, addr: SocketAddr) -> Name;
 
     /// Says that the name of `addr` will soon be asked for. Never waits.
     fn prefetch(&self, _addr: SocketAddr) {}
+
+    /// How long a name may be used, where that is limited. Senders that outlive it are made anew, except
+    /// for connections, which keep their name.
+    fn ttl(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What all messages of one configured input have in common.
@@ -79,20 +97,26 @@ impl Sender {
         self.fromhost.get().unwrap_or(&self.ip)
     }
 
-    /// The `fromhost` property: the resolved name, else the address text. Resolved on first use.
+    /// The `fromhost` property: the resolved name, else the address text. Resolved on first use; while the
+    /// name is not to be had, messages show the address and the next one asks again.
     pub fn fromhost(&self) -> &[u8] {
-        self.fromhost.get_or_init(|| {
-            let name = self.addr.zip(self.names.as_ref()).and_then(|(a, names)| names.name(a));
-            match name {
-                Some(mut name) => {
-                    if !self.input.preserve_case {
-                        name.make_ascii_lowercase();
-                    }
-                    name
+        if let Some(name) = self.fromhost.get() {
+            return name;
+        }
+        let name = match (self.addr, &self.names) {
+            (Some(addr), Some(names)) => names.name(addr),
+            _ => Name::Unknown,
+        };
+        match name {
+            Name::Known(mut name) => self.fromhost.get_or_init(|| {
+                if !self.input.preserve_case {
+                    name.make_ascii_lowercase();
                 }
-                None => self.ip.clone(),
-            }
-        })
+                name
+            }),
+            Name::Unknown => self.fromhost.get_or_init(|| self.ip.clone()),
+            Name::Pending => &self.ip,
+        }
     }
 }
 

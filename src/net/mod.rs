@@ -6,10 +6,12 @@
 //! - [`ready`]: who owns a session when; the queue between poller and workers.
 //! - [`poller`]: the epoll set.
 //! - [`report`]: how often peers may write to the log.
+//! - [`resolver`]: the names of peers, off the receive path.
 
 pub mod listener;
 pub mod poller;
 pub mod ready;
 pub mod report;
+pub mod resolver;
 pub mod session;
 pub mod transport;

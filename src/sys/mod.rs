@@ -6,4 +6,5 @@ pub mod epoll;
 pub mod mmsg;
 pub mod process;
 pub mod regex;
+pub mod resolve;
 pub mod socket;

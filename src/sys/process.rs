@@ -32,14 +32,14 @@ pub fn spawn<T: Send + 'static>(
     thread
 }
 
-/// The kernel's host name, as it is (perhaps with a domain); `localhost` where it has none.
+/// The kernel's host name, as it is (perhaps with a domain), or the reference's replacement for none.
 #[must_use]
 pub fn hostname() -> Vec<u8> {
     let mut name = [0_u8; 256]; // HOST_NAME_MAX is 64; the array's last byte stays NUL
     // SAFETY: the buffer is valid for the length given, which leaves one byte for the terminator.
     let rc = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
     let len = name.iter().position(|&b| b == 0).unwrap_or(0);
-    if rc != 0 || len == 0 { b"localhost".to_vec() } else { name[..len].to_vec() }
+    if rc != 0 || len == 0 { b"localhost-empty-hostname".to_vec() } else { name[..len].to_vec() }
 }
 
 /// Whole seconds since the machine was started.

@@ -8,6 +8,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::message::{Builder, Sender};
 
@@ -23,12 +24,16 @@ const _: () = assert!(SETS.is_power_of_two());
 pub(super) struct Senders {
     sets: Vec<[Option<Entry>; WAYS]>,
     keys: [u64; 3],
+    /// Microseconds after which a sender is made anew, because its name may have changed.
+    ttl: i64,
 }
 
 #[derive(Debug)]
 struct Entry {
     key: Key,
     sender: Arc<Sender>,
+    /// When it was made, microseconds since the epoch.
+    made: i64,
     /// The batch that `index` is valid for.
     batch: u64,
     /// The sender's index in that batch.
@@ -74,44 +79,50 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 impl Senders {
-    pub(super) fn new() -> Self {
+    /// With names that hold for `ttl`; `None` is for good.
+    pub(super) fn new(ttl: Option<Duration>) -> Self {
         let secret = RandomState::new();
         // Odd, so that no multiplication loses everything.
         let keys = [0_u8, 1, 2].map(|n| secret.hash_one(n) | 1);
-        Self { sets: std::iter::repeat_with(Default::default).take(SETS).collect(), keys }
+        let sets = std::iter::repeat_with(Default::default).take(SETS).collect();
+        let ttl = ttl.and_then(|ttl| i64::try_from(ttl.as_micros()).ok()).unwrap_or(i64::MAX);
+        Self { sets, keys, ttl }
     }
 
-    /// The index in `builder`'s present batch, which is number `batch` of all of this thread's, of the
-    /// sender at `from`; `make` is called for one that is not known.
+    /// The index of the sender at `from` in `builder`'s present batch; `batch` is that batch's number among
+    /// all of this thread. `make` is called for a sender that is not known, or not at `now` any more.
     pub(super) fn index(
         &mut self,
-        listener: usize,
-        from: SocketAddr,
-        batch: u64,
-        builder: &mut Builder,
+        (listener, from): (usize, SocketAddr),
+        now: i64,
+        (batch, builder): (u64, &mut Builder),
         make: impl FnOnce() -> Sender,
     ) -> u16 {
         let key = Key::new(listener, from);
-        let set = key.hash(self.keys) % SETS;
-        let Some(set) = self.sets.get_mut(set) else { return 0 };
+        let place = key.hash(self.keys) % SETS;
+        let Some(set) = self.sets.get_mut(place) else { return 0 };
         let known = set.iter().position(|e| e.as_ref().is_some_and(|e| e.key == key));
-        let used = known.unwrap_or(WAYS - 1);
-        if let Some(upto) = set.get_mut(..=used) {
-            upto.rotate_right(1);
+        // To the front: what is found, or in its stead what was not used for longest.
+        set[..=known.unwrap_or(WAYS - 1)].rotate_right(1);
+        let is_fresh = |entry: &Entry| {
+            entry.key == key
+                && now.wrapping_sub(entry.made).unsigned_abs() <= self.ttl.unsigned_abs()
+        };
+        match &mut set[0] {
+            Some(entry) if is_fresh(entry) => {
+                if entry.batch != batch {
+                    entry.index = builder.sender_index(&entry.sender);
+                    entry.batch = batch;
+                }
+                entry.index
+            }
+            place => {
+                let sender = Arc::new(make());
+                let index = builder.sender_index(&sender);
+                *place = Some(Entry { key, sender, made: now, batch, index });
+                index
+            }
         }
-        let first = &mut set[0];
-        if known.is_none() {
-            let sender = Arc::new(make());
-            let index = builder.sender_index(&sender);
-            *first = Some(Entry { key, sender, batch, index });
-            return index;
-        }
-        let Some(entry) = first else { return 0 };
-        if entry.batch != batch {
-            entry.index = builder.sender_index(&entry.sender);
-            entry.batch = batch;
-        }
-        entry.index
     }
 }
 
@@ -127,7 +138,7 @@ mod tests {
     #[test]
     fn one_sender_per_listener_address_and_port_within_a_batch() {
         let mut builder = Builder::new(Arc::new(Pool::default()));
-        let mut senders = Senders::new();
+        let mut senders = Senders::new(None);
         let addresses: Vec<SocketAddr> =
             ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.2:1", "[::1]:1", "[fe80::1%1]:1", "[fe80::1%2]:1"]
                 .map(|a| a.parse().unwrap())
@@ -137,7 +148,9 @@ mod tests {
                 for (listener, expected) in [(0, 0..6), (7, 6..12)] {
                     for (from, expected) in addresses.iter().zip(expected) {
                         let index =
-                            senders.index(listener, *from, batch, &mut builder, || sender(*from));
+                            senders.index((listener, *from), 0, (batch, &mut builder), || {
+                                sender(*from)
+                            });
                         assert_eq!(usize::from(index), expected);
                         builder.push_from(Span::new(0, 0), 0, index, Flags::empty());
                     }
@@ -154,7 +167,7 @@ mod tests {
     #[test]
     fn more_addresses_than_places_are_made_anew_and_never_confused() {
         let mut builder = Builder::new(Arc::new(Pool::default()));
-        let mut senders = Senders::new();
+        let mut senders = Senders::new(None);
         let mut made = 0;
         let places = u32::try_from(SETS * WAYS).unwrap();
         for batch in 0..4 * places / 1024 {
@@ -164,7 +177,7 @@ mod tests {
                 .map(|n| SocketAddr::from(((n % (2 * places)).to_be_bytes(), 514)))
                 .collect();
             for from in &addresses {
-                let index = senders.index(0, *from, batch.into(), &mut builder, || {
+                let index = senders.index((0, *from), 0, (batch.into(), &mut builder), || {
                     made += 1;
                     sender(*from)
                 });
@@ -178,5 +191,21 @@ mod tests {
         assert!(made > 2 * SETS * WAYS, "the second round finds few of the first: {made}");
         let kept = senders.sets.iter().flatten().flatten().count();
         assert!(kept > SETS * WAYS * 9 / 10, "the hash spreads: {kept}");
+    }
+
+    #[test]
+    fn senders_are_made_anew_when_their_names_time_is_over() {
+        let mut builder = Builder::new(Arc::new(Pool::default()));
+        let mut senders = Senders::new(Some(Duration::from_secs(1)));
+        let from = SocketAddr::from(([10, 0, 0, 1], 514));
+        let mut made_at = Vec::new();
+        for now in [5_000_000, 5_999_999, 6_000_000, 6_000_001, 6_000_002, 0] {
+            let make = || {
+                made_at.push(now);
+                sender(from)
+            };
+            senders.index((0, from), now, (1, &mut builder), make);
+        }
+        assert_eq!(made_at, [5_000_000, 6_000_001, 0], "also when the clock is set back");
     }
 }

@@ -198,9 +198,10 @@ impl Intake {
             let (truncations, drops) = (Limit::default(), Limit::default());
             states.push(ListenerState { outlet, truncations, drops });
         }
+        let ttl = shared.listeners.iter().find_map(|l| l.names.as_ref()?.ttl());
         Self {
             slab: Slab::new(shared.batch_size, shared.message_bytes.min(DATAGRAM_BYTES_MAX)),
-            senders: Senders::new(),
+            senders: Senders::new(ttl),
             batches: outlets.len() as u64,
             outlets,
             states,
@@ -261,9 +262,10 @@ impl Intake {
             if outlet.builder.is_full() {
                 outlet.submit(&mut self.batches);
             }
-            let (from, batch) = (datagram.from, outlet.batch);
+            let from = datagram.from;
+            let batch = (outlet.batch, &mut outlet.builder);
             let make = || sender(listener, from);
-            let sender = self.senders.index(index, from, batch, &mut outlet.builder, make);
+            let sender = self.senders.index((index, from), self.now, batch, make);
             let raw = outlet.builder.bytes().append(datagram.text);
             outlet.builder.push_from(raw, self.now, sender, flags);
             submitted += 1;
