@@ -12,6 +12,14 @@ need_cargo() {
     command -v cc >/dev/null || need_command cc gcc
 }
 
+# need_component SUBCOMMAND COMPONENT: a part of the toolchain that rustup can add.
+need_component() {
+    cargo "$1" --version >/dev/null 2>&1 && return
+    command -v rustup >/dev/null || die "cargo $1 is missing; install the Rust component '$2'"
+    echo "installing the Rust component $2" >&2
+    rustup component add "$2" >&2 || die "installing the Rust component $2 failed"
+}
+
 # need_command COMMAND PACKAGE: installs the Debian package unless the command exists.
 need_command() {
     PATH="$PATH:/usr/sbin:/sbin"
