@@ -7,9 +7,11 @@
 //! [`stream`] is one file, [`cache`] the dynamic files that are open, [`worker`] one thread's lines,
 //! [`path`] the check of dynamic names, [`open`] creation, [`rotate`] the size limit.
 
+mod cache;
 mod lines;
 mod open;
 mod params;
+mod path;
 mod rotate;
 mod stream;
 mod worker;
@@ -17,18 +19,24 @@ mod worker;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Output, OutputEnv, OutputKind, OutputWorker};
 use crate::param::{Args, Problem};
+use crate::sys::process;
 use crate::template::Template;
+use cache::Cache;
 use open::Creation;
 use rotate::Rotation;
 use stream::{Settings, Stream};
 
 /// Default line template.
 const TEMPLATE: &[u8] = b"RSYSLOG_FileFormat";
+/// Minutes after which an unused dynamic file is closed.
+const DYNAMIC_CLOSE_MINUTES: i64 = 10;
+/// Seconds between two looks for unused files.
+const CLOSE_CHECK_SECONDS: i64 = 15;
 
 /// The omfile module.
 pub static KIND: OutputKind = OutputKind { module: &params::MODULE, build };
@@ -38,21 +46,112 @@ struct FileOutput {
     template: Arc<Template>,
     add_lf: bool,
     settings: Arc<Settings>,
-    target: Arc<Stream>,
+    target: Target,
+    /// Seconds without a message after which a file is closed; 0 is never.
+    close_after: i64,
+    /// Seconds between flushes of gathered lines by a thread of their own; 0 is none.
+    flush_interval: i64,
+    /// Seconds of the last look for unused files and of the last flush. `Relaxed`: only the control thread
+    /// uses them.
+    close_checked: AtomicI64,
+    flushed: AtomicI64,
+}
+
+/// Where the lines go.
+enum Target {
+    /// One file.
+    Fixed(Arc<Stream>),
+    /// Files by message.
+    Dynamic(Arc<Dynamic>),
+}
+
+/// Files named by a template.
+struct Dynamic {
+    template: Arc<Template>,
+    cache: Cache,
+    /// The directory that all files must stay below.
+    base: Option<Vec<u8>>,
+    permit_escape: bool,
+    do_not_suspend: bool,
+}
+
+impl FileOutput {
+    fn streams(&self) -> Vec<Arc<Stream>> {
+        match &self.target {
+            Target::Fixed(stream) => vec![Arc::clone(stream)],
+            Target::Dynamic(dynamic) => dynamic.cache.streams(),
+        }
+    }
 }
 
 impl Output for FileOutput {
     fn worker(self: Arc<Self>) -> Box<dyn OutputWorker> {
-        Box::new(worker::Static::new(self))
+        match &self.target {
+            Target::Fixed(stream) => {
+                let stream = Arc::clone(stream);
+                Box::new(worker::FixedWorker::new(self, stream))
+            }
+            Target::Dynamic(dynamic) => {
+                let dynamic = Arc::clone(dynamic);
+                Box::new(worker::DynamicWorker::new(self, dynamic))
+            }
+        }
     }
 
     fn hup(&self) {
         self.settings.generation.fetch_add(1, Ordering::Relaxed);
-        self.target.close_if_idle();
+        let mut streams = self.streams();
+        streams.retain(|stream| stream.close_if_idle());
+        // What holds lines back has to write, and that may take its time.
+        aside("sluice-hup", streams, |stream| {
+            stream.close();
+        });
+    }
+
+    fn tick(&self, now: i64) {
+        let due = |last: &AtomicI64, interval: i64| {
+            let due = interval > 0 && now - last.load(Ordering::Relaxed) >= interval;
+            if due {
+                last.store(now, Ordering::Relaxed);
+            }
+            due
+        };
+        if self.close_after > 0 && due(&self.close_checked, CLOSE_CHECK_SECONDS) {
+            match &self.target {
+                Target::Fixed(stream) => {
+                    stream.close_unused(now, self.close_after);
+                }
+                Target::Dynamic(dynamic) => dynamic.cache.close_unused(now, self.close_after),
+            }
+        }
+        if due(&self.flushed, self.flush_interval) {
+            let mut streams = self.streams();
+            streams.retain(|stream| stream.has_gathered());
+            aside("sluice-flush", streams, |stream| {
+                if let Err(failure) = stream.flush() {
+                    log::error!(code = failure.code; "{failure}");
+                }
+            });
+        }
     }
 
     fn close(&self) {
-        self.target.close();
+        for stream in self.streams() {
+            let lost = stream.close();
+            if lost > 0 {
+                log::error!(code = 2027; "{lost} lines could not be written to file '{}'", stream.path());
+            }
+        }
+    }
+}
+
+/// Does `work` for each stream in a thread of its own, so that a stuck file holds nobody up.
+fn aside(name: &str, streams: Vec<Arc<Stream>>, work: impl Fn(&Stream) + Send + 'static) {
+    if streams.is_empty() {
+        return;
+    }
+    if let Err(error) = process::spawn(name, move || streams.iter().for_each(|stream| work(stream))) {
+        log::error!("omfile: cannot start a thread to write buffered lines: {error}");
     }
 }
 
@@ -66,21 +165,72 @@ fn inherited<'a>(args: &'a Args, module: &'a Args, name: &str) -> &'a Args {
 }
 
 fn build(args: &Args, module: &Args, env: &OutputEnv<'_>) -> Result<Arc<dyn Output>, Vec<Problem>> {
+    let mut problems = Vec::new();
     let name = inherited(args, module, "template").str("template");
     let name = name.or_else(|| module.str("template")).unwrap_or(TEMPLATE);
-    let template = env.template_or_problem(0, name).map_err(|problem| vec![problem])?;
-    let Some(path) = args.str("file") else {
-        let text = "omfile: either the \"file\" or \"dynafile\" parameter must be given";
-        return Err(vec![Problem::error(text).code(2211)]);
-    };
+    let template = env.template_or_problem(0, name).map_err(|why| problems.push(why)).ok();
     let settings = Arc::new(settings(args, module));
-    let path = PathBuf::from(OsStr::from_bytes(path));
+    let target = target(args, module, env, &settings).map_err(|why| problems.push(why)).ok();
+    let (Some(template), Some(target)) = (template, target) else { return Err(problems) };
+    let default_minutes = if matches!(target, Target::Dynamic(_)) { DYNAMIC_CLOSE_MINUTES } else { 0 };
+    let flush_interval = args.int("flushInterval").unwrap_or(1).max(1);
     Ok(Arc::new(FileOutput {
         template,
         add_lf: inherited(args, module, "addLF").bool("addLF"),
-        target: Arc::new(Stream::new(path, Arc::clone(&settings))),
+        close_after: args.int("closeTimeout").unwrap_or(default_minutes).saturating_mul(60),
+        flush_interval: if args.bool("asyncWriting") && settings.gather > 0 { flush_interval } else { 0 },
         settings,
+        target,
+        close_checked: AtomicI64::new(0),
+        flushed: AtomicI64::new(0),
     }))
+}
+
+fn target(
+    args: &Args,
+    module: &Args,
+    env: &OutputEnv<'_>,
+    settings: &Arc<Settings>,
+) -> Result<Target, Problem> {
+    let dynamic = args.str("dynaFile");
+    let Some(name) = dynamic.or_else(|| args.str("file")).filter(|name| !name.is_empty()) else {
+        let text = "omfile: either the \"file\" or \"dynafile\" parameter must be given";
+        return Err(Problem::error(text).code(2211));
+    };
+    if name.iter().all(u8::is_ascii_whitespace) {
+        let text = "omfile: \"file\" or \"dynafile\" parameter consist only of whitespace - this is not permitted";
+        return Err(Problem::error(text).code(2211));
+    }
+    if dynamic.is_none() {
+        let path = PathBuf::from(OsStr::from_bytes(name));
+        return Ok(Target::Fixed(Arc::new(Stream::new(path, Arc::clone(settings)))));
+    }
+    if args.str("file").is_some() {
+        log::error!(code = 3000; "omfile: both \"file\" and \"dynafile\" set, will use dynafile");
+    }
+    let template = env.template_or_problem(1, name)?;
+    let mut size = args.int("dynaFileCacheSize").unwrap_or(10);
+    if size < 1 {
+        log::error!(code = 3000; "DynaFileCacheSize must be greater 0 ({size} given), changed to 1.");
+        size = 1;
+    }
+    let permit = "dynafile.dangerousPermitPathEscape";
+    let permit_escape = inherited(args, module, permit).bool(permit);
+    if permit_escape {
+        log::warn!(
+            "omfile: {permit} permits dynafile paths to escape the configured base directory. This is \
+             dangerous with untrusted message properties and can overwrite any file permitted by OS \
+             permissions."
+        );
+    }
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    Ok(Target::Dynamic(Arc::new(Dynamic {
+        cache: Cache::new(size, Arc::clone(settings), &template.name, &env.stats),
+        base: path::base(template.leading_constant()),
+        template,
+        permit_escape,
+        do_not_suspend: module.bool("dynafile.doNotSuspend"),
+    })))
 }
 
 fn settings(args: &Args, module: &Args) -> Settings {

@@ -66,11 +66,14 @@ static PARAMS: &[Param] = &[
     Param::new("veryRobustZip", Kind::Bool, Some("off"), "Finish the gzip stream at each flush.")
         .missing(),
     Param::new("flushInterval", Kind::INT, Some("1"), "Seconds between flushes of asyncWriting.")
-        .legacy("OMFileFlushInterval")
-        .missing(),
-    Param::new("asyncWriting", Kind::Bool, Some("off"), "Write from a thread of its own.")
-        .legacy("OMFileASyncWriting")
-        .missing(),
+        .legacy("OMFileFlushInterval"),
+    Param::new(
+        "asyncWriting",
+        Kind::Bool,
+        Some("off"),
+        "With flushOnTXEnd=\"off\": write what is gathered after flushInterval, from another thread.",
+    )
+    .legacy("OMFileASyncWriting"),
     Param::new("flushOnTXEnd", Kind::Bool, Some("on"), "Write at the end of each batch.")
         .legacy("OMFileFlushOnTXEnd"),
     Param::new(

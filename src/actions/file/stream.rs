@@ -82,6 +82,11 @@ impl Stream {
         Self { path, settings, state: Mutex::default() }
     }
 
+    /// Its path, for messages.
+    pub(super) fn path(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
     /// Writes `lines` out and empties them; or, on failure, removes from them what is settled.
     ///
     /// # Errors
@@ -131,23 +136,43 @@ impl Stream {
         state.gathered.len() + usize::from(state.torn.is_some())
     }
 
-    /// Closes if nobody is writing and nothing was written for `idle` seconds before `now`.
-    /// Returns whether it closed an open file.
+    /// Closes if nobody is writing, nothing is held back, and nothing was written for `idle` seconds before
+    /// `now`. Returns whether it closed an open file.
     pub(super) fn close_unused(&self, now: i64, idle: i64) -> bool {
         let Some(mut state) = self.try_lock() else { return false };
         if std::mem::take(&mut state.wrote) || state.used == 0 {
             state.used = now;
         }
-        let due = state.open.is_some() && state.torn.is_none() && now - state.used >= idle;
+        let holds = state.torn.is_some() || !state.gathered.is_empty();
+        let due = state.open.is_some() && !holds && now - state.used >= idle;
         if due {
-            self.finish(&mut state);
+            state.open = None;
         }
         due
     }
 
-    /// Whether a thread is writing, or lines are held back: dropping the stream would lose them.
-    pub(super) fn in_use(&self) -> bool {
-        self.try_lock().is_none_or(|state| state.torn.is_some() || !state.gathered.is_empty())
+    /// Whether no thread is writing and no error keeps a line here.
+    pub(super) fn is_free(&self) -> bool {
+        self.try_lock().is_some_and(|state| state.torn.is_none())
+    }
+
+    /// Whether lines wait here to be written together.
+    pub(super) fn has_gathered(&self) -> bool {
+        self.try_lock().is_some_and(|state| !state.gathered.is_empty())
+    }
+
+    /// Writes the lines that wait to be written together.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written.
+    pub(super) fn flush(&self) -> Result<(), Failure> {
+        let mut state = self.lock();
+        if state.gathered.is_empty() {
+            return Ok(());
+        }
+        self.ensure_open(&mut state)?;
+        self.flush_gathered(&mut state)?;
+        self.after_write(&mut state)
     }
 
     /// Writes what is held back, as far as the open file takes it, and closes.
