@@ -118,6 +118,8 @@ pub trait OutputWorker: Send {
 pub struct OutputEnv<'a> {
     /// Finds a template by name (exact case).
     pub template: &'a dyn Fn(&[u8]) -> Option<Arc<Template>>,
+    /// Takes what is wrong with the arguments but does not keep the action from working.
+    pub report: &'a dyn Fn(Problem),
     /// Where the output registers counters of its own.
     pub stats: Arc<stats::Set>,
     /// `maxMessageSize`, bytes.

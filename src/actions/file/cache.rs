@@ -108,7 +108,8 @@ impl Cache {
     pub(super) fn close_unused(&self, now: i64, idle: i64) {
         let mut closed = 0;
         self.lock().files.retain(|_, entry| {
-            let close = Arc::strong_count(&entry.stream) == 1 && entry.stream.close_unused(now, idle);
+            let close =
+                Arc::strong_count(&entry.stream) == 1 && entry.stream.close_unused(now, idle);
             closed += u64::from(close);
             !close
         });

@@ -19,8 +19,8 @@ mod worker;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::{Output, OutputEnv, OutputKind, OutputWorker};
 use crate::param::{Args, Problem};
@@ -150,7 +150,8 @@ fn aside(name: &str, streams: Vec<Arc<Stream>>, work: impl Fn(&Stream) + Send + 
     if streams.is_empty() {
         return;
     }
-    if let Err(error) = process::spawn(name, move || streams.iter().for_each(|stream| work(stream))) {
+    if let Err(error) = process::spawn(name, move || streams.iter().for_each(|stream| work(stream)))
+    {
         log::error!("omfile: cannot start a thread to write buffered lines: {error}");
     }
 }
@@ -172,13 +173,18 @@ fn build(args: &Args, module: &Args, env: &OutputEnv<'_>) -> Result<Arc<dyn Outp
     let settings = Arc::new(settings(args, module));
     let target = target(args, module, env, &settings).map_err(|why| problems.push(why)).ok();
     let (Some(template), Some(target)) = (template, target) else { return Err(problems) };
-    let default_minutes = if matches!(target, Target::Dynamic(_)) { DYNAMIC_CLOSE_MINUTES } else { 0 };
+    let default_minutes =
+        if matches!(target, Target::Dynamic(_)) { DYNAMIC_CLOSE_MINUTES } else { 0 };
     let flush_interval = args.int("flushInterval").unwrap_or(1).max(1);
     Ok(Arc::new(FileOutput {
         template,
         add_lf: inherited(args, module, "addLF").bool("addLF"),
         close_after: args.int("closeTimeout").unwrap_or(default_minutes).saturating_mul(60),
-        flush_interval: if args.bool("asyncWriting") && settings.gather > 0 { flush_interval } else { 0 },
+        flush_interval: if args.bool("asyncWriting") && settings.gather > 0 {
+            flush_interval
+        } else {
+            0
+        },
         settings,
         target,
         close_checked: AtomicI64::new(0),
@@ -206,22 +212,25 @@ fn target(
         return Ok(Target::Fixed(Arc::new(Stream::new(path, Arc::clone(settings)))));
     }
     if args.str("file").is_some() {
-        log::error!(code = 3000; "omfile: both \"file\" and \"dynafile\" set, will use dynafile");
+        let text = "omfile: both \"file\" and \"dynafile\" set, will use dynafile";
+        (env.report)(Problem::error(text).at("file"));
     }
     let template = env.template_or_problem(1, name)?;
     let mut size = args.int("dynaFileCacheSize").unwrap_or(10);
     if size < 1 {
-        log::error!(code = 3000; "DynaFileCacheSize must be greater 0 ({size} given), changed to 1.");
+        let text = format!("DynaFileCacheSize must be greater 0 ({size} given), changed to 1.");
+        (env.report)(Problem::error(text).at("dynaFileCacheSize"));
         size = 1;
     }
     let permit = "dynafile.dangerousPermitPathEscape";
     let permit_escape = inherited(args, module, permit).bool(permit);
     if permit_escape {
-        log::warn!(
+        let text = format!(
             "omfile: {permit} permits dynafile paths to escape the configured base directory. This is \
              dangerous with untrusted message properties and can overwrite any file permitted by OS \
              permissions."
         );
+        (env.report)(Problem::warning(text).at(permit));
     }
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     Ok(Target::Dynamic(Arc::new(Dynamic {
@@ -264,70 +273,4 @@ fn settings(args: &Args, module: &Args) -> Settings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::message::{Batch, Env, Flags, InputInfo, Msg, Record, Sender, Zone};
-    use crate::stats;
-    use crate::template::{Content, Options};
-
-    fn batch(texts: &[&str]) -> Batch {
-        let mut batch = Batch::default();
-        let sender = Sender::local(Arc::new(InputInfo::default()), b"host");
-        batch.senders.push(Arc::new(sender));
-        for text in texts {
-            let raw = batch.bytes.append(text.as_bytes());
-            batch.records.push(Record::unparsed(raw, 0, 0, Flags::empty()));
-        }
-        batch
-    }
-
-    fn environment() -> Env {
-        Env { now: 0, zone: Zone::UTC, hostname: b"host".as_slice().into(), uptime: 0 }
-    }
-
-    fn output(set: impl FnOnce(&mut Args)) -> Arc<dyn Output> {
-        let module = Args::defaults(&[params::MODULE.module_params]);
-        let mut args = Args::defaults(&[params::MODULE.params]);
-        set(&mut args);
-        let template = |name: &[u8]| {
-            let content = Content::String { text: b"%msg%", legacy: false };
-            let name = String::from_utf8_lossy(name);
-            Template::compile(&name, &content, Options::default(), &mut Vec::new()).map(Arc::new)
-        };
-        let stats = Arc::new(stats::Set::default());
-        let env = OutputEnv { template: &template, stats, message_bytes: 8096 };
-        (KIND.build)(&args, &module, &env).expect("the action")
-    }
-
-    fn push_all(worker: &mut dyn OutputWorker, texts: &[&str]) -> Vec<String> {
-        let mut lost = Vec::new();
-        let mut sink = |_: &super::super::Failure, line: &[u8]| {
-            lost.push(String::from_utf8_lossy(line).into_owned());
-        };
-        let (batch, env) = (batch(texts), environment());
-        for index in 0..batch.len() {
-            let msg = Msg::at(&batch, index, &env).expect("a message");
-            worker.push(&msg, &mut sink).expect("pushed");
-        }
-        worker.commit(&mut sink).expect("committed");
-        lost
-    }
-
-    #[test]
-    fn a_static_file_gets_the_lines_and_hup_opens_it_anew() {
-        use crate::param::Value;
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("sub/dir/out.log");
-        let output = output(|args| {
-            args.set("file", Value::Str(path.as_os_str().as_bytes().to_vec()));
-        });
-        let mut worker = Arc::clone(&output).worker();
-        assert!(push_all(worker.as_mut(), &["one", "two"]).is_empty());
-        assert_eq!(std::fs::read(&path).expect("the file"), b"one\ntwo\n");
-        std::fs::rename(&path, dir.path().join("old")).expect("renamed");
-        output.hup();
-        push_all(worker.as_mut(), &["three"]);
-        assert_eq!(std::fs::read(&path).expect("the file"), b"three\n");
-        assert_eq!(worker.pending(), 0);
-    }
-}
+mod tests;

@@ -17,7 +17,9 @@ pub(super) fn base(leading_constant: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn check(name: &[u8], base: Option<&[u8]>) -> Result<(), String> {
     let shown = String::from_utf8_lossy(name);
     if name.contains(&0) {
-        return Err(format!("omfile: dynafile path traversal blocked: '{shown}' contains a NUL byte"));
+        return Err(format!(
+            "omfile: dynafile path traversal blocked: '{shown}' contains a NUL byte"
+        ));
     }
     let normal = normalise(name);
     match base {
@@ -103,7 +105,11 @@ mod tests {
             ("", None),
         ];
         for (constant, expected) in cases {
-            assert_eq!(base(constant.as_bytes()).as_deref(), expected.map(str::as_bytes), "{constant}");
+            assert_eq!(
+                base(constant.as_bytes()).as_deref(),
+                expected.map(str::as_bytes),
+                "{constant}"
+            );
         }
     }
 
@@ -123,9 +129,14 @@ mod tests {
 
     #[test]
     fn without_a_base_only_relative_names_that_stay() {
-        for (name, ok) in
-            [("a", true), ("a/b", true), ("a/../b", true), ("/a", false), ("../a", false), ("a/../..", false)]
-        {
+        for (name, ok) in [
+            ("a", true),
+            ("a/b", true),
+            ("a/../b", true),
+            ("/a", false),
+            ("../a", false),
+            ("a/../..", false),
+        ] {
             assert_eq!(check(name.as_bytes(), None).is_ok(), ok, "{name}");
         }
     }

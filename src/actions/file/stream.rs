@@ -87,6 +87,12 @@ impl Stream {
         self.path.display()
     }
 
+    /// Takes a file that is open already.
+    #[cfg(test)]
+    pub(super) fn adopt(&self, file: File) {
+        self.lock().open = Some(Open { file, generation: self.settings.generation() });
+    }
+
     /// Writes `lines` out and empties them; or, on failure, removes from them what is settled.
     ///
     /// # Errors

@@ -146,7 +146,9 @@ impl DynamicWorker {
             let name = String::from_utf8_lossy(name);
             let state = failure.code;
             let why = failure.text;
-            format!("{why}; Could not open dynamic file '{name}' [state -{state}] - discarding message")
+            format!(
+                "{why}; Could not open dynamic file '{name}' [state -{state}] - discarding message"
+            )
         } else {
             return Err(failure);
         };
