@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::*;
 use crate::inputs::IpProtocol;
+use crate::limits;
 use crate::message::{Batch, FlowControl, Pool, Submit};
 use crate::param::Value;
-use crate::stats;
+use crate::stats::{self, Counter};
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,11 +23,15 @@ struct Collector {
     messages: Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
     changed: Condvar,
     pool: Arc<Pool>,
+    /// Most bytes that a batch came with.
+    batch_bytes: Counter,
 }
 
 impl Submit for Collector {
     fn submit(&self, batch: Batch, flow: FlowControl) {
         assert_eq!(flow, FlowControl::Light);
+        assert!(!batch.is_empty());
+        self.batch_bytes.raise(batch.bytes.len() as u64);
         let mut messages = self.messages.lock().unwrap();
         for record in &batch.records {
             let sender = &batch.senders[record.sender as usize];
@@ -106,11 +112,8 @@ impl Fixture {
         stream
     }
 
-    /// Sum of a counter over all objects.
     fn count(&self, name: &str) -> u64 {
-        let objects = self.stats.objects();
-        let cells = objects.iter().flat_map(|object| &object.counters);
-        cells.filter(|(n, ..)| *n == name).map(|(.., cell)| cell.get()).sum()
+        count(&self.stats, name)
     }
 
     /// Waits until a counter has reached `n`.
@@ -127,6 +130,13 @@ impl Fixture {
         self.running.join();
         self.collector
     }
+}
+
+/// Sum of a counter over all objects.
+fn count(stats: &stats::Set, name: &str) -> u64 {
+    let objects = stats.objects();
+    let cells = objects.iter().flat_map(|object| &object.counters);
+    cells.filter(|(n, ..)| *n == name).map(|(.., cell)| cell.get()).sum()
 }
 
 fn int(n: i64) -> Value {
@@ -179,4 +189,224 @@ fn order_holds_within_each_of_100_connections() {
         drop(messages);
         fixture.stop();
     }
+}
+
+/// Two ends in one process: 1,000 connections want 2,000 descriptors.
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(hard >= 4096, "needs 4096 descriptors");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+}
+
+fn is_closed(peer: &mut TcpStream) -> bool {
+    // A reset is as good as the end: bytes of ours were unread.
+    !matches!(peer.read(&mut [0; 1]), Ok(1..))
+}
+
+#[test]
+fn a_session_too_many_is_closed_at_once_and_a_later_one_is_welcome() {
+    let fixture = Fixture::start(&[("maxSessions", int(2))]);
+    let first = fixture.connect();
+    let _second = fixture.connect();
+    fixture.wait_count("sessions.opened", 2);
+    let mut third = fixture.connect();
+    assert!(is_closed(&mut third));
+    fixture.wait_count("sessions.rejected", 1);
+    assert_eq!(fixture.count("sessions.open"), 2);
+
+    drop(first);
+    fixture.wait_count("sessions.closed", 1);
+    let mut fourth = fixture.connect();
+    fourth.write_all(b"<13>fourth\n").unwrap();
+    assert_eq!(fixture.collector.texts(1), ["<13>fourth"]);
+    assert_eq!(fixture.count("sessions.opened"), 3);
+    fixture.stop();
+}
+
+#[test]
+fn a_thousand_clients_connect_at_once_and_lose_nothing() {
+    raise_descriptor_limit();
+    for workers in [1, 2] {
+        let fixture =
+            Fixture::start(&[("maxSessions", int(1000)), ("workerThreads", int(workers))]);
+        let peers: Vec<_> = (0..1000).map(|_| fixture.connect()).collect();
+        for n in 0..10 {
+            for mut peer in &peers {
+                peer.write_all(format!("<13>{n}\n").as_bytes()).unwrap();
+            }
+        }
+        drop(peers);
+        assert_eq!(fixture.collector.wait_for(10_000).len(), 10_000);
+        fixture.wait_count("sessions.closed", 1000);
+        assert_eq!(fixture.count("sessions.rejected"), 0);
+        fixture.stop();
+    }
+}
+
+#[test]
+fn idle_sessions_wake_nobody() {
+    raise_descriptor_limit();
+    let fixture = Fixture::start(&[("maxSessions", int(1001))]);
+    let _idle: Vec<_> = (0..1000).map(|_| fixture.connect()).collect();
+    let mut busy = fixture.connect();
+    for n in 1..=100 {
+        busy.write_all(b"<13>x\n").unwrap();
+        drop(fixture.collector.wait_for(n));
+    }
+    fixture.wait_count("runs", 100);
+    let (runs, empty) = (fixture.count("runs"), fixture.count("emptyread"));
+    let stats = Arc::clone(&fixture.stats);
+    fixture.stop();
+    assert_eq!((runs, empty), (100, 0), "one turn for each message and none for the idle");
+    assert_eq!(count(&stats, "sessions.closed"), 1001);
+}
+
+#[test]
+fn a_flood_does_not_keep_others_waiting_and_is_cut_into_turns() {
+    for workers in [1, 2] {
+        let fixture = Fixture::start(&[
+            ("workerThreads", int(workers)),
+            ("starvationProtection.maxReads", int(1)),
+        ]);
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                let mut peer = fixture.connect();
+                let ended = &ended;
+                scope.spawn(move || {
+                    let line = [b'f'; 8000];
+                    let flood = line.chunks(1000).flat_map(|l| [l, b"\n"].concat());
+                    let flood: Vec<u8> = flood.collect();
+                    while !ended.load(Ordering::Relaxed) {
+                        peer.write_all(&flood).unwrap();
+                    }
+                });
+            }
+            let mut peer = fixture.connect();
+            let port = peer.local_addr().unwrap().port().to_string();
+            for n in 1..=20 {
+                peer.write_all(b"<13>me too\n").unwrap();
+                let deadline = Instant::now() + PATIENCE;
+                let mut messages = fixture.collector.messages.lock().unwrap();
+                let mut mine = 0;
+                loop {
+                    mine += messages.iter().filter(|m| m.1 == port.as_bytes()).count();
+                    messages.clear();
+                    if mine == 1 {
+                        break;
+                    }
+                    assert!(mine == 0 && Instant::now() < deadline, "starved at message {n}");
+                    messages = fixture.collector.changed.wait(messages).unwrap();
+                }
+            }
+            if workers > 1 {
+                fixture.wait_count("starvation_protect", 1);
+            }
+            ended.store(true, Ordering::Relaxed);
+        });
+        fixture.stop();
+    }
+}
+
+#[test]
+fn a_peer_that_speaks_tls_is_closed_without_a_message() {
+    let fixture = Fixture::start(&[]);
+    let mut hello = vec![0x16, 3, 1, 2, 0];
+    hello.extend([b'\n'; 512]);
+
+    let mut whole = fixture.connect();
+    whole.write_all(&hello).unwrap();
+    assert!(is_closed(&mut whole));
+
+    // 0x0a0a is a possible length, and a line feed.
+    let mut trickling = fixture.connect();
+    trickling.set_nodelay(true).unwrap();
+    for (n, byte) in [0x16, 3, 1, 0x0a, 0x0a].into_iter().enumerate() {
+        trickling.write_all(&[byte]).unwrap();
+        fixture.wait_count("bytes.received", 517 + n as u64 + 1);
+    }
+    assert!(is_closed(&mut trickling));
+
+    // As a test of the other verdict: bytes held back are not lost.
+    let mut plain = fixture.connect();
+    plain.write_all(&[0x16, 3]).unwrap();
+    fixture.wait_count("bytes.received", 524);
+    plain.write_all(b"plain\n").unwrap();
+    assert_eq!(fixture.collector.texts(1), ["\u{16}\u{3}plain"]);
+    let mut short = fixture.connect();
+    short.write_all(&[0x16, 3]).unwrap();
+    drop(short);
+    assert_eq!(fixture.collector.texts(2)[1], "\u{16}\u{3}");
+    assert_eq!(fixture.count("framing.errors"), 2);
+    fixture.stop();
+}
+
+#[test]
+fn an_endless_line_is_cut_in_constant_memory() {
+    const LEN: usize = 32 << 20;
+    let fixture = Fixture::start(&[]);
+    let mut peer = fixture.connect();
+    let chunk = vec![b'A'; 1 << 20];
+    for _ in 0..LEN / chunk.len() {
+        peer.write_all(&chunk).unwrap();
+    }
+    drop(peer);
+    let pieces = LEN.div_ceil(8096);
+    let messages = fixture.collector.wait_for(pieces);
+    assert_eq!(messages.iter().map(|m| m.0.len()).sum::<usize>(), LEN, "no byte is lost");
+    assert!(messages.iter().rev().skip(1).all(|m| m.0.len() == 8096));
+    drop(messages);
+    fixture.wait_count("frames.oversize", pieces as u64 - 1);
+    let collector = fixture.stop();
+    assert!(collector.batch_bytes.get() <= limits::BATCH_BYTES as u64);
+}
+
+#[test]
+fn a_message_larger_than_a_batch_passes() {
+    let len = 3 * limits::BATCH_BYTES;
+    let fixture = Fixture::with_message_bytes(&[("maxFrameSize", int(10_000_000))], len);
+    let mut peer = fixture.connect();
+    let text = "x".repeat(len);
+    peer.write_all(format!("{text}\n{len} {text}<13>b\n").as_bytes()).unwrap();
+    assert_eq!(fixture.collector.texts(3), [&text, &text, "<13>b"]);
+    fixture.stop();
+}
+
+#[test]
+fn the_stop_delivers_what_was_sent_and_waits_for_no_peer() {
+    for workers in [1, 2] {
+        let fixture = Fixture::start(&[("workerThreads", int(workers))]);
+        let _idle = fixture.connect();
+        let mut line = fixture.connect();
+        line.write_all(b"<13>whole\n<13>unfinished").unwrap();
+        drop(fixture.collector.wait_for(1));
+        let mut counted = fixture.connect();
+        counted.write_all(b"20 <13>lost").unwrap();
+        fixture.wait_count("bytes.received", 35);
+        let mut unread = fixture.connect();
+        fixture.wait_count("sessions.opened", 4);
+        unread.write_all(b"<13>last words").unwrap();
+        let stats = Arc::clone(&fixture.stats);
+        let port = fixture.port;
+        let mut texts = fixture.stop().texts(3);
+        texts.sort();
+        assert_eq!(texts, ["<13>last words", "<13>unfinished", "<13>whole"]);
+        assert!(is_closed(&mut line));
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+        assert_eq!(count(&stats, "framing.errors"), 1, "the unfinished counted frame");
+    }
+}
+
+#[test]
+fn a_reset_connection_still_delivers_its_last_line() {
+    let fixture = Fixture::start(&[]);
+    let mut peer = fixture.connect();
+    peer.write_all(b"<13>a: nolf").unwrap();
+    fixture.wait_count("bytes.received", 11);
+    socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    assert_eq!(fixture.collector.texts(1), ["<13>a: nolf"]);
+    fixture.wait_count("sessions.closed", 1);
+    fixture.stop();
 }
