@@ -1,5 +1,6 @@
 //! Inputs: each file here is one `im…` module. An input knows sockets and framing; it does not know rules.
 
+pub mod internal;
 pub mod tcp;
 pub mod udp;
 
