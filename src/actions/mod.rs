@@ -16,13 +16,16 @@ use crate::param::{Args, Module, Problem};
 use crate::stats;
 use crate::template::Template;
 
+pub mod discard;
 mod error_file;
 pub mod file;
 mod gate;
+mod lines;
 pub mod queued;
 pub mod retry;
 pub mod set;
 pub mod settings;
+pub mod stdout;
 #[cfg(test)]
 mod testing;
 

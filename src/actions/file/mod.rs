@@ -8,7 +8,6 @@
 //! [`path`] the check of dynamic names, [`open`] creation, [`rotate`] the size limit.
 
 mod cache;
-mod lines;
 mod open;
 mod params;
 mod path;

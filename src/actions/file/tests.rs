@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::*;
+use crate::actions::lines::Lines;
 use crate::actions::testing::{environment, messages};
 use crate::actions::{Effect, Failure};
 use crate::message::Msg;
@@ -276,7 +277,7 @@ fn a_line_cut_in_two_is_completed_and_never_doubled() {
     let module = Args::defaults(&[params::MODULE.module_params]);
     let stream = Stream::new(PathBuf::from("socket"), Arc::new(settings(&defaults, &module)));
     stream.adopt(fs::File::from(OwnedFd::from(writer)));
-    let mut lines = lines::Lines::default();
+    let mut lines = Lines::default();
     let text = "0123456789".repeat(30_000);
     for _ in 0..5 {
         lines.push(true, |out| out.extend_from_slice(text.as_bytes()));
@@ -501,7 +502,7 @@ fn hup_does_not_wait_for_a_file_that_is_stuck() {
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     bench.write(&["free"]);
     let mut stuck = Arc::clone(&bench.output).worker();
-    let writer = thread::spawn(move || {
+    let writer = process::spawn("test", move || {
         // More than a pipe holds: the write ends only when the reader has read.
         let text = "s".repeat(200);
         let (batch, env) = (messages(&vec![text.as_str(); 4000]), environment());
@@ -511,7 +512,8 @@ fn hup_does_not_wait_for_a_file_that_is_stuck() {
             stuck.push(&msg, &mut sink).expect("pushed");
         }
         stuck.commit(&mut sink).expect("written");
-    });
+    })
+    .expect("a thread");
     let mut reader = fs::File::open(&pipe).expect("opened");
     let mut got = vec![0];
     reader.read_exact(&mut got).expect("the write is under way");
@@ -531,7 +533,7 @@ fn threads_share_a_file_and_keep_lines_whole() {
     let threads: Vec<_> = (0..4)
         .map(|thread| {
             let mut worker = Arc::clone(&bench.output).worker();
-            thread::spawn(move || {
+            process::spawn("test", move || {
                 let mut sink = |_: &Failure, _: &[u8]| panic!("nothing is lost");
                 for round in 0..50 {
                     let texts = [format!("{thread} {round} a"), format!("{thread} {round} b")];
@@ -543,6 +545,7 @@ fn threads_share_a_file_and_keep_lines_whole() {
                     worker.commit(&mut sink).expect("written");
                 }
             })
+            .expect("a thread")
         })
         .collect();
     for round in 0..20 {
