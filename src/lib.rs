@@ -25,6 +25,10 @@ pub mod parsers;
 pub mod queue;
 pub mod template;
 
+pub mod script;
+
+pub mod ruleset;
+
 pub mod actions;
 pub mod inputs;
 
