@@ -25,6 +25,9 @@ use crate::queue::Interrupt;
 use crate::stats::{self, Counter};
 use crate::sys::clock;
 
+/// Shortest pause between two tries; `resumeInterval="0"` must not spin.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(10);
+
 /// A configured action, shared by all threads that run it.
 pub struct Action {
     settings: Settings,
@@ -183,6 +186,18 @@ impl Action {
         State::Suspended(until)
     }
 
+    /// Looks at `action.externalstate.file`. A file that cannot be read says nothing.
+    fn check_external_state(&self) -> Result<(), Failure> {
+        let Some(path) = &self.settings.external_state else { return Ok(()) };
+        let Ok(content) = std::fs::read(path) else { return Ok(()) };
+        if content.trim_ascii_end() != b"SUSPENDED" {
+            return Ok(());
+        }
+        let Settings { name, module, .. } = &self.settings;
+        let text = format!("action '{name}' suspended (module '{module}') by external state file");
+        Err(Failure::suspend(2007, text))
+    }
+
     /// Something failed: says so once in an outage.
     fn report_outage(&self) {
         let Settings { name, module, report_suspension, .. } = &self.settings;
@@ -268,7 +283,7 @@ impl Runner {
     /// message is lost for it, and counted.
     pub fn push(&mut self, msg: &Msg<'_>) -> bool {
         self.pushed += 1;
-        if self.state != State::Ready && !self.try_resume(msg.env.now.div_euclid(1_000_000)) {
+        if !self.is_ready(msg.env.now.div_euclid(1_000_000)) {
             self.lose(msg);
             return false;
         }
@@ -331,13 +346,26 @@ impl Runner {
         Ok(())
     }
 
-    /// Whether a suspended action works again, or at least may be tried again.
-    fn try_resume(&mut self, now: i64) -> bool {
-        let State::Suspended(until) = self.state else { return false };
-        if now < until {
+    /// Whether the action takes a message at second `now`: it works, or the time has come to try it again.
+    fn is_ready(&mut self, now: i64) -> bool {
+        let due = match self.state {
+            // The external state is looked at once per batch.
+            State::Ready if self.pushed > 1 || self.action.settings.external_state.is_none() => {
+                return true;
+            }
+            State::Ready => true,
+            State::Suspended(until) => until <= now,
+            State::Disabled => false,
+        };
+        if !due {
             return false;
         }
-        match self.worker.resume() {
+        let Self { action, worker, state, .. } = self;
+        let works = action.check_external_state().and_then(|()| match state {
+            State::Ready => Ok(()),
+            _ => worker.resume(),
+        });
+        match works {
             Ok(()) => {
                 self.state = State::Ready;
                 true
@@ -376,15 +404,16 @@ impl Runner {
                 }
                 let interval = self.action.settings.resume_interval;
                 self.action.count_outage(&mut self.action.shared(), interval);
-                let seconds = u64::try_from(interval).unwrap_or(0);
-                if self.interrupt.wait(Duration::from_secs(seconds)) {
+                let pause = Duration::from_secs(u64::try_from(interval).unwrap_or(0));
+                if self.interrupt.wait(pause.max(RETRY_PAUSE_MIN)) {
                     self.discard(&Failure { text: "shutdown".into(), ..failure });
                     return false;
                 }
             }
             tries = if progress { 1 } else { tries + 1 };
             self.action.counters.retries.add(1);
-            match self.worker.resume().and_then(|()| self.commit_worker()) {
+            let external = self.action.check_external_state();
+            match external.and_then(|()| self.worker.resume()).and_then(|()| self.commit_worker()) {
                 Ok(()) => {
                     self.state = State::Ready;
                     return true;
@@ -546,10 +575,10 @@ mod tests {
             settings.resume_retry_count = None;
             settings.resume_interval = 0;
         });
-        bench.script.commits(&[Some(0); 500]);
+        bench.script.commits(&[Some(0); 10]);
         bench.push("a", 1);
         assert_eq!(bench.commit(), ["a"]);
-        bench.script.commits(&[Some(0); 500]);
+        bench.script.commits(&[Some(0); 10]);
         bench.interrupt.set();
         bench.push("b", 1);
         assert_eq!(bench.commit(), ["a"]);
@@ -618,6 +647,26 @@ mod tests {
         let expected = "{ \"action\": \"test\", \"status\": -2007, \"template0\": \"a\" }\n\
                         { \"action\": \"test\", \"status\": -2123, \"template0\": \"b\" }\n";
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn an_external_file_suspends_the_action() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("state");
+        let mut bench = bench(|settings| settings.external_state = Some(path.clone()));
+        assert!(bench.push("a", 1), "there is no file");
+        bench.commit();
+        std::fs::write(&path, "SUSPENDED\n").expect("written");
+        assert!(!bench.push("b", 1));
+        bench.commit();
+        assert!(!bench.push("c", LATER), "still");
+        bench.commit();
+        std::fs::write(&path, "READY\n").expect("written");
+        bench.runner.action.shared().until = None;
+        bench.runner.state = State::Suspended(0);
+        assert!(bench.push("d", LATER));
+        assert_eq!(bench.commit(), ["a", "d"]);
+        assert_eq!((bench.count("suspended"), bench.count("resumed")), (1, 1));
     }
 
     #[test]

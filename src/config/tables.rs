@@ -614,8 +614,7 @@ pub static ACTION: &[Param] = &[
         Kind::Str,
         None,
         "File whose content SUSPENDED suspends the action.",
-    )
-    .missing(),
+    ),
     Param::new(
         "action.copyMsg",
         Kind::Bool,
