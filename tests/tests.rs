@@ -5,4 +5,5 @@ mod harness;
 mod lifecycle;
 mod messages;
 mod tcp;
+mod tidy;
 mod udp;
