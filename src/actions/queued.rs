@@ -7,7 +7,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::retry::{Action, Runner};
+use super::action::Action;
+use super::retry::Runner;
 use crate::message::{Env, Msg, Pool};
 use crate::queue::{Consume, Consumers, Frozen, Interrupt, Queue, Settings};
 use crate::stats;

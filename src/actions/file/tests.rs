@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::*;
+use crate::actions::action::Action;
 use crate::actions::lines::Lines;
-use crate::actions::retry::{Action, Runner};
+use crate::actions::retry::Runner;
 use crate::actions::settings::Settings;
 use crate::actions::testing::{environment, messages};
 use crate::actions::{Effect, Failure};
@@ -237,7 +238,7 @@ fn a_missing_directory_suspends_and_names_path_error_and_user() {
     let uid = nix::unistd::geteuid();
     let path = bench.path("sub/out");
     let expected = format!(
-        "omfile: open file '{}' failed: No such file or directory (errno 2, uid {uid})",
+        "file '{}': open error: No such file or directory (errno 2, uid {uid})",
         path.display()
     );
     assert_eq!(failure.text, expected);
