@@ -48,12 +48,12 @@ pub const INCLUDE_DEPTH: usize = 32;
 pub const NESTING_DEPTH: usize = 128;
 /// Levels of nested operators and calls in one expression; `a or b or c` is one level.
 pub const EXPRESSION_DEPTH: usize = 256;
-/// Bytes of one configuration file.
+/// Files of one configuration, each inclusion counted.
+pub const INCLUDE_FILES: usize = 10_000;
+/// Bytes of all files of a configuration.
 pub const CONFIG_BYTES: usize = 64 * 1024 * 1024;
 /// Levels of nested `call` (`spec/config-language.md` section 9).
 pub const CALL_DEPTH: usize = 1024;
-/// `call` statements run for one message: calls that branch cannot run for ever either.
-pub const CALLS: usize = 64 * 1024;
 /// Diagnostics collected before the loader stops reporting more.
 pub const DIAGNOSTICS: usize = 1000;
 

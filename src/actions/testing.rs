@@ -40,7 +40,6 @@ pub(super) fn settings() -> Settings {
         report_suspension: true,
         report_continuation: false,
         error_file: None,
-        external_state: None,
         gate: Gate::default(),
         commit_each: false,
     }

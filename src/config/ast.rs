@@ -33,10 +33,8 @@ pub struct Tree {
 pub enum Item {
     /// `global(…)`, `template(…) {…}`, `ruleset(…) {…}` and the like.
     Object(Object),
-    /// A statement, which goes to the current legacy ruleset.
+    /// A statement, which goes to the current legacy ruleset; or a directive.
     Stmt(Stmt),
-    /// `$Name argument`.
-    Directive(Directive),
 }
 
 /// Which object.
@@ -149,7 +147,7 @@ pub struct Directive {
     pub argument_span: Span,
 }
 
-/// A statement.
+/// A statement, or a directive between statements.
 #[derive(Debug)]
 pub struct Stmt {
     /// What it does.
@@ -188,6 +186,8 @@ pub enum StmtKind {
     Action(Object),
     /// A legacy action: the rest of its line.
     LegacyAction(Vec<u8>),
+    /// `$Name argument`, which acts on what follows it in the text
+    Directive(Directive),
     /// `stop`
     Stop,
     /// `continue`

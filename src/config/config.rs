@@ -33,6 +33,17 @@ impl ObjectArgs {
         found.map_or(self.span, |(_, span)| *span)
     }
 
+    /// Takes over what `other`, of the same tables, was given.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for param in other.args.params().filter(|param| other.args.given(param.name)) {
+            if let Some(value) = other.args.value(param.name) {
+                self.args.set(param.name, value.clone());
+                self.note(param.name, other.place(param.name));
+            }
+        }
+        self.span = other.span;
+    }
+
     /// What a module's `build` found wrong, at its place.
     #[must_use]
     pub fn diagnose(&self, problem: &Problem) -> Diagnostic {
@@ -55,6 +66,8 @@ pub struct RulesetId(pub usize);
 pub struct Config {
     /// `global()` and its legacy directives; table [`GLOBAL`](super::tables::GLOBAL).
     pub globals: ObjectArgs,
+    /// Directives that have no object form; table [`DIRECTIVES`](super::tables::DIRECTIVES).
+    pub directives: ObjectArgs,
     /// Every module that was loaded, and every built-in one, in load order, each once.
     pub modules: Vec<ModuleDecl>,
     /// Parameters of the main queue, with `queue.` names; table [`QUEUE_MAIN`](super::tables::QUEUE_MAIN)
@@ -219,7 +232,7 @@ pub enum PropOp {
 /// A template to be compiled.
 #[derive(Clone, Debug)]
 pub struct TemplateDecl {
-    /// Exact name.
+    /// Exact name; invalid UTF-8 is replaced.
     pub name: String,
     /// Its content.
     pub kind: TemplateKind,

@@ -86,6 +86,8 @@ impl Diagnostic {
     #[must_use]
     pub fn from_problem(problem: &Problem, at: Span) -> Self {
         Self {
+            // The reference's code for all its messages of that form.
+            shape: if problem.code == Some(2207) { Shape::Parsing } else { Shape::Plain },
             severity: if problem.warning { Severity::Warning } else { Severity::Error },
             code: problem.code,
             help: problem.help.clone(),
@@ -136,6 +138,8 @@ pub struct Diagnostics {
     sources: Vec<Arc<Source>>,
     dropped: usize,
     errors: usize,
+    unresolved_ids: usize,
+    fatal: Option<String>,
 }
 
 impl Diagnostics {
@@ -149,6 +153,12 @@ impl Diagnostics {
         } else {
             self.dropped += 1;
         }
+    }
+
+    /// Adds an error that has no place in a file.
+    pub(super) fn push_without_place(&mut self, text: String, code: Option<u16>) {
+        let diagnostic = Diagnostic::plain(Span::default(), text);
+        self.push(Diagnostic { span: None, code, ..diagnostic });
     }
 
     /// Makes a source known, and returns its index for [`Span::file`].
@@ -165,6 +175,28 @@ impl Diagnostics {
     #[must_use]
     pub fn source(&self, span: Span) -> Option<&Arc<Source>> {
         self.sources.get(usize::from(span.file))
+    }
+
+    /// Notes that a user or group name has no id.
+    pub(super) fn count_unresolved_id(&mut self) {
+        self.unresolved_ids += 1;
+    }
+
+    /// How many names had no id.
+    pub(super) fn unresolved_ids(&self) -> usize {
+        self.unresolved_ids
+    }
+
+    /// Notes that the reference would have ended on the spot, with this line on standard error.
+    pub(super) fn fail(&mut self, text: impl Into<String>) {
+        self.fatal.get_or_insert_with(|| text.into());
+    }
+
+    /// The last line to print before exiting with status 1, whatever else was asked for: the master file
+    /// cannot be read, an `abort-if-missing` file is missing, a user name has no id. Empty for no line.
+    #[must_use]
+    pub fn fatal(&self) -> Option<&str> {
+        self.fatal.as_deref()
     }
 
     /// Whether any finding is an error.

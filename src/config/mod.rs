@@ -9,12 +9,26 @@
 //! names a module either: what exists comes in as a [`Catalogue`]. Later stages never see configuration text.
 
 pub mod ast;
-mod config;
 pub mod diagnostic;
-pub mod source;
 pub mod tables;
 
-use std::path::{Path, PathBuf};
+pub mod source;
+
+mod args;
+mod check;
+mod config;
+mod expr;
+mod fold;
+mod include;
+mod legacy;
+mod legacy_value;
+mod lex;
+mod loader;
+mod parse;
+mod selector;
+mod statements;
+
+use std::path::Path;
 
 pub use ast::{Expr, PriMask, Span};
 pub use config::{
@@ -22,31 +36,9 @@ pub use config::{
     RulesetDecl, RulesetId, Stmt, TemplateDecl, TemplateKind, TemplateOptions,
 };
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use loader::{Loader, SystemLoader};
 
 use crate::param::Module;
-
-/// What the world outside gives to the loading of a configuration.
-pub trait Loader {
-    /// The content of a file.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>>;
-
-    /// The files an `include` means: the matches of a pattern in alphabetical order; for a directory
-    /// all files in it that are not hidden. A pattern without a match gives none, a plain name
-    /// without a file gives the error.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    fn expand(&self, pattern: &Path) -> std::io::Result<Vec<PathBuf>>;
-
-    /// Whether `path` is a directory that can be entered.
-    fn is_directory(&self, path: &Path) -> bool;
-
-    /// An environment variable.
-    fn env(&self, name: &[u8]) -> Option<Vec<u8>>;
-}
 
 /// What this program has: the checker knows modules, properties and templates only from here.
 #[derive(Clone, Copy, Debug)]
@@ -58,3 +50,32 @@ pub struct Catalogue<'a> {
     /// Names of the parsers that exist without a `parser()` object.
     pub parsers: &'a [&'static str],
 }
+
+/// Loads the configuration that begins in the file `path`.
+///
+/// All that is wrong is collected; the configuration holds what could be made sense of. The caller decides by
+/// [`Diagnostics::fatal`] and [`Diagnostics::has_errors`] whether to go on with it.
+pub fn load(path: &str, loader: &dyn Loader, catalogue: &Catalogue<'_>) -> (Config, Diagnostics) {
+    let mut diagnostics = Diagnostics::default();
+    let tree = match loader.read(Path::new(path)) {
+        _ if include::is_yaml(Path::new(path)) => {
+            let text = args::not_implemented(&format!("the YAML format of '{path}'"));
+            diagnostics.push_without_place(text, None);
+            diagnostics.fail("");
+            ast::Tree::default()
+        }
+        Ok(disk) => parse::parse(path, disk, loader, &mut diagnostics),
+        Err(error) => {
+            let why = include::reason(&error);
+            let text = format!("could not open config file '{path}': {why}");
+            diagnostics.push_without_place(text, Some(2104));
+            diagnostics.fail("");
+            ast::Tree::default()
+        }
+    };
+    let config = check::check(tree, loader, catalogue, &mut diagnostics);
+    (config, diagnostics)
+}
+
+#[cfg(test)]
+mod tests;

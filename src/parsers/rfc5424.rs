@@ -17,8 +17,7 @@ pub fn parse(raw: &[u8], start: usize, record: &mut Record, options: &ParserOpti
         record.app = cursor.field();
         record.procid = cursor.field();
         record.msgid = cursor.field();
-        // The reference shows MSGID where there is no structured data.
-        record.sd = cursor.structured_data().unwrap_or(record.msgid);
+        record.sd = cursor.structured_data();
         let app = usize::from(record.app.start);
         let app = raw.get(app..app + usize::from(record.app.len)).unwrap_or_default();
         record.program_len = options.program_len(app).min(PROGRAM_BYTES);
@@ -66,14 +65,14 @@ impl Cursor<'_> {
 
     /// STRUCTURED-DATA: `-`, or `[` up to a `]` with a blank or nothing behind it. Without such an end it
     /// takes all but the last byte, which is the reference's way.
-    fn structured_data(&mut self) -> Option<Field> {
+    fn structured_data(&mut self) -> Field {
         let rest = self.rest();
         let len = match rest.first() {
             Some(b'-') => 1,
             Some(b'[') => sd_len(rest),
-            _ => return None,
+            _ => return Field::default(),
         };
-        Some(self.take(len))
+        self.take(len)
     }
 
     fn take(&mut self, len: usize) -> Field {

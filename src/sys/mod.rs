@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod epoll;
+pub mod files;
 pub mod mmsg;
 pub mod process;
 pub mod regex;

@@ -5,9 +5,8 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use super::counters::{Tally, WorkerCells};
-use super::server::Shared;
-use super::session::{End, Session, Step};
+use super::server::{Shared, WorkerCells};
+use super::session::{End, Session, Step, Tally};
 use crate::limits;
 use crate::message::Builder;
 use crate::net::ready::Owned;

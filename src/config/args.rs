@@ -1,0 +1,186 @@
+//! An object's parameters against its tables: names, kinds, required ones, what is not there yet.
+
+use super::ast::{Object, Parameter};
+use super::config::ObjectArgs;
+use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::param::{Args, Kind, Param, Support, Value};
+
+/// Why an object has no arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// `config.enabled` is not `on`: leave it out and say nothing.
+    Disabled,
+    /// A value or a required parameter is wrong, and that has been said.
+    Invalid,
+}
+
+/// Whether `config.enabled` leaves the object out.
+pub(super) fn is_disabled(object: &Object) -> bool {
+    let enabled = object.params.iter().rfind(|p| p.name.eq_ignore_ascii_case("config.enabled"));
+    enabled.is_some_and(|param| param.value != [b"on".to_vec()])
+}
+
+/// The last value given to `name`.
+pub(super) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a Parameter> {
+    object.params.iter().rfind(|param| param.name.eq_ignore_ascii_case(name))
+}
+
+/// Checks an object against its tables, one [`ObjectArgs`] for each.
+///
+/// Unknown names are reported, but the object is created; so it is in the reference. A wrong value or a missing
+/// required parameter drops the object after all parameters were looked at.
+pub(super) fn check<const N: usize>(
+    object: &Object,
+    tables: [&'static [Param]; N],
+    diagnostics: &mut Diagnostics,
+) -> Result<[ObjectArgs; N], Left> {
+    if is_disabled(object) {
+        return Err(Left::Disabled);
+    }
+    let mut checked = tables.map(|table| ObjectArgs::new(Args::defaults(&[table]), object.span));
+    let mut valid = true;
+    for (i, param) in object.params.iter().enumerate() {
+        if param.name.eq_ignore_ascii_case("config.enabled") {
+            continue;
+        }
+        let found = tables.iter().enumerate().find_map(|(table, rows)| {
+            rows.iter().find(|row| row.is(&param.name)).map(|row| (table, row))
+        });
+        let later = &object.params[i + 1..];
+        let repeated = later.iter().any(|other| {
+            found.map_or(other.name.eq_ignore_ascii_case(&param.name), |(_, row)| {
+                row.is(&other.name)
+            })
+        });
+        if repeated {
+            diagnostics.push(
+                Diagnostic::parsing(
+                    param.span,
+                    format!(
+                        "duplicate parameter '{}' -- interpretation is ambiguous, one value will be \
+                         randomly selected. Fix this problem.",
+                        param.name
+                    ),
+                )
+                .line(object.end_line)
+                .help("the value written last is used"),
+            );
+            continue;
+        }
+        let Some((table, row)) = found else {
+            let known = tables.iter().flat_map(|rows| rows.iter()).map(|row| row.name);
+            diagnostics.push(unknown(param, known).line(object.end_line));
+            continue;
+        };
+        valid &= set(row, param, object.end_line, &mut checked[table], diagnostics);
+    }
+    for (table, rows) in tables.iter().enumerate() {
+        for row in rows.iter().filter(|row| row.required && !checked[table].args.given(row.name)) {
+            if object.params.iter().any(|param| row.is(&param.name)) {
+                continue;
+            }
+            let text = format!(
+                "parameter '{}' required but not specified - fix config",
+                row.name.to_ascii_lowercase()
+            );
+            diagnostics.push(Diagnostic::parsing(object.span, text).line(object.end_line));
+            valid = false;
+        }
+    }
+    if valid { Ok(checked) } else { Err(Left::Invalid) }
+}
+
+fn unknown<'a>(param: &Parameter, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    let text = format!("parameter '{}' not known -- typo in config file?", param.name);
+    Diagnostic::parsing(param.span, text).maybe_help(did_you_mean(&param.name, known))
+}
+
+/// Sets one parameter; `false` if its value is wrong.
+fn set(
+    row: &'static Param,
+    param: &Parameter,
+    line: u32,
+    to: &mut ObjectArgs,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let value = match row.kind.parse(row.name, &param.value) {
+        Ok(value) => value,
+        Err(text) => {
+            let diagnostic = Diagnostic::parsing(param.value_span, text).line(line);
+            diagnostics.push(diagnostic.maybe_help(advice(row.kind, &param.value)));
+            if row.kind == Kind::User {
+                diagnostics.count_unresolved_id();
+            }
+            // An obsolete parameter is reported but does not hurt.
+            return row.kind == Kind::Gone;
+        }
+    };
+    report_support(row, &value, param, line, diagnostics);
+    to.args.set(row.name, value);
+    to.note(row.name, param.value_span);
+    true
+}
+
+fn report_support(
+    row: &Param,
+    value: &Value,
+    param: &Parameter,
+    line: u32,
+    diagnostics: &mut Diagnostics,
+) {
+    match row.support {
+        Support::Full => {}
+        Support::Missing if is_default(row, value) => {}
+        Support::Missing => {
+            let text = not_implemented(&format!("parameter '{}'", row.name));
+            diagnostics.push(Diagnostic::parsing(param.span, text).line(line));
+        }
+        Support::Deprecated(advice) => {
+            let text = format!(
+                "parameter '{}' deprecated but accepted, consider removing or replacing it",
+                row.name.to_ascii_lowercase()
+            );
+            let diagnostic = Diagnostic::parsing(param.span, text).line(line);
+            diagnostics.push(diagnostic.warning().help(advice));
+        }
+    }
+}
+
+/// Whether `value` is what the row says anyway.
+pub(super) fn is_default(row: &Param, value: &Value) -> bool {
+    let default = row.default.map(|text| row.kind.parse(row.name, &[text.as_bytes().to_vec()]));
+    matches!(default, Some(Ok(default)) if default == *value)
+}
+
+/// The one sentence for everything that rsyslog has and this version has not.
+pub(super) fn not_implemented(what: &str) -> String {
+    format!("{what} is not implemented in this version of sluice")
+}
+
+/// What to write instead of a wrong value.
+pub(super) fn advice(kind: Kind, value: &[Vec<u8>]) -> Option<String> {
+    let word = String::from_utf8_lossy(value.first()?);
+    match kind {
+        Kind::Bool => {
+            let lower = word.to_ascii_lowercase();
+            let meant = match lower.as_str() {
+                "on" | "yes" | "true" | "1" | "enable" | "enabled" => "on",
+                "off" | "no" | "false" | "0" | "disable" | "disabled" => "off",
+                _ => return None,
+            };
+            Some(format!("write \"{meant}\""))
+        }
+        Kind::Choice(words) => {
+            let near = did_you_mean(&word, words.iter().copied());
+            near.or_else(|| Some(format!("one of {}", words.join(", "))))
+        }
+        Kind::Facility => {
+            did_you_mean(&word, crate::param::FACILITIES.iter().map(|(name, _)| *name))
+        }
+        Kind::Severity => {
+            did_you_mean(&word, crate::param::SEVERITIES.iter().map(|(name, _)| *name))
+        }
+        Kind::FileMode => Some("for example \"0640\"".to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,610 @@
+//! Syntax tree to [`Config`]: the objects, the order they act in, and what is resolved at the end.
+//!
+//! Objects and directives are taken in the order of the text, because the legacy ones act on what follows them
+//! and a template must stand before the action that uses it. Only the names of rulesets are resolved when all
+//! has been read.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use super::args::{self, Left, not_implemented};
+use super::ast::{Item, Object, ObjectKind, Span, Tree};
+use super::config::{
+    Config, Element, InputDecl, ModuleDecl, ObjectArgs, RulesetDecl, RulesetId, TemplateDecl,
+    TemplateKind, TemplateOptions,
+};
+use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use super::legacy::Legacy;
+use super::{Catalogue, Loader, tables};
+use crate::param::{Args, Class, Module, Value};
+
+/// The ruleset that statements outside of any `ruleset()` belong to.
+pub(super) const DEFAULT_RULESET: &str = "RSYSLOG_DefaultRuleset";
+
+/// A name to be resolved when all has been read.
+pub(super) struct Reference {
+    pub(super) name: String,
+    pub(super) span: Span,
+}
+
+pub(super) struct Checker<'a> {
+    pub(super) catalogue: &'a Catalogue<'a>,
+    pub(super) loader: &'a dyn Loader,
+    pub(super) diagnostics: &'a mut Diagnostics,
+    pub(super) config: Config,
+    /// All modules by lower-case name.
+    known: HashMap<String, &'static Module>,
+    /// Index into `config.modules` of those that can be used.
+    pub(super) loaded: HashMap<&'static str, usize>,
+    /// By lower-case name.
+    rulesets: HashMap<String, RulesetId>,
+    pub(super) current_ruleset: RulesetId,
+    /// By exact name, built-in ones included.
+    pub(super) templates: HashSet<Vec<u8>>,
+    pub(super) action_names: HashSet<String>,
+    /// Actions met so far, those that came to nothing included.
+    pub(super) actions_counted: usize,
+    /// What `Stmt::Call` means until the end.
+    pub(super) calls: Vec<Reference>,
+    /// The rulesets of `config.inputs`.
+    input_rulesets: Vec<Option<Reference>>,
+    pub(super) default_ruleset: Option<Reference>,
+    has_main_queue: bool,
+    pub(super) legacy: Legacy,
+}
+
+/// Checks a tree; what is wrong is left out and reported.
+pub(super) fn check(
+    tree: Tree,
+    loader: &dyn Loader,
+    catalogue: &Catalogue<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Config {
+    let mut checker = Checker::new(loader, catalogue, diagnostics);
+    for item in tree.items {
+        match item {
+            Item::Object(object) => checker.object(object),
+            Item::Stmt(stmt) => {
+                let ruleset = checker.current_ruleset;
+                let mut body = std::mem::take(&mut checker.config.rulesets[ruleset.0].body);
+                checker.statements(vec![stmt], &mut body);
+                checker.config.rulesets[ruleset.0].body = body;
+            }
+        }
+    }
+    checker.finish()
+}
+
+impl<'a> Checker<'a> {
+    fn new(
+        loader: &'a dyn Loader,
+        catalogue: &'a Catalogue<'a>,
+        diagnostics: &'a mut Diagnostics,
+    ) -> Self {
+        let object = |table| ObjectArgs::new(Args::defaults(&[table]), Span::default());
+        let config = Config {
+            globals: object(tables::GLOBAL),
+            directives: object(tables::DIRECTIVES),
+            modules: Vec::new(),
+            main_queue: object(tables::QUEUE_MAIN),
+            inputs: Vec::new(),
+            templates: Vec::new(),
+            rulesets: Vec::new(),
+            default_ruleset: RulesetId(0),
+            actions: Vec::new(),
+            out_channels: Vec::new(),
+            allowed_senders: Vec::new(),
+        };
+        let mut checker = Self {
+            catalogue,
+            loader,
+            diagnostics,
+            config,
+            known: catalogue.modules.iter().map(|m| (m.name.to_ascii_lowercase(), *m)).collect(),
+            loaded: HashMap::new(),
+            rulesets: HashMap::new(),
+            current_ruleset: RulesetId(0),
+            templates: catalogue.templates.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            action_names: HashSet::new(),
+            actions_counted: 0,
+            calls: Vec::new(),
+            input_rulesets: Vec::new(),
+            default_ruleset: None,
+            has_main_queue: false,
+            legacy: Legacy::new(catalogue),
+        };
+        for module in catalogue.modules.iter().filter(|module| module.builtin) {
+            checker.add_module(
+                module,
+                ObjectArgs::new(Args::defaults(&[module.module_params]), Span::default()),
+            );
+        }
+        checker.add_ruleset(DEFAULT_RULESET, Span::default());
+        checker
+    }
+
+    /// An error in the reference's "error during parsing file" form.
+    pub(super) fn error(&mut self, span: Span, text: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::parsing(span, text));
+    }
+
+    fn object(&mut self, object: Object) {
+        if args::is_disabled(&object) {
+            return;
+        }
+        match object.kind {
+            ObjectKind::Global => self.global(&object),
+            ObjectKind::Module => self.module(&object),
+            ObjectKind::Input => self.input(&object),
+            ObjectKind::MainQueue => self.main_queue(&object),
+            ObjectKind::Template => self.template(&object),
+            ObjectKind::Ruleset => self.ruleset(object),
+            ObjectKind::Property | ObjectKind::Constant => {
+                let text =
+                    format!("{}() is only possible inside of template()", object.kind.keyword());
+                self.error(object.span, text);
+            }
+            ObjectKind::Parser
+            | ObjectKind::Timezone
+            | ObjectKind::LookupTable
+            | ObjectKind::DynStats
+            | ObjectKind::PercentileStats
+            | ObjectKind::Ratelimit
+            | ObjectKind::Action
+            | ObjectKind::Include => {
+                let text = not_implemented(&format!("object {}()", object.kind.keyword()));
+                self.error(object.span, text);
+            }
+        }
+    }
+
+    fn global(&mut self, object: &Object) {
+        let Ok([given]) = args::check(object, [tables::GLOBAL], self.diagnostics) else {
+            let text = "error processing global config parameters [global(...)]";
+            self.diagnostics.push(Diagnostic::plain(object.span, text).code(2211));
+            return;
+        };
+        for row in tables::GLOBAL.iter().filter(|row| given.args.given(row.name)) {
+            let place = given.place(row.name);
+            if self.config.globals.args.given(row.name) {
+                let text = format!(
+                    "parameter '{}' specified more than once - one instance is ignored. Fix config",
+                    row.name.to_ascii_lowercase()
+                );
+                let first = self.config.globals.place(row.name);
+                let help = format!("it was given first in line {}", first.line);
+                self.diagnostics
+                    .push(Diagnostic::parsing(place, text).line(object.end_line).help(help));
+                continue;
+            }
+            if let Some(value) = given.args.value(row.name) {
+                self.set_global(row.name, value.clone(), place);
+            }
+        }
+    }
+
+    /// Sets a global parameter, by `global()` or a directive.
+    pub(super) fn set_global(&mut self, name: &'static str, value: Value, place: Span) {
+        let value = match (name, value) {
+            ("workDirectory", Value::Str(path)) => match self.work_directory(path, place) {
+                Some(path) => Value::Str(path),
+                None => return,
+            },
+            (_, value) => value,
+        };
+        self.config.globals.args.set(name, value);
+        self.config.globals.note(name, place);
+    }
+
+    fn work_directory(&mut self, mut path: Vec<u8>, place: Span) -> Option<Vec<u8>> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let before = path.len();
+        while path.len() > 1 && path.ends_with(b"/") {
+            path.pop();
+        }
+        let shown = String::from_utf8_lossy(&path).into_owned();
+        if path.len() < before {
+            let text = format!("$WorkDirectory: trailing slashes removed, new value is '{shown}'");
+            self.diagnostics.push(Diagnostic::plain(place, text).code(2182));
+        }
+        if self.loader.is_directory(Path::new(std::ffi::OsStr::from_bytes(&path))) {
+            return Some(path);
+        }
+        let text = format!(
+            "$WorkDirectory: {shown} can not be accessed, probably does not exist - directive ignored"
+        );
+        self.diagnostics.push(Diagnostic::plain(place, text).code(2181));
+        None
+    }
+
+    fn main_queue(&mut self, object: &Object) {
+        if self.has_main_queue {
+            let text = "main_queue() object can only be specified once - all but first ignored";
+            self.diagnostics.push(Diagnostic::plain(object.span, text));
+            return;
+        }
+        self.has_main_queue = true;
+        match args::check(object, [tables::QUEUE_RULESET], self.diagnostics) {
+            Ok([mut queue]) => {
+                self.check_queue_type(&mut queue);
+                self.config.main_queue = queue;
+            }
+            Err(Left::Disabled) => {}
+            Err(Left::Invalid) => self.queue_error(object.span, object.end_line),
+        }
+    }
+
+    pub(super) fn queue_error(&mut self, span: Span, line: u32) {
+        let text = "error processing queue config parameters";
+        self.diagnostics.push(Diagnostic::parsing(span, text).line(line));
+    }
+
+    /// Whether a `main_queue()` object was met.
+    pub(super) fn has_main_queue(&self) -> bool {
+        self.has_main_queue
+    }
+
+    /// Disk queues are not there yet: says so, and takes a queue in memory.
+    pub(super) fn check_queue_type(&mut self, queue: &mut ObjectArgs) {
+        let Some(kind @ ("Disk" | "SegmentedDisk")) = queue.args.choice("queue.type") else {
+            return;
+        };
+        let text = not_implemented(&format!("queue type {kind}"));
+        let diagnostic = Diagnostic::parsing(queue.place("queue.type"), text);
+        self.diagnostics.push(diagnostic.help("a queue in memory (LinkedList) is used"));
+        queue.args.set("queue.type", Value::Choice("LinkedList"));
+    }
+
+    /// The name behind `builtin:`, a directory and `.so`.
+    pub(super) fn module_name(written: &[u8]) -> String {
+        let name = String::from_utf8_lossy(written).to_ascii_lowercase();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let name = name.strip_suffix(".so").unwrap_or(name);
+        name.strip_prefix("builtin:").unwrap_or(name).to_owned()
+    }
+
+    fn module(&mut self, object: &Object) {
+        let Some(load) = args::text(object, "load") else {
+            let _ = args::check(object, [tables::MODULE], self.diagnostics);
+            return;
+        };
+        let written = load.value.first().cloned().unwrap_or_default();
+        let Some(module) = self.find_module(&written, load.value_span) else { return };
+        if !module.builtin && self.loaded.contains_key(module.name) {
+            self.already_loaded(module, load.value_span);
+            let others =
+                object.params.iter().filter(|param| !param.name.eq_ignore_ascii_case("load"));
+            for param in others {
+                let text = format!("parameter '{}' not known -- typo in config file?", param.name);
+                let help = format!("give it where {} is loaded first", module.name);
+                self.diagnostics
+                    .push(Diagnostic::parsing(param.span, text).line(object.end_line).help(help));
+            }
+            return;
+        }
+        let tables = [tables::MODULE, module.module_params];
+        let Ok([_, given]) = args::check(object, tables, self.diagnostics) else { return };
+        match self.loaded.get(module.name) {
+            Some(index) => self.config.modules[*index].args.merge(&given),
+            None => self.add_module(module, given),
+        }
+    }
+
+    pub(super) fn already_loaded(&mut self, module: &Module, span: Span) {
+        let text = format!("module '{}' already in this config, cannot be added", module.name);
+        self.diagnostics.push(Diagnostic::plain(span, text).code(2221));
+    }
+
+    pub(super) fn add_module(&mut self, module: &'static Module, args: ObjectArgs) {
+        self.loaded.insert(module.name, self.config.modules.len());
+        self.config.modules.push(ModuleDecl { module, args });
+    }
+
+    /// The module to load; reported if there is none.
+    pub(super) fn find_module(&mut self, written: &[u8], span: Span) -> Option<&'static Module> {
+        let name = Self::module_name(written);
+        if let Some(module) = self.known.get(&name) {
+            return Some(module);
+        }
+        if tables::REFERENCE_MODULES.contains(&name.as_str()) {
+            self.error(span, not_implemented(&format!("module '{name}'")));
+            return None;
+        }
+        let shown = String::from_utf8_lossy(written);
+        let text = format!("could not load module '{shown}', errors: there is no such module");
+        let help = self.near_module(&name, None);
+        self.diagnostics.push(Diagnostic::plain(span, text).code(2066).maybe_help(help));
+        None
+    }
+
+    fn near_module(&self, name: &str, class: Option<Class>) -> Option<String> {
+        let ours =
+            self.catalogue.modules.iter().filter(|m| class.is_none_or(|class| m.class == class));
+        did_you_mean(name, ours.map(|module| module.name))
+    }
+
+    /// The loaded module of an `input()` or `action()`; `None`, and reported, if there is none.
+    pub(super) fn loaded_module(
+        &mut self,
+        written: &[u8],
+        class: Class,
+        span: Span,
+    ) -> Option<&'static Module> {
+        let name = Self::module_name(written);
+        let known = self.known.get(&name).copied();
+        let fits = |module: &Module| match class {
+            Class::Output => matches!(module.class, Class::Output | Class::Modifier),
+            other => module.class == other,
+        };
+        if let Some(module) =
+            known.filter(|module| fits(module) && self.loaded.contains_key(module.name))
+        {
+            return Some(module);
+        }
+        if known.is_none() && tables::REFERENCE_MODULES.contains(&name.as_str()) {
+            self.error(span, not_implemented(&format!("module '{name}'")));
+            return None;
+        }
+        let help = match known {
+            Some(module) if fits(module) => Some(format!("load it first: module(load=\"{name}\")")),
+            _ => self.near_module(&name, Some(class)),
+        };
+        let what = if class == Class::Input { "input module" } else { "module" };
+        let text = format!("{what} name '{}' is unknown", String::from_utf8_lossy(written));
+        self.diagnostics.push(Diagnostic::plain(span, text).code(2209).maybe_help(help));
+        None
+    }
+
+    fn input(&mut self, object: &Object) {
+        let Some(kind) = args::text(object, "type") else {
+            let _ = args::check(object, [tables::INPUT], self.diagnostics);
+            return;
+        };
+        let written = kind.value.first().cloned().unwrap_or_default();
+        let Some(module) = self.loaded_module(&written, Class::Input, kind.value_span) else {
+            return;
+        };
+        let tables = [tables::INPUT, module.params];
+        let Ok([_, args]) = args::check(object, tables, self.diagnostics) else { return };
+        self.add_input(module, args);
+    }
+
+    pub(super) fn add_input(&mut self, module: &'static Module, args: ObjectArgs) {
+        let ruleset = args.args.param("ruleset").and_then(|_| args.args.text("ruleset"));
+        self.input_rulesets
+            .push(ruleset.map(|name| Reference { name, span: args.place("ruleset") }));
+        self.config.inputs.push(InputDecl { module, args, ruleset: RulesetId(0) });
+    }
+
+    /// Adds an empty ruleset; the caller has made sure that the name is new.
+    pub(super) fn add_ruleset(&mut self, name: &str, span: Span) -> RulesetId {
+        let id = RulesetId(self.config.rulesets.len());
+        self.rulesets.insert(name.to_ascii_lowercase(), id);
+        self.config.rulesets.push(RulesetDecl {
+            name: name.to_owned(),
+            queue: None,
+            parsers: Vec::new(),
+            body: Vec::new(),
+            span,
+        });
+        id
+    }
+
+    pub(super) fn ruleset_named(&self, name: &str) -> Option<RulesetId> {
+        self.rulesets.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    fn ruleset(&mut self, object: Object) {
+        let checked =
+            args::check(&object, [tables::RULESET, tables::QUEUE_RULESET], self.diagnostics);
+        let Ok([args, mut queue]) = checked else {
+            return;
+        };
+        let name = args.args.text("name").unwrap_or_default();
+        if let Some(first) = self.ruleset_named(&name) {
+            let text = format!("error: ruleset '{name}' specified more than once");
+            let line = self.config.ruleset(first).span.line;
+            let help = (line > 0).then(|| format!("the first one, in line {line}, is used"));
+            let diagnostic = Diagnostic::plain(args.place("name"), text).code(2306);
+            self.diagnostics.push(diagnostic.maybe_help(help));
+            return;
+        }
+        let id = self.add_ruleset(&name, object.span);
+        for parser in args.args.array("parser").unwrap_or_default() {
+            self.add_parser(id, &String::from_utf8_lossy(parser), args.place("parser"));
+        }
+        if tables::QUEUE_RULESET.iter().any(|row| queue.args.given(row.name)) {
+            self.check_queue_type(&mut queue);
+            self.config.rulesets[id.0].queue = Some(queue);
+        }
+        let mut body = Vec::new();
+        self.statements(object.body.unwrap_or_default(), &mut body);
+        self.config.rulesets[id.0].body = body;
+    }
+
+    /// Appends a parser to a ruleset's chain.
+    pub(super) fn add_parser(&mut self, ruleset: RulesetId, name: &str, span: Span) {
+        let parsers = self.catalogue.parsers;
+        if let Some(parser) = parsers.iter().find(|parser| parser.eq_ignore_ascii_case(name)) {
+            self.config.rulesets[ruleset.0].parsers.push((*parser).to_owned());
+            return;
+        }
+        let text = format!(
+            "error: parser '{name}' unknown at this time (maybe defined too late in rsyslog.conf?)"
+        );
+        let help = did_you_mean(name, parsers.iter().copied());
+        self.diagnostics.push(Diagnostic::plain(span, text).code(2159).maybe_help(help));
+    }
+
+    fn template(&mut self, object: &Object) {
+        let checked = args::check(object, [tables::TEMPLATE], self.diagnostics);
+        let Ok([args]) = checked else {
+            return self.template_error(object, "error processing template config parameters");
+        };
+        let name = args.args.str("name").unwrap_or_default().to_vec();
+        let shown = String::from_utf8_lossy(&name).into_owned();
+        let kind = args.args.choice("type").unwrap_or_default();
+        let source = if kind == "list" { None } else { Some(kind) };
+        let text = source.and_then(|source| args.args.str(source)).map(<[u8]>::to_vec);
+        let kind = match (kind, text) {
+            ("list", _) if object.elements.is_empty() => {
+                let text = format!("template '{shown}' of type list has no parameters specified");
+                self.diagnostics.push(Diagnostic::plain(object.span, text));
+                return self.template_error(object, "");
+            }
+            ("list", _) => {
+                let Some(elements) = self.elements(object) else {
+                    return self.template_error(object, "");
+                };
+                TemplateKind::List(elements)
+            }
+            ("string", Some(text)) => TemplateKind::String { text, legacy: false },
+            ("subtree", Some(text)) => TemplateKind::Subtree(text),
+            (_, Some(text)) => TemplateKind::Plugin(text),
+            (kind, None) => {
+                let text = format!("template '{shown}' of type {kind} needs {kind} parameter");
+                self.diagnostics.push(Diagnostic::plain(object.span, text));
+                return self.template_error(object, "");
+            }
+        };
+        let body = source.map_or(object.span, |source| args.place(source));
+        let option = |name| args.args.bool(name);
+        let options = TemplateOptions {
+            sql: option("option.sql"),
+            stdsql: option("option.stdsql"),
+            json: option("option.json"),
+            jsonf: option("option.jsonf"),
+            jsonftree: option("option.jsonftree"),
+            case_sensitive: option("option.casesensitive"),
+        };
+        self.add_template(TemplateDecl { name: shown, kind, options, span: object.span, body });
+    }
+
+    fn template_error(&mut self, object: &Object, first: &str) {
+        for text in [first, "error processing template object"] {
+            if !text.is_empty() {
+                self.diagnostics.push(Diagnostic::parsing(object.span, text).line(object.end_line));
+            }
+        }
+    }
+
+    fn elements(&mut self, template: &Object) -> Option<Vec<Element>> {
+        let mut elements = Vec::new();
+        let mut valid = true;
+        for element in &template.elements {
+            let table = match element.kind {
+                ObjectKind::Property => tables::PROPERTY,
+                _ => tables::CONSTANT,
+            };
+            match args::check(element, [table], self.diagnostics) {
+                Ok([args]) if element.kind == ObjectKind::Property => {
+                    elements.push(Element::Property(args))
+                }
+                Ok([args]) => elements.push(Element::Constant(args)),
+                Err(Left::Disabled) => {}
+                Err(Left::Invalid) => valid = false,
+            }
+        }
+        valid.then_some(elements)
+    }
+
+    /// Adds a template; of several with one name, the first counts.
+    pub(super) fn add_template(&mut self, template: TemplateDecl) {
+        if self.templates.insert(template.name.clone().into_bytes()) {
+            self.config.templates.push(template);
+        }
+    }
+
+    /// Resolves the names of rulesets.
+    fn finish(mut self) -> Config {
+        let mut resolved = Vec::with_capacity(self.calls.len());
+        for call in std::mem::take(&mut self.calls) {
+            let found = self.ruleset_named(&call.name);
+            if found.is_none() {
+                let text = format!("ruleset '{}' cannot be found", call.name);
+                self.unknown_ruleset(Diagnostic::parsing(call.span, text), &call.name);
+            }
+            resolved.push(found);
+        }
+        for ruleset in &mut self.config.rulesets {
+            super::statements::resolve_calls(&mut ruleset.body, &resolved);
+        }
+        if let Some(default) = self.default_ruleset.take() {
+            match self.ruleset_named(&default.name) {
+                Some(id) => self.config.default_ruleset = id,
+                None => {
+                    let text = format!("error -2157 setting default ruleset '{}'", default.name);
+                    self.unknown_ruleset(
+                        Diagnostic::plain(default.span, text).code(2157),
+                        &default.name,
+                    );
+                }
+            }
+        }
+        for (index, reference) in std::mem::take(&mut self.input_rulesets).into_iter().enumerate() {
+            let id = reference.and_then(|reference| self.input_ruleset(index, &reference));
+            self.config.inputs[index].ruleset = id.unwrap_or(self.config.default_ruleset);
+        }
+        self.allow_senders();
+        let abort = self.config.globals.args.bool("security.abortOnIDResolutionFail");
+        if abort && self.diagnostics.unresolved_ids() > 0 {
+            self.diagnostics.fail("");
+        }
+        self.config
+    }
+
+    /// `$AllowedSender` is what inputs have that were given no list of their own.
+    fn allow_senders(&mut self) {
+        for (protocol, senders) in &self.config.allowed_senders {
+            let of_protocol =
+                |module: &Module| module.name.to_ascii_uppercase().ends_with(protocol.as_str());
+            for input in self.config.inputs.iter_mut().filter(|input| of_protocol(input.module)) {
+                if input.args.args.param("allowedSender").is_some() {
+                    input
+                        .args
+                        .args
+                        .set_default("allowedSender", Some(Value::Array(senders.clone())));
+                }
+            }
+        }
+    }
+
+    fn unknown_ruleset(&mut self, diagnostic: Diagnostic, name: &str) {
+        let help =
+            did_you_mean(name, self.config.rulesets.iter().map(|ruleset| ruleset.name.as_str()));
+        self.diagnostics.push(diagnostic.maybe_help(help));
+    }
+
+    fn input_ruleset(&mut self, index: usize, reference: &Reference) -> Option<RulesetId> {
+        if let Some(id) = self.ruleset_named(&reference.name) {
+            return Some(id);
+        }
+        let input = &self.config.inputs[index];
+        let shown = |name: &str| {
+            input.args.args.param(name)?;
+            let value = input.args.args.value(name)?;
+            Some(match value {
+                Value::Array(items) => String::from_utf8_lossy(&items.join(&b","[..])).into_owned(),
+                Value::Str(text) => String::from_utf8_lossy(text).into_owned(),
+                other => format!("{other:?}"),
+            })
+        };
+        let place = match (
+            shown("address"),
+            shown("port"),
+            input.args.args.param("port").map(|p| p.kind),
+        ) {
+            (_, None, _) => String::new(),
+            (address, Some(port), Some(crate::param::Kind::Array)) => {
+                format!(" for {}:{port}", address.unwrap_or_else(|| "*".to_owned()))
+            }
+            (_, Some(port), _) => format!(" for port {port}"),
+        };
+        let text = format!(
+            "{}: ruleset '{}'{place} not found - using default ruleset instead",
+            input.module.name, reference.name
+        );
+        self.unknown_ruleset(Diagnostic::plain(reference.span, text), &reference.name);
+        None
+    }
+}

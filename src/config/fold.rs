@@ -1,0 +1,236 @@
+//! Expressions, verified and simplified: names that do not exist, constants, comparisons that are PRI masks.
+//!
+//! The simplifications are those of the reference that an administrator can see (`spec/config-language.md`
+//! section 5.4); the rest is left to the compiler of the script.
+
+use super::args::not_implemented;
+use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, PriMask, Span, Variable};
+use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use super::{selector, tables};
+use crate::message::Property;
+use crate::param::{FACILITIES, SEVERITIES, syslog_name};
+
+/// Verifies and simplifies an expression. What is wrong is reported and becomes 0.
+pub(super) fn fold(expr: Expr, diagnostics: &mut Diagnostics) -> Expr {
+    let span = expr.span;
+    let mut fold_one = |expr: Expr| fold(expr, diagnostics);
+    let kind = match expr.kind {
+        ExprKind::Not(inner) => not(fold_one(*inner)),
+        ExprKind::Negate(inner) => match fold_one(*inner) {
+            Expr { kind: ExprKind::Number(number), .. } => ExprKind::Number(number.wrapping_neg()),
+            inner => ExprKind::Negate(Box::new(inner)),
+        },
+        ExprKind::And(operands) => {
+            let operands = operands.into_iter().map(fold_one).collect();
+            chain(operands, true, span, diagnostics)
+        }
+        ExprKind::Or(operands) => {
+            let operands = operands.into_iter().map(fold_one).collect();
+            chain(operands, false, span, diagnostics)
+        }
+        ExprKind::Compare(op, left, right) => {
+            let (left, right) = (fold_one(*left), fold_one(*right));
+            compare(op, left, right, diagnostics)
+        }
+        ExprKind::Binary(op, left, right) => binary(op, fold_one(*left), fold_one(*right)),
+        ExprKind::Function { name, args } => {
+            let args = args.into_iter().map(fold_one).collect();
+            function(name, args, span, diagnostics)
+        }
+        ExprKind::Variable(variable) => {
+            if check_property(&variable, span, diagnostics) {
+                ExprKind::Variable(variable)
+            } else {
+                ExprKind::Number(0)
+            }
+        }
+        kind => kind,
+    };
+    Expr { kind, span }
+}
+
+/// Whether the property exists; reported if not. JSON variables always do.
+pub(super) fn check_property(
+    variable: &Variable,
+    span: Span,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let Variable::Property(name) = variable else { return true };
+    let exists = |name: &str| Property::parse(name.as_bytes()).is_some();
+    if exists(name) {
+        return true;
+    }
+    let help = if exists(&format!("${name}")) {
+        Some(format!("did you mean '$${name}'? System properties have a dollar sign of their own"))
+    } else {
+        did_you_mean(name, Property::names())
+    };
+    let text = format!("invalid property '{name}'");
+    diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
+    false
+}
+
+fn not(inner: Expr) -> ExprKind {
+    match inner.kind {
+        ExprKind::Pri(mask) => ExprKind::Pri(mask.map(|bits| !bits)),
+        ExprKind::Number(number) => ExprKind::Number(i64::from(number == 0)),
+        kind => ExprKind::Not(Box::new(Expr { kind, span: inner.span })),
+    }
+}
+
+/// `and` or `or`: masks side by side become one; a constant operand is worth a warning.
+fn chain(operands: Vec<Expr>, and: bool, span: Span, diagnostics: &mut Diagnostics) -> ExprKind {
+    let mut joined: Vec<Expr> = Vec::with_capacity(operands.len());
+    for (i, operand) in operands.into_iter().enumerate() {
+        if matches!(operand.kind, ExprKind::Number(_) | ExprKind::String(_) | ExprKind::Array(_)) {
+            let side = if i == 0 { "left" } else { "right" };
+            let word = if and { "and" } else { "or" };
+            let text = format!(
+                "boolean operator '{word}' has constant {side} operand; did you mean to repeat the \
+                 comparison?"
+            );
+            let help = "write $x == 'a' or $x == 'b', or $x == ['a', 'b']";
+            let diagnostic = Diagnostic::parsing(operand.span, text).warning().code(2357);
+            diagnostics.push(diagnostic.help(help));
+        }
+        match (joined.last_mut().map(|last| &mut last.kind), &operand.kind) {
+            (Some(ExprKind::Pri(last)), ExprKind::Pri(mask)) => {
+                for (bits, other) in last.iter_mut().zip(mask) {
+                    *bits = if and { *bits & other } else { *bits | other };
+                }
+            }
+            _ => joined.push(operand),
+        }
+    }
+    match (joined.len(), joined.pop()) {
+        (1, Some(only)) => only.kind,
+        (_, last) => {
+            joined.extend(last);
+            debug_assert!(span.line > 0 || !joined.is_empty());
+            if and { ExprKind::And(joined) } else { ExprKind::Or(joined) }
+        }
+    }
+}
+
+fn binary(op: BinaryOp, left: Expr, right: Expr) -> ExprKind {
+    let constant = |expr: &Expr| match &expr.kind {
+        ExprKind::Number(number) => Some(number.to_string().into_bytes()),
+        ExprKind::String(text) => Some(text.clone()),
+        _ => None,
+    };
+    match (op, &left.kind, &right.kind) {
+        (BinaryOp::Concat, _, _) => {
+            if let (Some(mut text), Some(behind)) = (constant(&left), constant(&right)) {
+                text.extend(behind);
+                return ExprKind::String(text);
+            }
+        }
+        (_, ExprKind::Number(a), ExprKind::Number(b)) => {
+            return ExprKind::Number(match op {
+                BinaryOp::Add => a.wrapping_add(*b),
+                BinaryOp::Sub => a.wrapping_sub(*b),
+                BinaryOp::Mul => a.wrapping_mul(*b),
+                BinaryOp::Div if *b == 0 => 0,
+                BinaryOp::Div => a.wrapping_div(*b),
+                _ if *b == 0 => 0,
+                _ => a.wrapping_rem(*b),
+            });
+        }
+        _ => {}
+    }
+    ExprKind::Binary(op, Box::new(left), Box::new(right))
+}
+
+fn compare(op: CompareOp, left: Expr, right: Expr, diagnostics: &mut Diagnostics) -> ExprKind {
+    let property = match &left.kind {
+        ExprKind::Variable(Variable::Property(name)) => Some(name.as_str()),
+        _ => None,
+    };
+    let equality = matches!(op, CompareOp::Eq | CompareOp::Ne);
+    let mask = match (property, &right.kind) {
+        (Some("syslogseverity"), ExprKind::Number(number)) => by_number(op, *number, 7)
+            .map(selector_severities)
+            .ok_or(format!("syslogseverity {number}")),
+        (Some("syslogfacility"), ExprKind::Number(number)) => by_number(op, *number, 24)
+            .map(selector_facilities)
+            .ok_or(format!("syslogfacility {number}")),
+        (Some("syslogseverity-text"), ExprKind::String(name)) if equality => {
+            let number = syslog_name(name, SEVERITIES).and_then(|number| by_number(op, number, 7));
+            number.map(selector_severities).ok_or(format!("syslogseverity '{}'", lossy(name)))
+        }
+        (Some("syslogfacility-text"), ExprKind::String(name)) if equality => {
+            let number = syslog_name(name, FACILITIES).and_then(|number| by_number(op, number, 24));
+            number.map(selector_facilities).ok_or(format!("facility '{}'", lossy(name)))
+        }
+        _ => return ExprKind::Compare(op, Box::new(left), Box::new(right)),
+    };
+    match mask {
+        Ok(Some(mask)) => ExprKind::Pri(mask),
+        Ok(None) => ExprKind::Compare(op, Box::new(left), Box::new(right)),
+        Err(what) => {
+            let text = format!("invalid {what}, expression will always evaluate to FALSE");
+            diagnostics.push(Diagnostic::parsing(right.span, text));
+            ExprKind::Number(0)
+        }
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A comparison with a number of `0..=max`; `None` if it is another one.
+fn by_number(op: CompareOp, number: i64, max: u8) -> Option<(CompareOp, u8)> {
+    let number = u8::try_from(number).ok().filter(|number| *number <= max)?;
+    Some((op, number))
+}
+
+fn selector_severities((op, number): (CompareOp, u8)) -> Option<PriMask> {
+    accept(op, number).map(|accept| selector::severities(accept))
+}
+
+fn selector_facilities((op, number): (CompareOp, u8)) -> Option<PriMask> {
+    accept(op, number).map(|accept| selector::facilities(accept))
+}
+
+/// The numbers a comparison holds for; `None` if it compares texts.
+fn accept(op: CompareOp, with: u8) -> Option<impl Fn(u8) -> bool> {
+    use std::cmp::Ordering::{Equal, Greater, Less};
+    let orders = match op {
+        CompareOp::Eq => [Equal, Equal],
+        CompareOp::Ne => [Less, Greater],
+        CompareOp::Lt => [Less, Less],
+        CompareOp::Le => [Less, Equal],
+        CompareOp::Gt => [Greater, Greater],
+        CompareOp::Ge => [Greater, Equal],
+        _ => return None,
+    };
+    Some(move |number: u8| orders.contains(&number.cmp(&with)))
+}
+
+fn function(name: String, args: Vec<Expr>, span: Span, diagnostics: &mut Diagnostics) -> ExprKind {
+    if !tables::FUNCTIONS.contains(&name.as_str()) {
+        let help = did_you_mean(&name, tables::FUNCTIONS.iter().copied());
+        let text = format!("Invalid function {name}");
+        diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
+        return ExprKind::Number(0);
+    }
+    if name != "prifilt" {
+        let text = not_implemented(&format!("function {name}()"));
+        diagnostics.push(Diagnostic::parsing(span, text));
+        return ExprKind::Number(0);
+    }
+    let wrong = match args.as_slice() {
+        [Expr { kind: ExprKind::String(text), .. }] => {
+            let (mask, result) = selector::decode(text);
+            if let Err(bad) = result {
+                diagnostics.push(Diagnostic::plain(span, bad.text()));
+            }
+            return ExprKind::Pri(mask);
+        }
+        [_] => "param 1 of prifilt() must be a constant string".to_owned(),
+        _ => format!("number of parameters for prifilt() must be 1 but is {}.", args.len()),
+    };
+    diagnostics.push(Diagnostic::parsing(span, wrong));
+    ExprKind::Number(0)
+}

@@ -1,0 +1,642 @@
+//! The `$` directives and the actions of old selector lines.
+//!
+//! Which directives exist follows from the tables: a parameter with a `legacy` name makes one. What they set
+//! is kept here until something uses it: an input is made by its module's `legacy_create` directive, an action
+//! by a line that ends in `/path` and the like. Queue settings and the action's name count for the next
+//! action only, all others for all that follow.
+
+use std::collections::HashMap;
+
+use super::args::{self, not_implemented};
+use super::ast::{Directive, Span};
+use super::check::{Checker, Reference};
+use super::config::{
+    ActionId, ObjectArgs, OutChannel, Stmt, TemplateDecl, TemplateKind, TemplateOptions,
+};
+use super::diagnostic::{Diagnostic, did_you_mean};
+use super::legacy_value::{self, Bad};
+use super::{Catalogue, tables};
+use crate::param::{Args, Class, Kind, Module, Param, Support, Value};
+
+/// What a directive does.
+#[derive(Clone, Copy)]
+enum Target {
+    Global(&'static Param),
+    Directive(&'static Param),
+    MainQueue(&'static Param),
+    ActionQueue(&'static Param),
+    Action(&'static Param),
+    /// A parameter of `module()`.
+    Module(&'static Module, &'static Param),
+    /// A parameter of the module's next inputs or actions.
+    Instance(&'static Module, &'static Param),
+    /// Makes an input; the parameter takes the argument.
+    Create(&'static Module, &'static Param),
+    ModLoad,
+    Ruleset,
+    DefaultRuleset,
+    RulesetParser,
+    RulesetCreateMainQueue,
+    Template,
+    OutChannel,
+    AllowedSender,
+    Reset,
+}
+
+/// A value that a directive has set, with its place.
+type Setting = (&'static Param, Value, Span);
+
+/// What the directives have set so far.
+pub(super) struct Legacy {
+    /// By lower-case name.
+    targets: HashMap<String, Target>,
+    /// Parameters of inputs and actions to come, by module name.
+    instances: HashMap<&'static str, Vec<Setting>>,
+    action: Vec<Setting>,
+    action_queue: Vec<Setting>,
+}
+
+/// Directives that no table row stands behind.
+const SPECIAL: [(&str, Target); 9] = [
+    ("ModLoad", Target::ModLoad),
+    ("RuleSet", Target::Ruleset),
+    ("DefaultRuleset", Target::DefaultRuleset),
+    ("RulesetParser", Target::RulesetParser),
+    ("RulesetCreateMainQueue", Target::RulesetCreateMainQueue),
+    ("Template", Target::Template),
+    ("OutChannel", Target::OutChannel),
+    ("AllowedSender", Target::AllowedSender),
+    ("ResetConfigVariables", Target::Reset),
+];
+
+/// Defaults of legacy action queues that differ from those of `action()`.
+const LEGACY_ACTION_QUEUE: [(&str, i64); 2] =
+    [("queue.timeoutShutdown", 0), ("queue.timeoutEnqueue", 50)];
+
+impl Legacy {
+    pub(super) fn new(catalogue: &Catalogue<'_>) -> Self {
+        let mut targets = HashMap::new();
+        let mut add = |rows: &'static [Param], target: &dyn Fn(&'static Param) -> Target| {
+            for (row, name) in rows.iter().filter_map(|row| Some((row, row.legacy?))) {
+                targets.insert(name.to_ascii_lowercase(), target(row));
+            }
+        };
+        add(tables::GLOBAL, &Target::Global);
+        add(tables::DIRECTIVES, &Target::Directive);
+        add(tables::QUEUE_MAIN, &Target::MainQueue);
+        add(tables::QUEUE_ACTION, &Target::ActionQueue);
+        add(tables::ACTION, &Target::Action);
+        for module in catalogue.modules {
+            add(module.module_params, &|row| Target::Module(module, row));
+            add(module.params, &|row| Target::Instance(module, row));
+        }
+        for module in catalogue.modules {
+            let Some((directive, param)) = module.legacy_create else { continue };
+            if let Some(row) = module.params.iter().find(|row| row.is(param)) {
+                targets.insert(directive.to_ascii_lowercase(), Target::Create(module, row));
+            }
+        }
+        targets.extend(SPECIAL.iter().map(|(name, target)| (name.to_ascii_lowercase(), *target)));
+        Self { targets, instances: HashMap::new(), action: Vec::new(), action_queue: Vec::new() }
+    }
+}
+
+/// Replaces the earlier setting of the same parameter; arrays grow.
+fn remember(settings: &mut Vec<Setting>, row: &'static Param, value: Value, span: Span) {
+    match settings.iter_mut().find(|(known, ..)| std::ptr::eq(*known, row)) {
+        Some((_, Value::Array(items), place)) => {
+            if let Value::Array(more) = value {
+                items.extend(more);
+            }
+            *place = span;
+        }
+        Some(known) => *known = (row, value, span),
+        None => settings.push((row, value, span)),
+    }
+}
+
+fn apply(settings: &[Setting], to: &mut ObjectArgs) {
+    for (row, value, span) in settings {
+        to.args.set(row.name, value.clone());
+        to.note(row.name, *span);
+    }
+}
+
+impl Checker<'_> {
+    /// Carries out a directive.
+    pub(super) fn directive(&mut self, directive: &Directive) {
+        let name = directive.name.to_ascii_lowercase();
+        let target = self.legacy.targets.get(&name).copied();
+        let module = match target {
+            Some(
+                Target::Module(module, _) | Target::Instance(module, _) | Target::Create(module, _),
+            ) => Some(module),
+            _ => None,
+        };
+        match target {
+            Some(target) if module.is_none_or(|module| self.loaded.contains_key(module.name)) => {
+                self.carry_out(target, directive);
+            }
+            _ => self.unknown_directive(directive, &name, module),
+        }
+    }
+
+    fn unknown_directive(&mut self, directive: &Directive, name: &str, module: Option<&Module>) {
+        if tables::UNAVAILABLE_DIRECTIVES.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            let text = not_implemented(&format!("directive '${}'", directive.name));
+            self.error(directive.span, text);
+            return;
+        }
+        let help = match module {
+            Some(module) => Some(format!("load the module first: $ModLoad {}", module.name)),
+            None => did_you_mean(name, self.legacy.targets.keys().map(String::as_str)),
+        };
+        let text = format!(
+            "invalid or yet-unknown config file command '{}' - have you forgotten to load a module?",
+            directive.name
+        );
+        self.diagnostics.push(Diagnostic::plain(directive.span, text).code(3003).maybe_help(help));
+    }
+
+    fn carry_out(&mut self, target: Target, directive: &Directive) {
+        match target {
+            Target::ModLoad => self.mod_load(directive),
+            Target::Ruleset => {
+                let Some(name) = self.word(directive) else { return };
+                let known = self.ruleset_named(&name);
+                self.current_ruleset =
+                    known.unwrap_or_else(|| self.add_ruleset(&name, directive.span));
+            }
+            Target::DefaultRuleset => {
+                let Some(name) = self.word(directive) else { return };
+                self.default_ruleset = Some(Reference { name, span: directive.argument_span });
+            }
+            Target::RulesetParser => {
+                let Some(name) = self.word(directive) else { return };
+                self.add_parser(self.current_ruleset, &name, directive.argument_span);
+            }
+            Target::RulesetCreateMainQueue => self.create_main_queue(directive),
+            Target::Template => self.legacy_template(directive),
+            Target::OutChannel => self.out_channel(directive),
+            Target::AllowedSender => self.allowed_sender(directive),
+            Target::Reset => {
+                self.legacy.instances.clear();
+                self.legacy.action.clear();
+                self.legacy.action_queue.clear();
+            }
+            Target::Create(module, row) => self.create(module, row, directive),
+            Target::Global(row)
+            | Target::Directive(row)
+            | Target::MainQueue(row)
+            | Target::ActionQueue(row)
+            | Target::Action(row)
+            | Target::Module(_, row)
+            | Target::Instance(_, row) => {
+                if let Some(value) = self.value(row, directive) {
+                    self.keep(target, row, value, directive.argument_span);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, target: Target, row: &'static Param, value: Value, span: Span) {
+        match target {
+            Target::Global(_) => self.set_global(row.name, value, span),
+            Target::Directive(_) => {
+                self.config.directives.args.set(row.name, value);
+                self.config.directives.note(row.name, span);
+            }
+            Target::MainQueue(_) => {
+                // With a main_queue() object its legacy settings have no meaning.
+                if !self.has_main_queue() {
+                    self.config.main_queue.args.set(row.name, value);
+                    self.config.main_queue.note(row.name, span);
+                }
+            }
+            Target::ActionQueue(_) => remember(&mut self.legacy.action_queue, row, value, span),
+            Target::Action(_) => remember(&mut self.legacy.action, row, value, span),
+            Target::Module(module, _) => self.set_module_param(module, row, value, span),
+            Target::Instance(module, _) => {
+                let settings = self.legacy.instances.entry(module.name).or_default();
+                remember(settings, row, value, span);
+            }
+            _ => {}
+        }
+    }
+
+    fn set_module_param(&mut self, module: &Module, row: &'static Param, value: Value, span: Span) {
+        let Some(index) = self.loaded.get(module.name) else { return };
+        let args = &mut self.config.modules[*index].args;
+        // What module() was given stays; the reference refuses to change it.
+        if args.args.given(row.name) {
+            let text = format!(
+                "{}: {} already set via module global parameter - can no longer be changed",
+                module.name, row.name
+            );
+            self.diagnostics.push(Diagnostic::plain(span, text));
+            return;
+        }
+        args.args.set_default(row.name, Some(value));
+        args.note(row.name, span);
+    }
+
+    /// The value of a directive; what is wrong with it, or not there yet, is reported.
+    fn value(&mut self, row: &'static Param, directive: &Directive) -> Option<Value> {
+        let span = directive.argument_span;
+        if row.kind == Kind::Gone {
+            let text = "config directive is no longer supported -- ignored";
+            self.diagnostics.push(Diagnostic::parsing(directive.span, text).warning().code(2357));
+            return None;
+        }
+        let (value, rest) = match legacy_value::parse(row, &directive.argument) {
+            Ok(parsed) => parsed,
+            Err(bad) => {
+                self.bad_value(row, directive, bad);
+                return None;
+            }
+        };
+        self.extra_characters(rest, span);
+        if row.support == Support::Missing && !args::is_default(row, &value) {
+            self.error(
+                directive.span,
+                not_implemented(&format!("directive '${}'", directive.name)),
+            );
+        }
+        Some(value)
+    }
+
+    fn bad_value(&mut self, row: &Param, directive: &Directive, bad: Bad) {
+        let Bad { text, code } = bad;
+        let mut diagnostic = Diagnostic::plain(directive.argument_span, text);
+        diagnostic.code = code;
+        let word = directive.argument.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let help = args::advice(row.kind, &[word.to_vec()]);
+        self.diagnostics.push(diagnostic.maybe_help(help));
+        if matches!(row.kind, Kind::User | Kind::Group) {
+            self.diagnostics.count_unresolved_id();
+        }
+    }
+
+    /// What is left of a directive's line must be blank or a comment.
+    fn extra_characters(&mut self, rest: &[u8], span: Span) {
+        let rest = rest.trim_ascii_start();
+        if !rest.is_empty() && rest[0] != b'#' {
+            let shown = String::from_utf8_lossy(rest);
+            let text = format!("error: extra characters in config line ignored: '{shown}'");
+            self.diagnostics.push(Diagnostic::plain(span, text));
+        }
+    }
+
+    /// The only word of a directive's argument.
+    fn word(&mut self, directive: &Directive) -> Option<String> {
+        let (word, rest) = legacy_value::word(&directive.argument);
+        if word.is_empty() {
+            let text = format!("${}: an argument is missing", directive.name);
+            self.diagnostics.push(Diagnostic::plain(directive.span, text).code(3003));
+            return None;
+        }
+        self.extra_characters(rest, directive.argument_span);
+        Some(String::from_utf8_lossy(word).into_owned())
+    }
+
+    fn mod_load(&mut self, directive: &Directive) {
+        let Some(name) = self.word(directive) else { return };
+        let name = if name == "MySQL" { "ommysql" } else { &name };
+        let Some(module) = self.find_module(name.as_bytes(), directive.argument_span) else {
+            return;
+        };
+        if self.loaded.contains_key(module.name) {
+            if !module.builtin {
+                self.already_loaded(module, directive.argument_span);
+            }
+            return;
+        }
+        let args = Args::defaults(&[module.module_params]);
+        self.add_module(module, ObjectArgs::new(args, directive.span));
+    }
+
+    /// Makes an input with the settings given so far.
+    fn create(&mut self, module: &'static Module, row: &'static Param, directive: &Directive) {
+        let mut args = ObjectArgs::new(Args::defaults(&[module.params]), directive.span);
+        apply(self.legacy.instances.get(module.name).map_or(&[], Vec::as_slice), &mut args);
+        let (word, rest) = legacy_value::word(&directive.argument);
+        self.extra_characters(rest, directive.argument_span);
+        if word.is_empty() || word.starts_with(b"#") {
+            // Without a port the module's own default counts, if it has one.
+            if row.required && row.default.is_none() {
+                let text = format!("${}: an argument is missing", directive.name);
+                self.diagnostics.push(Diagnostic::plain(directive.span, text).code(3003));
+                return;
+            }
+        } else {
+            match row.kind.parse(row.name, &[word.to_vec()]) {
+                Ok(value) => args.args.set(row.name, value),
+                Err(text) => {
+                    self.diagnostics.push(Diagnostic::plain(directive.argument_span, text));
+                    return;
+                }
+            }
+            args.note(row.name, directive.argument_span);
+        }
+        self.add_input(module, args);
+    }
+
+    /// `$RulesetCreateMainQueue on`: the current ruleset gets a queue with the main queue's settings.
+    fn create_main_queue(&mut self, directive: &Directive) {
+        match legacy_value::word(&directive.argument) {
+            (b"on", rest) => {
+                self.extra_characters(rest, directive.argument_span);
+                let mut queue = self.config.main_queue.clone();
+                queue.span = directive.span;
+                self.config.rulesets[self.current_ruleset.0].queue = Some(queue);
+            }
+            (b"off", rest) => self.extra_characters(rest, directive.argument_span),
+            (word, _) => {
+                let shown = String::from_utf8_lossy(word);
+                let text = format!("Option value must be on or off, but is '{shown}'");
+                self.diagnostics.push(Diagnostic::plain(directive.argument_span, text));
+            }
+        }
+    }
+
+    /// `$template name,"text"[,option]` or `$template name,=generator`
+    fn legacy_template(&mut self, directive: &Directive) {
+        let (name, rest) = legacy_value::field(&directive.argument);
+        let shown = String::from_utf8_lossy(name).into_owned();
+        let mut decl = TemplateDecl {
+            name: shown,
+            kind: TemplateKind::Plugin(Vec::new()),
+            options: TemplateOptions::default(),
+            span: directive.span,
+            body: directive.argument_span,
+        };
+        if let Some(generator) = rest.strip_prefix(b"=") {
+            let (generator, rest) = legacy_value::word(generator);
+            decl.kind = TemplateKind::Plugin(generator.to_vec());
+            self.extra_characters(rest, directive.argument_span);
+        } else if let Some((text, rest)) = legacy_value::template_text(rest) {
+            decl.kind = TemplateKind::String { text: text.to_vec(), legacy: true };
+            let rest = self.template_options(rest, &mut decl);
+            self.extra_characters(rest, directive.argument_span);
+        } else {
+            let text = format!("Template '{}' invalid, does not start with '\"'!", decl.name);
+            let help = "a legacy template is written $template name,\"text\"";
+            let diagnostic = Diagnostic::plain(directive.argument_span, text);
+            self.diagnostics.push(diagnostic.warning().help(help));
+            return;
+        }
+        self.add_template(decl);
+    }
+
+    fn template_options<'t>(&mut self, mut rest: &'t [u8], decl: &mut TemplateDecl) -> &'t [u8] {
+        while let Some(behind) = rest.trim_ascii_start().strip_prefix(b",") {
+            let end = behind.iter().position(|byte| *byte == b',').unwrap_or(behind.len());
+            let (option, next) = behind.split_at(end);
+            rest = next;
+            let word = option.trim_ascii();
+            let keep = decl.options.case_sensitive;
+            let none = TemplateOptions { case_sensitive: keep, ..TemplateOptions::default() };
+            match String::from_utf8_lossy(word).to_ascii_lowercase().as_str() {
+                "sql" => decl.options = TemplateOptions { sql: true, ..none },
+                "stdsql" => decl.options = TemplateOptions { stdsql: true, ..none },
+                "json" => decl.options = TemplateOptions { json: true, ..none },
+                "jsonf" => decl.options = TemplateOptions { jsonf: true, ..none },
+                "jsonftree" => decl.options = TemplateOptions { jsonftree: true, ..none },
+                "nosql" => decl.options = none,
+                "casesensitive" => decl.options.case_sensitive = true,
+                other => {
+                    let text =
+                        format!("template '{}': invalid option '{other}' ignored", decl.name);
+                    self.diagnostics.push(Diagnostic::plain(decl.body, text).warning());
+                }
+            }
+        }
+        rest
+    }
+
+    /// `$outchannel name,path[,size[,command]]`
+    fn out_channel(&mut self, directive: &Directive) {
+        let (name, rest) = legacy_value::field(&directive.argument);
+        let end = rest.iter().position(|byte| matches!(byte, b' ' | b',')).unwrap_or(rest.len());
+        let (path, rest) = rest.split_at(end);
+        let rest = legacy_value::skip_comma(rest);
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (size, rest) = rest.split_at(digits);
+        let size = size.iter().fold(0_u64, |size, digit| {
+            size.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+        });
+        self.config.out_channels.push(OutChannel {
+            name: String::from_utf8_lossy(name).into_owned(),
+            path: path.to_vec(),
+            size_limit: size,
+            command: legacy_value::skip_comma(rest).to_vec(),
+            span: directive.span,
+        });
+    }
+
+    /// `$AllowedSender protocol, entry, …`
+    fn allowed_sender(&mut self, directive: &Directive) {
+        let (protocol, rest) = legacy_value::field(&directive.argument);
+        let name = String::from_utf8_lossy(protocol).to_ascii_uppercase();
+        if !matches!(name.as_str(), "UDP" | "TCP") {
+            let shown = String::from_utf8_lossy(protocol);
+            let text = format!("Invalid protocol '{shown}' in allowed sender list, line ignored");
+            self.diagnostics.push(Diagnostic::plain(directive.argument_span, text).code(3000));
+            return;
+        }
+        let end = rest.iter().position(|byte| *byte == b'#').unwrap_or(rest.len());
+        let separator = |byte: &u8| *byte == b',' || byte.is_ascii_whitespace();
+        let entries =
+            rest[..end].split(separator).filter(|entry| !entry.is_empty()).map(<[u8]>::to_vec);
+        let lists = &mut self.config.allowed_senders;
+        match lists.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, list)) => list.extend(entries),
+            None => lists.push((name, entries.collect())),
+        }
+    }
+
+    /// An action as selector lines end in.
+    pub(super) fn legacy_action(
+        &mut self,
+        text: &[u8],
+        span: Span,
+        line: u32,
+        body: &mut Vec<Stmt>,
+    ) {
+        match text {
+            [b'~', ..] => {
+                let text =
+                    "warning: ~ action is deprecated, consider using the 'stop' statement instead";
+                let diagnostic = Diagnostic::plain(span, text).warning().code(2307);
+                self.diagnostics.push(diagnostic.help("write 'stop'"));
+                self.actions_counted += 1;
+                body.push(Stmt::Stop);
+            }
+            [b'/' | b'.' | b'?' | b'-', ..] => {
+                let accepted =
+                    text[0] != b'-' || matches!(text.get(1), Some(b'/' | b'.' | b'?' | b'$'));
+                let action = if accepted { self.file_action(text, span, line) } else { None };
+                self.legacy_result(action, span, line, body);
+            }
+            [b':', rest @ ..] => self.module_action(rest, span, line, body),
+            [b'@', ..] => self.missing_action("omfwd", text, span),
+            [b'|', ..] => self.missing_action("ompipe", text, span),
+            [b'^', ..] => self.missing_action("omshell", text, span),
+            [b'>', ..] => self.legacy_result(None, span, line, body),
+            _ => {
+                let shown = String::from_utf8_lossy(text);
+                let near = super::ast::ObjectKind::ALL.iter().map(|(name, _)| *name);
+                let help = did_you_mean(&shown, near.chain(["stop", "call", "if", "set"]));
+                let what = format!("action '{shown}' (messages to users, omusrmsg)");
+                let text = not_implemented(&what);
+                self.diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
+            }
+        }
+    }
+
+    fn missing_action(&mut self, module: &str, text: &[u8], span: Span) {
+        let shown = String::from_utf8_lossy(text);
+        let what = format!("action '{}' ({module})", shown.trim_end());
+        self.error(span, not_implemented(&what));
+    }
+
+    fn legacy_result(
+        &mut self,
+        action: Option<ActionId>,
+        span: Span,
+        line: u32,
+        body: &mut Vec<Stmt>,
+    ) {
+        match action {
+            Some(id) => body.push(Stmt::Action(id)),
+            None => self.action_error(span, line),
+        }
+    }
+
+    /// `:module:parameter;template`
+    fn module_action(&mut self, text: &[u8], span: Span, line: u32, body: &mut Vec<Stmt>) {
+        let end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
+        let (name, rest) = (&text[..end], text.get(end + 1..).unwrap_or_default());
+        let name = Self::module_name(name);
+        if name == tables::FILE_MODULE {
+            let action = self.file_action(rest, span, line);
+            return self.legacy_result(action, span, line, body);
+        }
+        let known = self.catalogue.modules.iter().find(|module| module.name == name);
+        if known.is_none() && tables::REFERENCE_MODULES.contains(&name.as_str()) {
+            return self.missing_action(&name, &[b":", text].concat(), span);
+        }
+        let Some(module) = self.loaded_module(name.as_bytes(), Class::Output, span) else {
+            return self.action_error(span, line);
+        };
+        let action = self.with_template(rest, span, module, &[], &[]);
+        self.legacy_result(action, span, line, body);
+    }
+
+    /// `[-]/path`, `?template`, `$channel`, each with `;template` behind it.
+    fn file_action(&mut self, text: &[u8], span: Span, line: u32) -> Option<ActionId> {
+        let module = self.loaded_module(tables::FILE_MODULE.as_bytes(), Class::Output, span)?;
+        let (unsynced, text) = text.strip_prefix(b"-").map_or((false, text), |text| (true, text));
+        let end =
+            text.iter().position(|byte| matches!(byte, b';' | b' ' | b'\t')).unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        let mut settings = Vec::new();
+        match name {
+            [b'?', template @ ..] => settings.push(("dynaFile", Value::Str(template.to_vec()))),
+            [b'$', channel @ ..] => settings.extend(self.channel_settings(channel, span, line)?),
+            [b'/' | b'.', ..] => settings.push(("file", Value::Str(name.to_vec()))),
+            _ => return None,
+        }
+        if unsynced {
+            settings.push(("sync", Value::Bool(false)));
+        }
+        let stored = self.legacy.instances.get(module.name).cloned().unwrap_or_default();
+        self.with_template(rest, span, module, &stored, &settings)
+    }
+
+    fn channel_settings(
+        &mut self,
+        channel: &[u8],
+        span: Span,
+        line: u32,
+    ) -> Option<Vec<(&'static str, Value)>> {
+        let shown = String::from_utf8_lossy(channel);
+        let wrong = match self.config.out_channels.iter().find(|known| known.name == shown) {
+            None => format!("outchannel '{shown}' not found - ignoring action line"),
+            Some(found) if found.path.is_empty() => {
+                format!("outchannel '{shown}' has no file name template - ignoring action line")
+            }
+            Some(found) => {
+                let mut settings = vec![
+                    ("file", Value::Str(found.path.clone())),
+                    ("rotation.sizeLimit", Value::Size(found.size_limit)),
+                    ("rotation.sizeLimitCommandPassFileName", Value::Bool(false)),
+                ];
+                if !found.command.is_empty() {
+                    settings.push(("rotation.sizeLimitCommand", Value::Str(found.command.clone())));
+                }
+                return Some(settings);
+            }
+        };
+        let known = self.config.out_channels.iter().map(|channel| channel.name.as_str());
+        let help = did_you_mean(&shown, known);
+        self.diagnostics.push(Diagnostic::parsing(span, wrong).line(line).maybe_help(help));
+        None
+    }
+
+    /// Makes the action; `rest` may hold `;template` and a comment.
+    fn with_template(
+        &mut self,
+        rest: &[u8],
+        span: Span,
+        module: &'static Module,
+        stored: &[Setting],
+        settings: &[(&'static str, Value)],
+    ) -> Option<ActionId> {
+        let rest = rest.trim_ascii_start();
+        let template = match rest.first() {
+            None | Some(b'#') => &[],
+            Some(b';') => {
+                let name = rest[1..].trim_ascii_start();
+                let end = name.iter().position(|byte| *byte == b'#' || byte.is_ascii_whitespace());
+                &name[..end.unwrap_or(name.len())]
+            }
+            Some(_) => {
+                let text = "invalid character in selector line - ';template' expected";
+                self.diagnostics.push(Diagnostic::plain(span, text));
+                return None;
+            }
+        };
+        let mut args = ObjectArgs::new(Args::defaults(&[module.params]), span);
+        apply(stored, &mut args);
+        for (name, value) in settings {
+            args.args.set(name, value.clone());
+        }
+        if !template.is_empty() {
+            if args.args.param("template").is_none() {
+                let text = format!("{} takes no template", module.name);
+                self.diagnostics.push(Diagnostic::plain(span, text));
+                return None;
+            }
+            args.args.set("template", Value::Str(template.to_vec()));
+        }
+        let (core, queue) = self.legacy_core(span);
+        self.add_action(module, core, queue, args)
+    }
+
+    /// What directives have set for the next action.
+    fn legacy_core(&mut self, span: Span) -> (ObjectArgs, ObjectArgs) {
+        let mut core = ObjectArgs::new(Args::defaults(&[tables::ACTION]), span);
+        apply(&self.legacy.action, &mut core);
+        let only_next =
+            ["name", "action.execOnlyEveryNthTime", "action.execOnlyEveryNthTimeTimeout"];
+        self.legacy.action.retain(|(row, ..)| !only_next.contains(&row.name));
+        let mut queue = ObjectArgs::new(Args::defaults(&[tables::QUEUE_ACTION]), span);
+        for (name, value) in LEGACY_ACTION_QUEUE {
+            queue.args.set_default(name, Some(Value::Int(value)));
+        }
+        apply(&std::mem::take(&mut self.legacy.action_queue), &mut queue);
+        self.check_queue_type(&mut queue);
+        (core, queue)
+    }
+}

@@ -1,0 +1,708 @@
+//! Tokens to syntax tree: the grammar of `spec/config-language.md` section 3.
+//!
+//! Includes are expanded here, by putting the file on a stack of sources: a file may hold half of a block, as in
+//! the reference. `$` directives may stand between any two tokens of the statement grammar; they are collected
+//! while looking for the next token and put in front of the statement that follows.
+//!
+//! After a syntax error the reference reads no further. So what stands behind it is not taken into the tree, but
+//! it is still read, from the next line that looks like a beginning, to report further errors in the same run.
+
+use std::sync::Arc;
+
+use super::args;
+use super::ast::{
+    Directive, Item, Object, ObjectKind, Parameter, PropFilter, Span, Stmt, StmtKind, Tree,
+};
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::lex::{self, BadEscape, Keyword, Obj, Token, Top};
+use super::source::Source;
+use super::{Loader, include, tables};
+use crate::limits;
+
+/// The text cannot be understood from here on; the reason has been reported.
+#[derive(Debug)]
+pub(super) struct SyntaxError;
+
+/// How many syntax errors are reported before the rest is not looked at any more.
+const SYNTAX_ERRORS: usize = 20;
+
+const ESCAPES: &str = "known escapes are \\\" \\' \\\\ \\? \\a \\b \\f \\n \\r \\t \\v \\xHH and octal digits; \
+                       a backslash is written \\\\";
+
+/// A source being read.
+struct Frame {
+    source: Arc<Source>,
+    file: u16,
+    at: usize,
+}
+
+pub(super) struct Parser<'a> {
+    pub(super) loader: &'a dyn Loader,
+    pub(super) diagnostics: &'a mut Diagnostics,
+    frames: Vec<Frame>,
+    /// The next token, when it was looked at already.
+    peeked: Option<(Token<Top>, Span)>,
+    /// Directives met on the way to it.
+    directives: Vec<Directive>,
+    pub(super) depth: usize,
+    syntax_errors: usize,
+    pub(super) files_read: usize,
+    pub(super) bytes_read: usize,
+}
+
+/// Parses a master file that has been read.
+pub(super) fn parse(
+    name: &str,
+    disk: Vec<u8>,
+    loader: &dyn Loader,
+    diagnostics: &mut Diagnostics,
+) -> Tree {
+    let mut parser = Parser {
+        loader,
+        diagnostics,
+        frames: Vec::new(),
+        peeked: None,
+        directives: Vec::new(),
+        depth: 0,
+        syntax_errors: 0,
+        files_read: 0,
+        bytes_read: 0,
+    };
+    parser.open(name, disk, Span::default());
+    parser.tree(name)
+}
+
+impl Parser<'_> {
+    /// Puts a text on the stack; it is read next.
+    pub(super) fn open(&mut self, name: &str, disk: Vec<u8>, by: Span) {
+        self.files_read += 1;
+        self.bytes_read += disk.len();
+        let refused = if self.frames.len() >= limits::INCLUDE_DEPTH {
+            Some(format!("more than {} nested includes", limits::INCLUDE_DEPTH))
+        } else if self.files_read > limits::INCLUDE_FILES {
+            Some(format!("more than {} included files", limits::INCLUDE_FILES))
+        } else if self.bytes_read > limits::CONFIG_BYTES {
+            Some(format!("more than {} bytes of configuration", limits::CONFIG_BYTES))
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            let text = format!("cannot include '{name}': {why} - ignored");
+            self.diagnostics.push(Diagnostic::parsing(by, text));
+            return;
+        }
+        if let Some(nul) = memchr::memchr(0, &disk) {
+            let line = disk[..nul].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let text = format!("config file '{name}' contains a NUL byte in line {line}");
+            self.diagnostics.push(Diagnostic::parsing(by, text));
+        }
+        let source = Arc::new(Source::new(name, disk));
+        if let Ok(file) = self.diagnostics.add_source(Arc::clone(&source)) {
+            self.frames.push(Frame { source, file, at: 0 });
+        }
+    }
+
+    /// Whether a file of this name is being read.
+    pub(super) fn is_open(&self, name: &str) -> bool {
+        self.frames.iter().any(|frame| frame.source.name() == name)
+    }
+
+    /// The source being read; at the very end, nothing is.
+    fn current(&self) -> (Arc<Source>, u16, usize) {
+        self.frames.last().map_or_else(
+            || (Arc::new(Source::new("", Vec::new())), 0, 0),
+            |frame| (Arc::clone(&frame.source), frame.file, frame.at),
+        )
+    }
+
+    fn advance(&mut self, to: usize) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.at = to;
+        }
+    }
+
+    /// The next token by `lex`, one of the modes inside a statement, with its span and bytes.
+    pub(super) fn token<T>(&mut self, lex: fn(&[u8], usize) -> Token<T>) -> (T, Span, Vec<u8>) {
+        let (source, file, at) = self.current();
+        let token = lex(source.text(), at);
+        self.advance(token.end);
+        let bytes = source.text()[token.start..token.end].to_vec();
+        (token.kind, source.span(file, token.start, token.end), bytes)
+    }
+
+    /// What [`token`](Self::token) would give, without taking it.
+    pub(super) fn look<T>(&mut self, lex: fn(&[u8], usize) -> Token<T>) -> (T, Span) {
+        let (source, file, at) = self.current();
+        let token = lex(source.text(), at);
+        (token.kind, source.span(file, token.start, token.end))
+    }
+
+    /// The next token between statements, without taking it. Ends of included files, directives and
+    /// stray bytes are dealt with on the way.
+    fn peek(&mut self) -> (Top, Span) {
+        loop {
+            if let Some((token, span)) = &self.peeked {
+                return (token.kind, *span);
+            }
+            let (source, file, at) = self.current();
+            let token = lex::top(source.text(), at);
+            let span = source.span(file, token.start, token.end);
+            let text = &source.text()[token.start..token.end];
+            match token.kind {
+                Top::End if self.frames.len() > 1 => {
+                    self.frames.pop();
+                    continue;
+                }
+                Top::Directive => self.directive(text, span, token.end),
+                Top::BsdBlock => self.bsd_block(text, span),
+                Top::Invalid => self.invalid_byte(text, span),
+                Top::UnclosedComment => self.unclosed_comment(span),
+                _ => {
+                    self.peeked = Some((token, span));
+                    return (token.kind, span);
+                }
+            }
+            if !matches!(token.kind, Top::Directive) {
+                self.advance(token.end);
+            }
+        }
+    }
+
+    /// Takes the token that [`peek`](Self::peek) has found.
+    fn take(&mut self) -> (Top, Span, Vec<u8>) {
+        self.peek();
+        let Some((token, span)) = self.peeked.take() else {
+            return (Top::End, Span::default(), Vec::new());
+        };
+        let (source, _, _) = self.current();
+        self.advance(token.end);
+        let bytes = source.text().get(token.start..token.end).unwrap_or_default().to_vec();
+        (token.kind, span, bytes)
+    }
+
+    /// Takes a keyword if it is next.
+    pub(super) fn take_keyword(&mut self, keyword: Keyword) -> bool {
+        let is_next = self.peek().0 == Top::Keyword(keyword);
+        if is_next {
+            self.take();
+        }
+        is_next
+    }
+
+    /// The line the reference's lexer has reached: that of the token it has looked at last.
+    fn reached_line(&mut self) -> u32 {
+        let (kind, span) = self.peek();
+        let (source, _, at) = self.current();
+        if kind == Top::End { source.place(at.max(source.text().len())).0 } else { span.line }
+    }
+
+    fn bsd_block(&mut self, text: &[u8], span: Span) {
+        let text = format!(
+            "BSD-style blocks are no longer supported in rsyslog, see https://www.rsyslog.com/g/BSD for \
+             details and a solution (Block '{}')",
+            String::from_utf8_lossy(text)
+        );
+        self.diagnostics.push(Diagnostic::parsing(span, text));
+    }
+
+    fn invalid_byte(&mut self, text: &[u8], span: Span) {
+        let shown = String::from_utf8_lossy(text);
+        let text =
+            format!("invalid character '{shown}' - is there an invalid escape sequence somewhere?");
+        self.diagnostics.push(Diagnostic::parsing(span, text));
+    }
+
+    fn unclosed_comment(&mut self, span: Span) {
+        self.diagnostics.push(Diagnostic::parsing(span, "comment is not closed").help("add */"));
+    }
+
+    /// `$Name argument`: an include is expanded at once, the others are kept for the statement list.
+    fn directive(&mut self, text: &[u8], span: Span, end: usize) {
+        let name_len = text[1..].iter().take_while(|byte| !byte.is_ascii_whitespace()).count() + 1;
+        let (name, rest) = text.split_at(name_len);
+        let blanks = rest.len() - rest.trim_ascii_start().len();
+        let argument = rest.trim_ascii();
+        let mut argument_span = span;
+        if !argument.is_empty() {
+            let start = u32::try_from(name_len + blanks).unwrap_or(u32::MAX);
+            argument_span.offset = span.offset.saturating_add(start);
+            argument_span.len = u32::try_from(argument.len()).unwrap_or(u32::MAX);
+        }
+        self.advance(end);
+        let directive = Directive {
+            name: String::from_utf8_lossy(&name[1..]).into_owned(),
+            argument: argument.to_vec(),
+            span,
+            argument_span,
+        };
+        if directive.name.eq_ignore_ascii_case("includeconfig") {
+            // The path ends at the first blank; a comment may follow.
+            let path = argument.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+            include::files(self, path, include::Mode::Required, argument_span);
+        } else {
+            self.directives.push(directive);
+        }
+    }
+
+    /// All items up to the end of the master file.
+    fn tree(&mut self, master: &str) -> Tree {
+        let mut tree = Tree::default();
+        while self.syntax_errors < SYNTAX_ERRORS {
+            let mut statements = Vec::new();
+            let result = self.item(&mut tree, &mut statements);
+            if self.syntax_errors == 0 || result.is_err() && self.syntax_errors == 1 {
+                tree.items.extend(statements.into_iter().map(Item::Stmt));
+            }
+            match result {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(SyntaxError) => self.resume(master),
+            }
+        }
+        tree
+    }
+
+    /// One object or statement; `false` at the end.
+    fn item(&mut self, tree: &mut Tree, statements: &mut Vec<Stmt>) -> Result<bool, SyntaxError> {
+        let (kind, _) = self.peek();
+        self.flush_directives(statements);
+        match kind {
+            Top::End => return Ok(false),
+            Top::Object(ObjectKind::Action | ObjectKind::Include) => self.statement(statements)?,
+            Top::Object(kind) => {
+                let object = self.declaration(kind)?;
+                if self.syntax_errors == 0 {
+                    tree.items.extend(statements.drain(..).map(Item::Stmt));
+                    tree.items.push(Item::Object(object));
+                }
+            }
+            _ => self.statement(statements)?,
+        }
+        Ok(true)
+    }
+
+    fn flush_directives(&mut self, statements: &mut Vec<Stmt>) {
+        statements.extend(self.directives.drain(..).map(|directive| Stmt {
+            span: directive.span,
+            end_line: directive.span.line,
+            kind: StmtKind::Directive(directive),
+        }));
+    }
+
+    /// Goes on behind a syntax error at a line that looks like a beginning.
+    fn resume(&mut self, master: &str) {
+        self.syntax_errors += 1;
+        if self.syntax_errors == 1 {
+            let text = format!("could not interpret master config file '{master}'.");
+            self.diagnostics.push_without_place(text, Some(2207));
+        }
+        self.peeked = None;
+        self.directives.clear();
+        self.depth = 0;
+        while let Some(frame) = self.frames.last_mut() {
+            let text = frame.source.text();
+            while let Some(line_feed) = memchr::memchr(b'\n', &text[frame.at..]) {
+                frame.at += line_feed + 1;
+                if looks_like_a_beginning(text, frame.at) {
+                    return;
+                }
+            }
+            frame.at = text.len();
+            if self.frames.len() == 1 {
+                return;
+            }
+            self.frames.pop();
+        }
+    }
+
+    /// Reports that the grammar has no place for this token.
+    pub(super) fn syntax_error(
+        &mut self,
+        span: Span,
+        token: &[u8],
+        help: Option<String>,
+    ) -> SyntaxError {
+        let shown = String::from_utf8_lossy(token);
+        let text = format!("syntax error on token '{shown}'");
+        self.diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
+        SyntaxError
+    }
+
+    /// Enters a level of nesting; the caller leaves it by `self.depth -= 1`.
+    pub(super) fn enter(&mut self, limit: usize, span: Span) -> Result<(), SyntaxError> {
+        if self.depth >= limit {
+            let text = format!("nested more than {limit} levels deep");
+            self.diagnostics.push(Diagnostic::parsing(span, text));
+            return Err(SyntaxError);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// A declarative object with its body.
+    fn declaration(&mut self, kind: ObjectKind) -> Result<Object, SyntaxError> {
+        let (_, span, _) = self.take();
+        let mut object = self.object(kind, keyword_only(span, kind))?;
+        let (next, _) = self.peek();
+        if next != Top::Keyword(Keyword::Open) {
+            return Ok(object);
+        }
+        match kind {
+            ObjectKind::Template => {
+                self.take();
+                self.template_elements(&mut object)?;
+            }
+            ObjectKind::Ruleset => {
+                self.take();
+                self.enter(limits::NESTING_DEPTH, span)?;
+                object.body = Some(self.statements_to_brace(true)?);
+                self.depth -= 1;
+            }
+            _ => {}
+        }
+        Ok(object)
+    }
+
+    fn template_elements(&mut self, template: &mut Object) -> Result<(), SyntaxError> {
+        loop {
+            match self.peek().0 {
+                Top::Object(kind @ (ObjectKind::Property | ObjectKind::Constant)) => {
+                    let (_, span, _) = self.take();
+                    let element = self.object(kind, keyword_only(span, kind))?;
+                    template.elements.push(element);
+                }
+                Top::Keyword(Keyword::Close) => {
+                    self.take();
+                    return Ok(());
+                }
+                _ => {
+                    let (_, span, bytes) = self.take();
+                    let help = "a template's braces hold property() and constant() objects";
+                    return Err(self.syntax_error(span, &bytes, Some(help.to_owned())));
+                }
+            }
+        }
+    }
+
+    /// The parameters of an object, behind its opening parenthesis.
+    fn object(&mut self, kind: ObjectKind, span: Span) -> Result<Object, SyntaxError> {
+        let mut object = Object {
+            kind,
+            params: Vec::new(),
+            elements: Vec::new(),
+            body: None,
+            span,
+            end_line: span.line,
+        };
+        loop {
+            let (token, at, bytes) = self.token(lex::object);
+            match token {
+                Obj::Close => {
+                    object.end_line = at.line;
+                    return Ok(object);
+                }
+                Obj::Name => {
+                    let name = String::from_utf8_lossy(&bytes).into_owned();
+                    let param = self.parameter(name, at)?;
+                    object.params.push(param);
+                }
+                Obj::Invalid => self.invalid_in_object(&bytes, at, None),
+                _ => return Err(self.object_error(token, at, &bytes, span)),
+            }
+        }
+    }
+
+    fn invalid_in_object(&mut self, bytes: &[u8], at: Span, help: Option<&str>) {
+        let shown = String::from_utf8_lossy(bytes);
+        let text = format!(
+            "invalid character '{shown}' in object definition - is there an invalid escape sequence \
+             somewhere?"
+        );
+        let quotes = (shown == "'").then_some("object parameters are written in double quotes");
+        let help = help.or(quotes).map(str::to_owned);
+        self.diagnostics.push(Diagnostic::parsing(at, text).maybe_help(help));
+    }
+
+    fn object_error(&mut self, token: Obj, at: Span, bytes: &[u8], opened: Span) -> SyntaxError {
+        let help = match token {
+            Obj::End => format!("the parenthesis opened in line {} is not closed", opened.line),
+            Obj::UnclosedText => {
+                self.invalid_in_object(&bytes[..1], at, None);
+                "the text that begins here is not closed".to_owned()
+            }
+            Obj::UnclosedComment => "the comment that begins here is not closed".to_owned(),
+            Obj::Text | Obj::Backticks => "a parameter is written name=\"value\"".to_owned(),
+            _ => "expected a parameter name or ')'".to_owned(),
+        };
+        self.syntax_error(
+            at,
+            bytes.split(|byte| *byte == b'\n').next().unwrap_or_default(),
+            Some(help),
+        )
+    }
+
+    /// `= "value"` or `= [ "a", "b" ]`
+    fn parameter(&mut self, name: String, span: Span) -> Result<Parameter, SyntaxError> {
+        let (token, at, bytes) = self.significant_in_object();
+        if token != Obj::Equals {
+            return Err(self.object_error(token, at, &bytes, span));
+        }
+        let (token, value_span, bytes) = self.significant_in_object();
+        let mut value = Vec::new();
+        let array = token == Obj::Open;
+        match token {
+            Obj::Text | Obj::Backticks => value.push(self.object_text(token, &bytes, value_span)),
+            Obj::Open => loop {
+                let (token, at, bytes) = self.significant_in_object();
+                match token {
+                    Obj::Text | Obj::Backticks => value.push(self.object_text(token, &bytes, at)),
+                    Obj::CloseArray => break,
+                    _ => return Err(self.object_error(token, at, &bytes, span)),
+                }
+            },
+            Obj::Name | Obj::Invalid => {
+                let help = "values are always quoted, numbers too".to_owned();
+                return Err(self.syntax_error(value_span, &bytes, Some(help)));
+            }
+            _ => return Err(self.object_error(token, value_span, &bytes, span)),
+        }
+        Ok(Parameter { name, value, array, span, value_span })
+    }
+
+    fn significant_in_object(&mut self) -> (Obj, Span, Vec<u8>) {
+        loop {
+            let (token, at, bytes) = self.token(lex::object);
+            if token != Obj::Invalid || bytes.first().is_some_and(u8::is_ascii_digit) {
+                return (token, at, bytes);
+            }
+            self.invalid_in_object(&bytes, at, None);
+        }
+    }
+
+    /// The meaning of a quoted text; what is wrong with it is reported, and it is taken as far as it goes.
+    fn object_text(&mut self, token: Obj, quoted: &[u8], span: Span) -> Vec<u8> {
+        let inner = &quoted[1..quoted.len() - 1];
+        let text = lex::unescape_object(inner).unwrap_or_else(|BadEscape(at)| {
+            let place = inside(span, at + 1);
+            self.invalid_in_object(b"\"", place, Some(ESCAPES));
+            inner.to_vec()
+        });
+        if token == Obj::Backticks { include::backticks(self, &text, span) } else { text }
+    }
+
+    /// Statements up to the closing brace, which is taken. Only a ruleset's body may be empty.
+    fn statements_to_brace(&mut self, may_be_empty: bool) -> Result<Vec<Stmt>, SyntaxError> {
+        let mut statements = Vec::new();
+        let mut any = may_be_empty;
+        loop {
+            let (kind, span) = self.peek();
+            self.flush_directives(&mut statements);
+            if kind == Top::Keyword(Keyword::Close) && any {
+                self.take();
+                return Ok(statements);
+            }
+            if kind == Top::End {
+                return Err(self.syntax_error(span, b"", Some("a '}' is missing".to_owned())));
+            }
+            self.statement(&mut statements)?;
+            any = true;
+        }
+    }
+
+    /// `{ … }` or one statement.
+    pub(super) fn block(&mut self) -> Result<Vec<Stmt>, SyntaxError> {
+        let (kind, span) = self.peek();
+        self.enter(limits::NESTING_DEPTH, span)?;
+        let statements = if kind == Top::Keyword(Keyword::Open) {
+            self.take();
+            self.statements_to_brace(false)?
+        } else {
+            let mut statements = Vec::new();
+            self.flush_directives(&mut statements);
+            self.statement(&mut statements)?;
+            statements
+        };
+        self.depth -= 1;
+        Ok(statements)
+    }
+
+    /// One statement; of a chain `A & B`, all.
+    fn statement(&mut self, to: &mut Vec<Stmt>) -> Result<(), SyntaxError> {
+        let (token, span, bytes) = self.take();
+        let kind = match token {
+            Top::Keyword(Keyword::If) => self.if_statement()?,
+            Top::Keyword(Keyword::Foreach) => self.foreach()?,
+            Top::Keyword(Keyword::Set) => self.set(false)?,
+            Top::Keyword(Keyword::Reset) => self.set(true)?,
+            Top::Keyword(Keyword::Unset) => self.unset()?,
+            Top::Keyword(Keyword::ReloadLookupTable) => self.reload_lookup_table()?,
+            Top::PriFilter => StmtKind::PriFilter { selector: bytes, then: self.block()? },
+            Top::PropFilter => {
+                let filter = prop_filter(&bytes, span);
+                StmtKind::PropFilter { filter, then: self.block()? }
+            }
+            Top::Object(ObjectKind::Include) => {
+                let object =
+                    self.object(ObjectKind::Include, keyword_only(span, ObjectKind::Include))?;
+                self.include(&object);
+                return Ok(());
+            }
+            Top::Object(kind) if kind != ObjectKind::Action => {
+                self.misplaced(kind, span)?;
+                return Ok(());
+            }
+            _ => return self.action_list(token, span, &bytes, to),
+        };
+        let end_line = self.reached_line();
+        to.push(Stmt { kind, span, end_line });
+        Ok(())
+    }
+
+    fn misplaced(&mut self, kind: ObjectKind, span: Span) -> Result<(), SyntaxError> {
+        let span = keyword_only(span, kind);
+        let text =
+            format!("declarative object '{}' not permitted in action block [stmt]", kind.keyword());
+        let help = "move it out of the braces";
+        self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
+        self.object(kind, span)?;
+        self.misplaced_body(kind)
+    }
+
+    /// Reads over the body of an object that stands in the wrong place.
+    fn misplaced_body(&mut self, kind: ObjectKind) -> Result<(), SyntaxError> {
+        let (next, span) = self.peek();
+        if next == Top::Keyword(Keyword::Open)
+            && matches!(kind, ObjectKind::Template | ObjectKind::Ruleset)
+        {
+            self.enter(limits::NESTING_DEPTH, span)?;
+            self.take();
+            while self.peek().0 != Top::Keyword(Keyword::Close) {
+                self.statement(&mut Vec::new())?;
+            }
+            self.take();
+            self.depth -= 1;
+        }
+        Ok(())
+    }
+
+    /// `action & action & …`
+    fn action_list(
+        &mut self,
+        mut token: Top,
+        mut span: Span,
+        first: &[u8],
+        to: &mut Vec<Stmt>,
+    ) -> Result<(), SyntaxError> {
+        let mut bytes = first.to_vec();
+        loop {
+            let kind = self.action(token, span, bytes)?;
+            let (_, _, at) = self.current();
+            let (source, _, _) = self.current();
+            let end_line = match &kind {
+                StmtKind::Action(object) => object.end_line,
+                _ => source.place(at.saturating_sub(1)).0,
+            };
+            to.push(Stmt { kind, span, end_line });
+            if self.peek().0 != Top::Keyword(Keyword::And) {
+                return Ok(());
+            }
+            self.take();
+            self.peek();
+            self.flush_directives(to);
+            (token, span, bytes) = self.take();
+        }
+    }
+
+    /// An action or one of the statements that may stand in its place.
+    fn action(&mut self, token: Top, span: Span, bytes: Vec<u8>) -> Result<StmtKind, SyntaxError> {
+        match token {
+            Top::Object(ObjectKind::Action) => {
+                let object =
+                    self.object(ObjectKind::Action, keyword_only(span, ObjectKind::Action))?;
+                Ok(StmtKind::Action(object))
+            }
+            Top::LegacyAction => Ok(StmtKind::LegacyAction(bytes)),
+            Top::Keyword(Keyword::Stop) => Ok(StmtKind::Stop),
+            Top::Keyword(Keyword::Continue) => Ok(StmtKind::Continue),
+            Top::Keyword(Keyword::Call) => self.call(),
+            Top::Keyword(Keyword::CallIndirect) => self.call_indirect(),
+            Top::End => Err(self.syntax_error(span, b"", Some("an action is missing".to_owned()))),
+            Top::Keyword(Keyword::Close) => {
+                let help = "there is nothing between the braces, or no brace to close";
+                Err(self.syntax_error(span, &bytes, Some(help.to_owned())))
+            }
+            _ => Err(self.syntax_error(span, &bytes, None)),
+        }
+    }
+
+    fn include(&mut self, object: &Object) {
+        let Ok([checked]) = args::check(object, [tables::INCLUDE], self.diagnostics) else {
+            return;
+        };
+        include::object(self, &checked, object.end_line);
+    }
+}
+
+/// The keyword of an object without its parenthesis.
+fn keyword_only(mut span: Span, kind: ObjectKind) -> Span {
+    span.len = u32::try_from(kind.keyword().len()).unwrap_or(span.len);
+    span
+}
+
+/// A place inside a token that does not reach over a line end before it.
+pub(super) fn inside(mut span: Span, at: usize) -> Span {
+    span.offset = span.offset.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+    span.len = 1;
+    span
+}
+
+/// Takes `:property, [!]operation, "value"` apart; the lexer has checked its form.
+fn prop_filter(text: &[u8], span: Span) -> PropFilter {
+    let piece = |from: usize| {
+        let rest = &text[from..];
+        let end = memchr::memchr(b',', rest).unwrap_or(rest.len());
+        let word = rest[..end].trim_ascii();
+        let blanks = rest[..end].len() - rest[..end].trim_ascii_start().len();
+        let mut at = inside(span, from + blanks);
+        at.len = u32::try_from(word.len().max(1)).unwrap_or(1);
+        (word, at, (from + end + 1).min(text.len()))
+    };
+    let (property, property_span, next) = piece(1);
+    let (operation, operation_span, next) = piece(next);
+    let quoted = text[next..].trim_ascii();
+    let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+    let (negate, operation) =
+        operation.strip_prefix(b"!").map_or((false, operation), |op| (true, op));
+    PropFilter {
+        property: property.to_vec(),
+        operation: operation.to_vec(),
+        negate,
+        value: unescape_quotes(inner),
+        property_span,
+        operation_span,
+    }
+}
+
+/// In a property filter a backslash makes the next byte, whichever it is, stand for itself.
+fn unescape_quotes(inner: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter();
+    while let Some(byte) = bytes.next() {
+        if *byte == b'\\' { out.extend(bytes.next()) } else { out.push(*byte) }
+    }
+    out
+}
+
+/// Whether a syntax error's effects have probably ended at this line.
+fn looks_like_a_beginning(text: &[u8], at: usize) -> bool {
+    let indented = text.get(at).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    !indented
+        && matches!(
+            lex::top(text, at).kind,
+            Top::Object(_)
+                | Top::PriFilter
+                | Top::PropFilter
+                | Top::Directive
+                | Top::Keyword(Keyword::If)
+        )
+}

@@ -1,0 +1,311 @@
+//! Statements and `action()`: checked, and simplified where an administrator can see it.
+
+use super::args::{self, Left, not_implemented};
+use super::ast::{self, Expr, ExprKind, Object, Span, StmtKind};
+use super::check::{Checker, Reference};
+use super::config::{ActionDecl, ActionId, ObjectArgs, PropOp, RulesetId, Stmt};
+use super::diagnostic::{Diagnostic, did_you_mean};
+use super::{expr, fold, selector, tables};
+use crate::param::{Class, Module, Value};
+
+/// Operations of property-based filters.
+const OPERATIONS: [(&str, PropOp); 7] = [
+    ("contains", PropOp::Contains),
+    ("isequal", PropOp::IsEqual),
+    ("isempty", PropOp::IsEmpty),
+    ("startswith", PropOp::StartsWith),
+    ("endswith", PropOp::EndsWith),
+    ("regex", PropOp::Regex),
+    ("ereregex", PropOp::EreRegex),
+];
+
+impl Checker<'_> {
+    /// Checks statements and appends what is left of them to `body`.
+    pub(super) fn statements(&mut self, statements: Vec<ast::Stmt>, body: &mut Vec<Stmt>) {
+        for stmt in statements {
+            let ast::Stmt { kind, span, end_line } = stmt;
+            if matches!(body.last(), Some(Stmt::Stop)) && !matches!(kind, StmtKind::Directive(_)) {
+                let text = "STOP is followed by unreachable statements!";
+                self.diagnostics.push(Diagnostic::parsing(span, text).warning().code(2357));
+                self.unreachable(kind, span, end_line);
+                continue;
+            }
+            self.statement(kind, span, end_line, body);
+        }
+    }
+
+    /// A statement that never runs is checked and dropped, and the ones behind it are, too.
+    fn unreachable(&mut self, kind: StmtKind, span: Span, end_line: u32) {
+        let mut dropped = Vec::new();
+        self.statement(kind, span, end_line, &mut dropped);
+    }
+
+    fn block(&mut self, statements: Vec<ast::Stmt>) -> Vec<Stmt> {
+        let mut body = Vec::with_capacity(statements.len());
+        self.statements(statements, &mut body);
+        body
+    }
+
+    fn statement(&mut self, kind: StmtKind, span: Span, end_line: u32, body: &mut Vec<Stmt>) {
+        match kind {
+            StmtKind::If { arms, otherwise } => self.if_statement(arms, otherwise, body),
+            StmtKind::PriFilter { selector, then } => self.pri_filter(&selector, then, span, body),
+            StmtKind::PropFilter { filter, then } => {
+                self.prop_filter(filter, then, span, end_line, body)
+            }
+            StmtKind::Action(object) => body.extend(self.action(&object).map(Stmt::Action)),
+            StmtKind::LegacyAction(text) => self.legacy_action(&text, span, end_line, body),
+            StmtKind::Directive(directive) => self.directive(&directive),
+            StmtKind::Stop => body.push(Stmt::Stop),
+            StmtKind::Continue => {}
+            StmtKind::Call(name) => {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                body.push(Stmt::Call(RulesetId(self.calls.len())));
+                self.calls.push(Reference { name, span });
+            }
+            StmtKind::CallIndirect(_) => self.missing_statement("call_indirect", span),
+            StmtKind::Set { reset: false, .. } => self.missing_statement("set", span),
+            StmtKind::Set { reset: true, .. } => self.missing_statement("reset", span),
+            StmtKind::Unset(_) => self.missing_statement("unset", span),
+            StmtKind::Foreach { .. } => self.missing_statement("foreach", span),
+            StmtKind::ReloadLookupTable(_) => self.missing_statement("reload_lookup_table", span),
+        }
+    }
+
+    fn missing_statement(&mut self, name: &str, span: Span) {
+        self.error(span, not_implemented(&format!("statement '{name}'")));
+    }
+
+    fn if_statement(
+        &mut self,
+        arms: Vec<(Expr, Vec<ast::Stmt>)>,
+        otherwise: Vec<ast::Stmt>,
+        body: &mut Vec<Stmt>,
+    ) {
+        let mut kept = Vec::with_capacity(arms.len());
+        let mut always = None;
+        for (condition, then) in arms {
+            let condition = fold::fold(condition, self.diagnostics);
+            let then = self.block(then);
+            match condition.kind {
+                _ if always.is_some() => {}
+                ExprKind::Number(0) => {}
+                ExprKind::Number(_) => always = Some(then),
+                _ => kept.push((condition, then)),
+            }
+        }
+        let otherwise = self.block(otherwise);
+        let otherwise = always.unwrap_or(otherwise);
+        if kept.is_empty() {
+            body.extend(otherwise);
+            return;
+        }
+        if otherwise.is_empty() && kept.iter().all(|(_, then)| then.is_empty()) {
+            return;
+        }
+        match (kept.as_mut_slice(), otherwise.is_empty()) {
+            ([(Expr { kind: ExprKind::Pri(mask), .. }, then)], true) => {
+                push_pri_filter(*mask, std::mem::take(then), body);
+            }
+            _ => body.push(Stmt::If { arms: kept, otherwise }),
+        }
+    }
+
+    fn pri_filter(
+        &mut self,
+        selector: &[u8],
+        then: Vec<ast::Stmt>,
+        span: Span,
+        body: &mut Vec<Stmt>,
+    ) {
+        let (mask, result) = selector::decode(selector);
+        if let Err(bad) = result {
+            let (word, known) = bad.word_and_known();
+            let help = did_you_mean(word, known);
+            self.diagnostics.push(Diagnostic::plain(span, bad.text()).maybe_help(help));
+        }
+        let then = self.block(then);
+        push_pri_filter(mask, then, body);
+    }
+
+    fn prop_filter(
+        &mut self,
+        filter: ast::PropFilter,
+        then: Vec<ast::Stmt>,
+        span: Span,
+        end_line: u32,
+        body: &mut Vec<Stmt>,
+    ) {
+        let op = self.operation(&filter, end_line);
+        let then = self.block(then);
+        let written = &filter.property;
+        let is_json = matches!(written.get(1), Some(b'!' | b'.' | b'/')) && written[0] == b'$';
+        let property = if is_json {
+            expr::variable(written)
+        } else {
+            ast::Variable::Property(String::from_utf8_lossy(written).to_ascii_lowercase())
+        };
+        let exists = fold::check_property(&property, filter.property_span, self.diagnostics);
+        let Some(op) = op.filter(|_| exists && !then.is_empty()) else { return };
+        body.push(Stmt::PropFilter {
+            property,
+            op,
+            negate: filter.negate,
+            value: filter.value,
+            then,
+            span,
+        });
+    }
+
+    fn operation(&mut self, filter: &ast::PropFilter, end_line: u32) -> Option<PropOp> {
+        let written = &filter.operation;
+        let found = OPERATIONS.iter().find(|(name, _)| name.as_bytes() == written);
+        if found.is_none() {
+            let shown = String::from_utf8_lossy(written);
+            let sign = if filter.negate { "!" } else { "" };
+            let text = format!("error: invalid compare operation '{sign}{shown}'");
+            let help = did_you_mean(&shown, OPERATIONS.iter().map(|(name, _)| *name));
+            let diagnostic = Diagnostic::parsing(filter.operation_span, text).line(end_line);
+            self.diagnostics.push(diagnostic.maybe_help(help));
+        }
+        found.map(|(_, op)| *op)
+    }
+
+    /// `action(…)`; `None` if it is disabled or wrong.
+    fn action(&mut self, object: &Object) -> Option<ActionId> {
+        if args::is_disabled(object) {
+            return None;
+        }
+        let action = self.checked_action(object);
+        if action.is_none() {
+            self.action_error(object.span, object.end_line);
+        }
+        action
+    }
+
+    /// The line the reference adds whenever an action comes to nothing.
+    pub(super) fn action_error(&mut self, span: Span, line: u32) {
+        let file = self
+            .diagnostics
+            .source(span)
+            .map_or_else(String::new, |source| source.name().to_owned());
+        let text = format!("errors occurred in file '{file}' around line {line}");
+        self.diagnostics
+            .push(Diagnostic::parsing(span, text).line(line).help("this action is left out"));
+    }
+
+    fn checked_action(&mut self, object: &Object) -> Option<ActionId> {
+        let Some(kind) = args::text(object, "type") else {
+            let _ = args::check(object, [tables::ACTION], self.diagnostics);
+            return None;
+        };
+        let written = kind.value.first().cloned().unwrap_or_default();
+        let module = self.loaded_module(&written, Class::Output, kind.value_span)?;
+        let tables = [tables::ACTION, tables::QUEUE_ACTION, module.params];
+        let [core, mut queue, args] = match args::check(object, tables, self.diagnostics) {
+            Ok(checked) => checked,
+            Err(Left::Disabled) => return None,
+            Err(Left::Invalid) => {
+                self.actions_counted += 1;
+                return None;
+            }
+        };
+        self.check_queue_type(&mut queue);
+        self.add_action(module, core, queue, args)
+    }
+
+    /// Adds an action whose arguments are checked, unless its template does not exist.
+    pub(super) fn add_action(
+        &mut self,
+        module: &'static Module,
+        core: ObjectArgs,
+        queue: ObjectArgs,
+        mut args: ObjectArgs,
+    ) -> Option<ActionId> {
+        let number = self.actions_counted;
+        self.actions_counted += 1;
+        self.inherit_template(module, &mut args);
+        if !self.template_exists(&args) {
+            return None;
+        }
+        let prefix = if module.builtin { "builtin:" } else { "" };
+        let default = || format!("action-{number}-{prefix}{}", module.name);
+        let name = core.args.text("name").unwrap_or_else(default);
+        if !self.action_names.insert(name.clone()) {
+            let text = format!(
+                "action: duplicate name '{name}' in current config set; impstats counters may be ambiguous"
+            );
+            self.diagnostics.push(Diagnostic::plain(core.place("name"), text).warning());
+        }
+        let id = ActionId(self.config.actions.len());
+        self.config.actions.push(ActionDecl { module, name, args, core, queue });
+        Some(id)
+    }
+
+    /// An action that names no template takes the one its module has at this point of the text: a later
+    /// `$ActionFileDefaultTemplate` does not change it.
+    fn inherit_template(&self, module: &'static Module, args: &mut ObjectArgs) {
+        let has_template = |rows: &[crate::param::Param]| rows.iter().any(|row| row.is("template"));
+        if !has_template(module.params) || !has_template(module.module_params) {
+            return;
+        }
+        let module_args =
+            self.loaded.get(module.name).map(|index| &self.config.modules[*index].args);
+        if let Some(template) = module_args.and_then(|args| args.args.value("template")) {
+            args.args.set_default("template", Some(template.clone()));
+        }
+    }
+
+    fn template_exists(&mut self, args: &ObjectArgs) -> bool {
+        // The reference numbers an action's templates; that of a dynamic file name is the second.
+        for (number, param) in [(0, "template"), (1, "dynaFile")] {
+            let Some(Value::Str(name)) =
+                args.args.param(param).and_then(|_| args.args.value(param))
+            else {
+                continue;
+            };
+            if self.templates.contains(name) {
+                continue;
+            }
+            let shown = String::from_utf8_lossy(name).into_owned();
+            let text = format!(" Could not find template {number} '{shown}' - action disabled");
+            let ours = self.config.templates.iter().map(|template| template.name.as_str());
+            let help = did_you_mean(&shown, ours.chain(self.catalogue.templates.iter().copied()));
+            let help = help
+                .unwrap_or_else(|| "a template must stand before the action that uses it".into());
+            self.diagnostics.push(Diagnostic::plain(args.place(param), text).code(3003).help(help));
+            return false;
+        }
+        true
+    }
+}
+
+/// A filter that lets everything pass is replaced by its block, one without a block by nothing.
+fn push_pri_filter(mask: ast::PriMask, then: Vec<Stmt>, body: &mut Vec<Stmt>) {
+    if mask.iter().all(|bits| *bits == 0xff) {
+        body.extend(then);
+    } else if !then.is_empty() {
+        body.push(Stmt::PriFilter { mask, then });
+    }
+}
+
+/// Replaces the numbers of calls by those of rulesets, and removes calls that lead nowhere.
+pub(super) fn resolve_calls(body: &mut Vec<Stmt>, rulesets: &[Option<RulesetId>]) {
+    body.retain_mut(|stmt| {
+        match stmt {
+            Stmt::Call(id) => match rulesets.get(id.0).copied().flatten() {
+                Some(ruleset) => *id = ruleset,
+                None => return false,
+            },
+            Stmt::If { arms, otherwise } => {
+                arms.iter_mut().for_each(|(_, then)| resolve_calls(then, rulesets));
+                resolve_calls(otherwise, rulesets);
+            }
+            Stmt::PriFilter { then, .. } | Stmt::PropFilter { then, .. } => {
+                resolve_calls(then, rulesets)
+            }
+            Stmt::Action(_) | Stmt::Stop => {}
+        }
+        true
+    });
+}

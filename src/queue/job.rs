@@ -1,0 +1,193 @@
+//! What waits in a ruleset's or an action's queue: batches with one owner, and selections of frozen ones.
+
+use std::sync::Arc;
+
+use super::{Queue, Work};
+use crate::message::{Batch, Bytes, Flags, FlowControl, Pool, Record, Submit};
+
+/// Some messages of a batch that nobody changes any more.
+#[derive(Clone, Debug)]
+pub struct Frozen {
+    /// The batch; other queues may hold it too.
+    pub batch: Arc<Batch>,
+    /// Which of its records, ascending.
+    pub records: Vec<u32>,
+}
+
+impl Frozen {
+    /// Ends the use of the batch. The last user gives its storage back.
+    pub fn recycle(self, pool: &Pool) {
+        if let Some(batch) = Arc::into_inner(self.batch) {
+            pool.give(batch);
+        }
+    }
+
+    fn record(&self, index: u32) -> Option<&Record> {
+        self.batch.records.get(index as usize)
+    }
+}
+
+impl Work for Frozen {
+    fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    fn bytes(&self) -> u64 {
+        let lengths = self.records.iter().filter_map(|&index| self.record(index));
+        lengths.map(|record| u64::from(record.raw.len)).sum()
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        let records = self.records.split_off(at.min(self.records.len()));
+        Self { batch: Arc::clone(&self.batch), records }
+    }
+
+    fn retain(&mut self, keep: &mut dyn FnMut(usize, u8) -> bool) {
+        let batch = &self.batch;
+        let mut index = 0;
+        self.records.retain(|&record| {
+            index += 1;
+            let record = batch.records.get(record as usize);
+            record.is_some_and(|record| keep(index - 1, severity(record, &batch.bytes)))
+        });
+    }
+
+    fn flow(&self) -> FlowControl {
+        self.batch.flow
+    }
+}
+
+/// An element of a ruleset's queue.
+#[derive(Debug)]
+pub enum Job {
+    /// From an input: still to be parsed.
+    Received(Batch),
+    /// From a `call` in another ruleset.
+    Called(Frozen),
+}
+
+impl Work for Job {
+    fn len(&self) -> usize {
+        match self {
+            Self::Received(batch) => batch.len(),
+            Self::Called(frozen) => frozen.len(),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Received(batch) => batch.raw_bytes(),
+            Self::Called(frozen) => frozen.bytes(),
+        }
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        match self {
+            Self::Received(batch) => Self::Received(batch.split_off(at)),
+            Self::Called(frozen) => Self::Called(frozen.split_off(at)),
+        }
+    }
+
+    fn retain(&mut self, keep: &mut dyn FnMut(usize, u8) -> bool) {
+        match self {
+            Self::Received(batch) => {
+                let mut index = 0;
+                batch.records.retain(|record| {
+                    index += 1;
+                    keep(index - 1, severity(record, &batch.bytes))
+                });
+            }
+            Self::Called(frozen) => frozen.retain(keep),
+        }
+    }
+
+    fn flow(&self) -> FlowControl {
+        match self {
+            Self::Received(batch) => batch.flow,
+            Self::Called(frozen) => frozen.flow(),
+        }
+    }
+}
+
+impl Submit for Queue<Job> {
+    fn submit(&self, mut batch: Batch, flow: FlowControl) {
+        batch.flow = flow;
+        self.push(Job::Received(batch), flow);
+    }
+}
+
+/// The severity of a message that may not have been parsed yet. (The reference takes every unparsed message
+/// for `debug`, so that `discardSeverity` there drops all of them.)
+fn severity(record: &Record, bytes: &Bytes) -> u8 {
+    if !record.flags.has(Flags::NEEDS_PARSING) {
+        return record.severity();
+    }
+    let Some((b'<', rest)) = bytes.get(record.raw).split_first() else {
+        return record.severity();
+    };
+    let digits = rest.iter().take(4).take_while(|byte| byte.is_ascii_digit());
+    let pri = digits.fold(0_u32, |pri, digit| pri * 10 + u32::from(digit - b'0'));
+    u8::try_from(pri).map_or(7, |pri| pri & 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Builder, InputInfo, Sender};
+
+    fn batch(texts: &[&str]) -> Batch {
+        let mut builder = Builder::new(Arc::new(Pool::default()));
+        let sender = Arc::new(Sender::local(Arc::new(InputInfo::default()), b"h"));
+        for text in texts {
+            let span = builder.bytes().append(text.as_bytes());
+            builder.push(span, 0, &sender, Flags::NEEDS_PARSING);
+        }
+        builder.seal()
+    }
+
+    #[test]
+    fn messages_are_dropped_by_the_severity_of_their_unparsed_text() {
+        let texts = ["<0>emerg", "<15>debug", "no pri: notice", "<14>info", "<9999>invalid", ""];
+        let want = [(0, 0), (1, 7), (2, 5), (3, 6), (4, 7), (5, 5)];
+        let frozen = Frozen { batch: Arc::new(batch(&texts)), records: (0..6).collect() };
+        for mut job in [Job::Received(batch(&texts)), Job::Called(frozen)] {
+            let mut seen = Vec::new();
+            job.retain(&mut |index, severity| {
+                seen.push((index, severity));
+                severity < 6
+            });
+            assert_eq!(seen, want);
+            assert_eq!((job.len(), job.bytes()), (3, 8 + 14));
+        }
+    }
+
+    #[test]
+    fn parts_keep_their_texts() {
+        let texts = ["<1>a", "<2>bb", "<3>ccc"];
+        let mut received = batch(&texts);
+        let frozen = Frozen { batch: Arc::new(batch(&texts)), records: vec![0, 2] };
+        let mut job = Job::Called(frozen);
+        assert_eq!((job.split_off(1).bytes(), job.bytes()), (6, 4));
+
+        let rest = received.split_off(1);
+        let texts: Vec<_> = rest.records.iter().map(|record| rest.bytes.get(record.raw)).collect();
+        assert_eq!(texts, [b"<2>bb".as_slice(), b"<3>ccc"]);
+        let mut job = Job::Received(received);
+        assert_eq!((job.len(), job.split_off(5).len()), (1, 0));
+    }
+
+    #[test]
+    fn the_last_user_gives_the_storage_back() {
+        let pool = Pool::default();
+        let mut batch = pool.take();
+        let storage = batch.bytes.spare_mut().as_ptr();
+        let batch = Arc::new(batch);
+        let first = Frozen { batch: Arc::clone(&batch), records: Vec::new() };
+        let last = Frozen { batch, records: Vec::new() };
+        first.recycle(&pool);
+        let mut another = pool.take();
+        assert_ne!(another.bytes.spare_mut().as_ptr(), storage);
+        last.recycle(&pool);
+        assert_eq!(pool.take().bytes.spare_mut().as_ptr(), storage);
+    }
+}
