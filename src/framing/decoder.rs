@@ -287,3 +287,37 @@ impl Decoder {
 
 /// A count that has grown past this takes no further digit (the reference's limit against overflow).
 const COUNT_MAX: u32 = 200_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Ignore;
+
+    impl Sink for Ignore {
+        fn frame(&mut self, _: Range<usize>, _: bool) {}
+        fn joined(&mut self, _: &[u8], _: Range<usize>, _: bool) {}
+        fn fault(&mut self, _: Fault) {}
+    }
+
+    #[test]
+    fn an_idle_session_owns_no_memory() {
+        assert!(size_of::<Decoder>() <= 40);
+        let (mut decoder, options) = (Decoder::default(), Options::default());
+        for (input, held) in [("<13>a", 5), ("b\n", 0), ("8 <1", 2), ("3>a: b", 0), ("1", 1)] {
+            decoder.feed(&options, input.as_bytes(), &mut Ignore);
+            assert_eq!(decoder.partial.len(), held, "{input}");
+            assert_eq!(decoder.partial.capacity() == 0, held == 0, "{input}");
+        }
+    }
+
+    /// However much a peer sends, no more than one message is held.
+    #[test]
+    fn a_line_without_end_is_held_in_pieces() {
+        let (mut decoder, options) = (Decoder::default(), Options::default());
+        for _ in 0..100 {
+            decoder.feed(&options, &[b'A'; 5000], &mut Ignore);
+            assert!(decoder.partial.len() <= options.message_bytes);
+        }
+    }
+}

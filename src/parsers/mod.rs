@@ -5,10 +5,12 @@
 //!
 //! - [`sanitise`]: what is done to the text first.
 //! - [`rfc5424`], [`rfc3164`]: the parsers. Each takes a message or leaves it to the next of the chain.
+//! - [`settings`]: their options, from the configuration.
 
 pub mod rfc3164;
 pub mod rfc5424;
 pub mod sanitise;
+pub mod settings;
 
 use std::fmt;
 
@@ -18,7 +20,7 @@ pub use rfc3164::{Headerless, Rfc3164Options};
 pub use sanitise::SanitiseOptions;
 
 /// How the messages of a ruleset are parsed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParserOptions {
     /// What is done to the text.
     pub sanitise: SanitiseOptions,
@@ -31,7 +33,7 @@ pub struct ParserOptions {
 }
 
 /// A parser with its parameters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parser {
     /// `rsyslog.rfc5424`.
     Rfc5424,
@@ -45,7 +47,7 @@ impl Default for ParserOptions {
             sanitise: SanitiseOptions::default(),
             permit_slash_in_program_name: false,
             parse_hostname_and_tag: true,
-            chain: vec![Parser::Rfc5424, Parser::Rfc3164(Rfc3164Options::default())],
+            chain: Parser::default_chain(),
         }
     }
 }
