@@ -9,24 +9,54 @@
 //!    (actions)                              (template)                            (script, ruleset)
 //! ```
 
-pub mod limits;
-pub mod sync;
-pub mod sys;
+// Text to typed values.
+pub mod config;
 
-pub mod message;
+// What a module's table says about its parameters.
 pub mod param;
-pub mod stats;
 
+// Every limit, with the relations between them.
+pub mod limits;
+
+// Batches of messages, records of offsets, the view of one message.
+pub mod message;
+
+// Sockets, the poller, the ready-queue, sessions.
 pub mod net;
 
-pub mod config;
-pub mod framing;
-pub mod parsers;
-pub mod queue;
-pub mod template;
-
-pub mod actions;
+// What receives.
 pub mod inputs;
 
+// Bytes to frames.
+pub mod framing;
+
+// Frames to header fields.
+pub mod parsers;
+
+// Between inputs and rules, and before actions that run on their own.
+pub mod queue;
+
+// Filters, compiled.
+pub mod script;
+
+// The program of a ruleset, message by message.
+pub mod ruleset;
+
+// A message to text.
+pub mod template;
+
+// What writes.
+pub mod actions;
+
+// Counters and their objects.
+pub mod stats;
+
+// Locks that loom can model.
+pub mod sync;
+
+// The only `unsafe`.
+pub mod sys;
+
+// For fuzzers and benches.
 #[doc(hidden)]
 pub mod testing;

@@ -54,6 +54,8 @@ pub const INCLUDE_FILES: usize = 10_000;
 pub const CONFIG_BYTES: usize = 64 * 1024 * 1024;
 /// Levels of nested `call` (`spec/config-language.md` section 9).
 pub const CALL_DEPTH: usize = 1024;
+/// `call` statements run for one message: calls that branch cannot run for ever either.
+pub const CALLS: usize = 64 * 1024;
 /// Diagnostics collected before the loader stops reporting more.
 pub const DIAGNOSTICS: usize = 1000;
 

@@ -3,3 +3,28 @@
 
 pub mod framing;
 pub mod parsers;
+
+#[cfg(test)]
+mod tests {
+    /// Every stored file of a fuzz target's corpus.
+    fn corpus(target: &str, fuzz: fn(&[u8])) {
+        let folder = format!("{}/tests/fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder).expect("a folder for each target") {
+            let data = std::fs::read(entry.expect("a file").path()).expect("readable");
+            fuzz(&data);
+            files += 1;
+        }
+        assert!(files > 10, "{target}: {files} files");
+    }
+
+    #[test]
+    fn framing_corpus() {
+        corpus("framing", super::framing::fuzz);
+    }
+
+    #[test]
+    fn parsers_corpus() {
+        corpus("parsers", super::parsers::fuzz);
+    }
+}

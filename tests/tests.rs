@@ -1,7 +1,9 @@
 //! End-to-end tests: a real daemon, real sockets, real files.
 
+mod conformance;
 mod harness;
 mod lifecycle;
 mod messages;
 mod tcp;
+mod tidy;
 mod udp;

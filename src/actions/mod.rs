@@ -16,15 +16,20 @@ use crate::param::{Args, Module, Problem};
 use crate::stats;
 use crate::template::Template;
 
+pub mod action;
+pub mod discard;
 mod error_file;
 pub mod file;
 mod gate;
+mod lines;
 pub mod queued;
 pub mod retry;
 pub mod set;
 pub mod settings;
+pub mod stdout;
 #[cfg(test)]
 mod testing;
+mod watch;
 
 /// What a failure means for the messages behind it (`spec/queues-actions.md` section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +82,10 @@ pub trait Output: Send + Sync {
     /// The part one thread owns: its buffer, its transaction.
     fn worker(self: Arc<Self>) -> Box<dyn OutputWorker>;
     /// HUP: close or reopen files. Must not wait for a write that is under way in another thread.
-    fn hup(&self) {}
+    /// Returns how many files are concerned.
+    fn hup(&self) -> usize {
+        0
+    }
     /// Once a second from the control thread: idle closes, interval flushes. Must not block.
     fn tick(&self, _now_seconds: i64) {}
     /// After the last worker has committed: writes out what is buffered beyond a commit.

@@ -7,7 +7,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::retry::{Action, Runner};
+use super::action::Action;
+use super::retry::Runner;
 use crate::message::{Env, Msg, Pool};
 use crate::queue::{Consume, Consumers, Frozen, Interrupt, Queue, Settings};
 use crate::stats;
@@ -59,5 +60,78 @@ impl Consume<Frozen> for Consumer {
 
     fn finish(&mut self, work: Frozen) {
         work.recycle(&self.pool);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actions::settings;
+    use crate::actions::testing::{Script, environment, messages};
+    use crate::config::tables;
+    use crate::message::FlowControl;
+    use crate::param::Args;
+
+    struct Bench {
+        script: Arc<Script>,
+        queue: Queue<Frozen>,
+        set: stats::Set,
+    }
+
+    fn bench(change: impl FnOnce(&mut settings::Settings)) -> Bench {
+        let mut settings = crate::actions::testing::settings();
+        change(&mut settings);
+        let (script, set) = (Arc::new(Script::default()), stats::Set::default());
+        let output = Arc::clone(&script);
+        let action = Arc::new(Action::new(settings, output, &set));
+        let mut settings = Settings::from_args(&Args::defaults(&[tables::QUEUE_ACTION]));
+        settings.kind = crate::queue::Type::LinkedList;
+        assert_eq!(settings.correct("test"), []);
+        settings.timeout_shutdown = std::time::Duration::from_secs(60);
+        let queue = queue(&action, settings, Arc::new(environment), Arc::default(), &set);
+        Bench { script, queue, set }
+    }
+
+    impl Bench {
+        /// Hands over a batch of these texts, of which only every second is selected.
+        fn push(&self, texts: &[&str]) {
+            let batch = Arc::new(messages(texts));
+            let records = (0..u32::try_from(texts.len()).expect("few")).step_by(2).collect();
+            self.queue.push(Frozen { batch, records }, FlowControl::None);
+        }
+
+        fn count(&self, object: &str, counter: &str) -> u64 {
+            let objects = self.set.objects();
+            let object = objects.iter().find(|found| found.name == object).expect("an object");
+            let found = object.counters.iter().find(|found| found.0 == counter);
+            found.expect("a counter").2.get()
+        }
+    }
+
+    #[test]
+    fn selected_messages_reach_the_output_in_order() {
+        let bench = bench(|_| ());
+        bench.queue.start().expect("a thread");
+        bench.push(&["a", "-", "b", "-", "c"]);
+        bench.push(&["d", "-"]);
+        assert_eq!(bench.queue.shutdown(), 0);
+        assert_eq!(bench.script.written(), ["a", "b", "c", "d"]);
+        assert_eq!(bench.count("test queue", "enqueued"), 4);
+        assert_eq!((bench.count("test", "written"), bench.count("test", "failed")), (4, 0));
+    }
+
+    #[test]
+    fn messages_wait_in_the_queue_while_the_output_is_suspended() {
+        let bench = bench(|settings| {
+            settings.resume_retry_count = None;
+            settings.resume_interval = 0;
+        });
+        bench.script.commits(&[Some(0), Some(1), Some(0), Some(0)]);
+        bench.queue.start().expect("a thread");
+        bench.push(&["a", "-", "b", "-", "c"]);
+        bench.push(&["d", "-", "e"]);
+        assert_eq!(bench.queue.shutdown(), 0);
+        assert_eq!(bench.script.written(), ["a", "b", "c", "d", "e"]);
+        assert_eq!((bench.count("test", "failed"), bench.count("test", "suspended")), (0, 1));
     }
 }

@@ -12,62 +12,24 @@
 //! interrupt ends the wait. An attempt is `resume` and, if something is pending, `commit`; one that makes
 //! progress does not count, so an output whose `resume` always says yes cannot make us spin.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::error_file::ErrorFile;
-use super::gate::Gate;
-use super::settings::Settings;
-use super::{Effect, Failure, Output, OutputWorker};
-use crate::message::timestamp::Time;
-use crate::message::{Msg, Zone};
+pub use super::action::Action;
+use super::{Effect, Failure, OutputWorker};
+use crate::message::Msg;
 use crate::queue::Interrupt;
-use crate::stats::{self, Counter};
-use crate::sys::clock;
 
-/// A configured action, shared by all threads that run it.
-pub struct Action {
-    settings: Settings,
-    output: Arc<dyn Output>,
-    gate: Option<Gate>,
-    error_file: Option<ErrorFile>,
-    counters: Counters,
-    /// What threads have to agree on: one suspends for all.
-    shared: Mutex<Shared>,
-}
-
-#[derive(Debug)]
-struct Counters {
-    processed: Arc<Counter>,
-    batches: Arc<Counter>,
-    failed: Arc<Counter>,
-    suspended: Arc<Counter>,
-    suspended_seconds: Arc<Counter>,
-    resumed: Arc<Counter>,
-    written: Arc<Counter>,
-    retries: Arc<Counter>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    /// Second until which the action is suspended.
-    until: Option<i64>,
-    /// Suspensions since the action last worked, up to 20.
-    rounds: i64,
-    /// Whether something failed since the action last worked.
-    outage: bool,
-    /// Whether that outage is in the counter `suspended`.
-    counted: bool,
-    disabled: bool,
-    /// Second in which a lost message was last logged.
-    lost_logged: i64,
-}
+/// Shortest pause between two tries; `resumeInterval="0"` must not spin.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(10);
 
 /// One thread's end of an action: its worker and its view of the state.
 pub struct Runner {
     action: Arc<Action>,
     worker: Box<dyn OutputWorker>,
     interrupt: Arc<Interrupt>,
+    /// Its number in the action's watch.
+    number: usize,
     state: State,
     /// The output says that it works again, and has yet to prove it.
     trial: bool,
@@ -84,178 +46,22 @@ enum State {
     Disabled,
 }
 
-impl Action {
-    /// An action; its counters are added to `stats`.
-    #[must_use]
-    pub fn new(settings: Settings, output: Arc<dyn Output>, stats: &stats::Set) -> Self {
-        let mut object = stats::Object::new(settings.name.clone(), "core.action");
-        let counters = Counters {
-            processed: object.counter("processed"),
-            batches: object.counter("batchesprocessed"),
-            failed: object.counter("failed"),
-            suspended: object.counter("suspended"),
-            suspended_seconds: object.gauge("suspended.duration"),
-            resumed: object.counter("resumed"),
-            written: object.counter("written"),
-            retries: object.counter("retries"),
-        };
-        stats.add(object);
-        Self {
-            gate: Gate::new(settings.gate),
-            error_file: settings
-                .error_file
-                .clone()
-                .map(|(path, limit)| ErrorFile::new(path, limit)),
-            settings,
-            output,
-            counters,
-            shared: Mutex::default(),
-        }
-    }
-
-    /// Its name and options.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// Whether the action takes the message at all: its `execOnly…` and MARK options. `previous_suspended`:
-    /// the action before this one did not take it.
-    #[must_use]
-    pub fn admits(&self, msg: &Msg<'_>, previous_suspended: bool) -> bool {
-        self.gate.as_ref().is_none_or(|gate| gate.admits(msg))
-            && (previous_suspended || !self.settings.gate.when_previous_suspended)
-    }
-
-    /// Counts messages handed over to the action's queue.
-    pub fn count_queued(&self, messages: u64) {
-        self.counters.processed.add(messages);
-    }
-
-    /// HUP: the output and the error file are opened anew.
-    pub fn hup(&self) {
-        self.output.hup();
-        if let Some(file) = &self.error_file {
-            file.reopen();
-        }
-    }
-
-    /// Once a second, from the control thread.
-    pub fn tick(&self, now_seconds: i64) {
-        self.output.tick(now_seconds);
-    }
-
-    /// After the last commit: writes out what the output buffers beyond it.
-    pub fn close(&self) {
-        self.output.close();
-    }
-
-    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Suspends for all threads. A thread that comes to it later joins, silently and uncounted.
-    fn suspend(&self) -> State {
-        let Settings { name, module, .. } = &self.settings;
-        let now = clock::now_secs();
-        let mut shared = self.shared();
-        if let Some(until) = shared.until.filter(|&until| until > now) {
-            return State::Suspended(until);
-        }
-        let mut duration = self.settings.resume_interval.saturating_mul(shared.rounds / 10 + 1);
-        if self.settings.resume_interval_max > 0 {
-            duration = duration.min(self.settings.resume_interval_max);
-        }
-        let until = now.saturating_add(duration);
-        let round = shared.rounds;
-        shared.until = Some(until);
-        shared.rounds = (round + 1).min(20);
-        self.count_outage(&mut shared, duration);
-        drop(shared);
-        if self.settings.report_continuation || (self.settings.report_suspension && round == 0) {
-            log::warn!(
-                code = 2007;
-                "action '{name}' suspended (module '{module}'), next retry is {}, retry nbr {round}. \
-                 There should be messages before this one giving the reason for suspension.",
-                local_time(until)
-            );
-        }
-        State::Suspended(until)
-    }
-
-    /// Something failed: says so once in an outage.
-    fn report_outage(&self) {
-        let Settings { name, module, report_suspension, .. } = &self.settings;
-        let mut shared = self.shared();
-        let (known, round) = (std::mem::replace(&mut shared.outage, true), shared.rounds);
-        drop(shared);
-        if !known && *report_suspension {
-            log::warn!(
-                code = 2007;
-                "action '{name}' suspended (module '{module}'), retry {round}. There should be messages \
-                 before this one giving the reason for suspension."
-            );
-        }
-    }
-
-    /// Counts an outage once, and the seconds in which nothing is tried. (The reference leaves out outages
-    /// that it waits for with `resumeRetryCount`; they hold up the queue, so they count here.)
-    fn count_outage(&self, shared: &mut Shared, seconds: i64) {
-        self.counters.suspended.add(u64::from(!std::mem::replace(&mut shared.counted, true)));
-        self.counters.suspended_seconds.add(u64::try_from(seconds).unwrap_or(0));
-    }
-
-    /// The output works again.
-    fn resumed(&self) {
-        let Settings { name, module, .. } = &self.settings;
-        let mut shared = self.shared();
-        if !std::mem::replace(&mut shared.outage, false) {
-            return;
-        }
-        shared.until = None;
-        shared.rounds = 0;
-        shared.counted = false;
-        drop(shared);
-        self.counters.resumed.add(1);
-        if self.settings.report_suspension {
-            log::info!(code = 2359; "action '{name}' resumed (module '{module}')");
-        }
-    }
-
-    fn disable(&self, failure: &Failure) {
-        if !std::mem::replace(&mut self.shared().disabled, true) {
-            let Settings { name, module, .. } = &self.settings;
-            log::error!(code = failure.code; "{failure}");
-            log::error!(code = 2006; "action '{name}' (module '{module}') disabled");
-        }
-    }
-
-    /// Takes one message that is given up.
-    fn lost(&self, why: &Failure, text: &[u8]) {
-        if let Some(file) = &self.error_file {
-            file.write(&self.settings.name, why, text);
-        }
-        if why.effect == Effect::Data {
-            let now = clock::now_secs();
-            if std::mem::replace(&mut self.shared().lost_logged, now) != now {
-                let Settings { name, module, .. } = &self.settings;
-                log::error!(code = why.code; "{why}");
-                log::error!(
-                    code = why.code;
-                    "action '{name}' (module '{module}') message lost, could not be processed. \
-                     Check for additional error messages before this one."
-                );
-            }
-        }
-    }
-}
-
 impl Runner {
     /// A thread's end of `action`; `interrupt` ends its waits when the daemon stops.
     #[must_use]
     pub fn new(action: Arc<Action>, interrupt: Arc<Interrupt>) -> Self {
-        let worker = Arc::clone(&action.output).worker();
-        Self { action, worker, interrupt, state: State::Ready, trial: false, pushed: 0, lost: 0 }
+        let worker = action.worker();
+        let number = action.watch.join();
+        Self {
+            action,
+            worker,
+            interrupt,
+            number,
+            state: State::Ready,
+            trial: false,
+            pushed: 0,
+            lost: 0,
+        }
     }
 
     /// The action.
@@ -267,8 +73,12 @@ impl Runner {
     /// Hands over a message that [`Action::admits`]. `false`: the action is suspended or disabled, and the
     /// message is lost for it, and counted.
     pub fn push(&mut self, msg: &Msg<'_>) -> bool {
+        let now = msg.env.now.div_euclid(1_000_000);
+        if self.pushed == 0 {
+            self.action.watch.begin(self.number, now);
+        }
         self.pushed += 1;
-        if self.state != State::Ready && !self.try_resume(msg.env.now.div_euclid(1_000_000)) {
+        if !self.is_ready(now) {
             self.lose(msg);
             return false;
         }
@@ -284,7 +94,7 @@ impl Runner {
                 return false;
             }
         }
-        if self.action.settings.commit_each {
+        if self.action.settings().commit_each {
             let lost = self.lost;
             self.flush();
             return self.lost == lost;
@@ -296,6 +106,7 @@ impl Runner {
     /// date. Without a queue the reference counts each message as a batch.
     pub fn commit(&mut self, from_queue: bool) {
         self.flush();
+        self.action.watch.end(self.number);
         let counters = &self.action.counters;
         if from_queue {
             counters.batches.add(1);
@@ -331,13 +142,26 @@ impl Runner {
         Ok(())
     }
 
-    /// Whether a suspended action works again, or at least may be tried again.
-    fn try_resume(&mut self, now: i64) -> bool {
-        let State::Suspended(until) = self.state else { return false };
-        if now < until {
+    /// Whether the action takes a message at second `now`: it works, or the time has come to try it again.
+    fn is_ready(&mut self, now: i64) -> bool {
+        let due = match self.state {
+            // The external state is looked at once per batch.
+            State::Ready if self.pushed > 1 || self.action.settings().external_state.is_none() => {
+                return true;
+            }
+            State::Ready => true,
+            State::Suspended(until) => until <= now,
+            State::Disabled => false,
+        };
+        if !due {
             return false;
         }
-        match self.worker.resume() {
+        let Self { action, worker, state, .. } = self;
+        let works = action.check_external_state().and_then(|()| match state {
+            State::Ready => Ok(()),
+            _ => worker.resume(),
+        });
+        match works {
             Ok(()) => {
                 self.state = State::Ready;
                 true
@@ -369,22 +193,24 @@ impl Runner {
             let progress = self.worker.pending() < pending;
             pending = self.worker.pending();
             if tries > 0 && !progress {
-                if self.action.settings.resume_retry_count.is_some_and(|most| tries > most) {
-                    self.state = self.action.suspend();
+                let settings = self.action.settings();
+                if settings.resume_retry_count.is_some_and(|most| tries > most) {
+                    self.state = State::Suspended(self.action.suspend());
                     self.discard(&failure);
                     return false;
                 }
-                let interval = self.action.settings.resume_interval;
-                self.action.count_outage(&mut self.action.shared(), interval);
-                let seconds = u64::try_from(interval).unwrap_or(0);
-                if self.interrupt.wait(Duration::from_secs(seconds)) {
+                let interval = settings.resume_interval;
+                self.action.count_wait(interval);
+                let pause = Duration::from_secs(u64::try_from(interval).unwrap_or(0));
+                if self.interrupt.wait(pause.max(RETRY_PAUSE_MIN)) {
                     self.discard(&Failure { text: "shutdown".into(), ..failure });
                     return false;
                 }
             }
             tries = if progress { 1 } else { tries + 1 };
             self.action.counters.retries.add(1);
-            match self.worker.resume().and_then(|()| self.commit_worker()) {
+            let external = self.action.check_external_state();
+            match external.and_then(|()| self.worker.resume()).and_then(|()| self.commit_worker()) {
                 Ok(()) => {
                     self.state = State::Ready;
                     return true;
@@ -397,7 +223,7 @@ impl Runner {
     /// Gives up a message that was never pushed; its text matters only to the error file.
     fn lose(&mut self, msg: &Msg<'_>) {
         let why = Failure::suspend(2123, "suspended");
-        if self.action.error_file.is_some() {
+        if self.action.keeps_lost() {
             let Self { action, worker, .. } = self;
             let mut sink = |why: &Failure, text: &[u8]| action.lost(why, text);
             if worker.pending() == 0 && worker.push(msg, &mut sink).is_ok() {
@@ -416,25 +242,18 @@ impl Runner {
     }
 }
 
-/// `ctime` without its line feed, in local time: `Fri Nov 20 07:39:41 2026`.
-fn local_time(epoch: i64) -> String {
-    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let zone = Zone { offset: 0, from: 0, until: 0, lookup: clock::local_offset };
-    let time = Time::from_epoch_usec(epoch.saturating_mul(1_000_000), &zone);
-    let day = DAYS.get(usize::from(time.weekday())).copied().unwrap_or_default();
-    let month = MONTHS.get(usize::from(time.month.saturating_sub(1))).copied().unwrap_or_default();
-    format!(
-        "{day} {month} {:2} {:02}:{:02}:{:02} {}",
-        time.day, time.hour, time.minute, time.second, time.year
-    )
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.action.watch.leave(self.number);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actions::settings::Settings;
     use crate::actions::testing::{Script, environment, message, settings};
+    use crate::stats;
 
     struct Bench {
         script: Arc<Script>,
@@ -546,31 +365,14 @@ mod tests {
             settings.resume_retry_count = None;
             settings.resume_interval = 0;
         });
-        bench.script.commits(&[Some(0); 500]);
+        bench.script.commits(&[Some(0); 10]);
         bench.push("a", 1);
         assert_eq!(bench.commit(), ["a"]);
-        bench.script.commits(&[Some(0); 500]);
+        bench.script.commits(&[Some(0); 10]);
         bench.interrupt.set();
         bench.push("b", 1);
         assert_eq!(bench.commit(), ["a"]);
         assert_eq!(bench.count("failed"), 1);
-    }
-
-    #[test]
-    fn the_interval_grows_every_ten_rounds_up_to_its_limit() {
-        let mut bench = bench(|settings| settings.resume_interval_max = 50);
-        let mut seconds = Vec::new();
-        for _ in 0..22 {
-            bench.script.commits(&[Some(0), Some(0)]);
-            let before = bench.count("suspended.duration");
-            bench.runner.action.shared().until = None;
-            bench.push("a", LATER);
-            bench.commit();
-            seconds.push(bench.count("suspended.duration") - before);
-        }
-        assert_eq!(seconds[..10], [30; 10]);
-        assert_eq!(seconds[10..22], [50; 12], "60 is above the limit");
-        assert_eq!(bench.count("suspended"), 1, "one outage");
     }
 
     #[test]
@@ -621,6 +423,24 @@ mod tests {
     }
 
     #[test]
+    fn an_external_file_suspends_the_action() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("state");
+        let mut bench = bench(|settings| settings.external_state = Some(path.clone()));
+        assert!(bench.push("a", 1), "there is no file");
+        bench.commit();
+        std::fs::write(&path, "SUSPENDED\n").expect("written");
+        assert!(!bench.push("b", 1));
+        bench.commit();
+        assert!(!bench.push("c", LATER), "still");
+        bench.commit();
+        std::fs::write(&path, "READY\n").expect("written");
+        assert!(bench.push("d", LATER));
+        assert_eq!(bench.commit(), ["a", "d"]);
+        assert_eq!((bench.count("suspended"), bench.count("resumed")), (1, 1));
+    }
+
+    #[test]
     fn each_message_is_committed_where_the_next_action_depends_on_it() {
         let mut bench = bench(|settings| settings.commit_each = true);
         assert!(bench.push("a", 1));
@@ -628,11 +448,5 @@ mod tests {
         bench.script.commits(&[Some(0), Some(0)]);
         assert!(!bench.push("b", 1));
         assert_eq!(bench.commit(), ["a"]);
-    }
-
-    #[test]
-    fn ctime() {
-        let time = local_time(1_795_160_000);
-        assert!(time.starts_with("Fri Nov 20 ") || time.starts_with("Thu Nov 19 "), "{time}");
     }
 }

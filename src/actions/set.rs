@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::retry::{Action, Runner};
+use crate::config::ActionId;
 use crate::message::{Batch, FlowControl, Msg};
 use crate::queue::{Frozen, Interrupt, Queue};
+use crate::ruleset::ActionSet;
 
 /// An action as the configuration made it, to be shared by all threads.
 #[derive(Clone)]
@@ -18,8 +20,10 @@ pub struct Configured {
 /// One thread's ends of all actions.
 pub struct Set {
     slots: Vec<Slot>,
-    /// Actions with something to commit or to submit, in the order of their first message.
+    /// Actions with something to commit, in the order of their first message.
     touched: Vec<usize>,
+    /// Actions whose queue waits for messages of the present batch, in the same order.
+    selected: Vec<usize>,
     /// Whether the last action of the current message did not take it.
     previous_suspended: bool,
 }
@@ -46,12 +50,7 @@ impl Set {
             }
         };
         let slots = actions.iter().map(slot).collect();
-        Self { slots, touched: Vec::new(), previous_suspended: false }
-    }
-
-    /// A new message begins: no action has run for it.
-    pub fn begin(&mut self) {
-        self.previous_suspended = false;
+        Self { slots, touched: Vec::new(), selected: Vec::new(), previous_suspended: false }
     }
 
     /// Whether the last action that ran for this message was suspended (`previous_action_suspended()`).
@@ -59,17 +58,22 @@ impl Set {
     pub fn previous_suspended(&self) -> bool {
         self.previous_suspended
     }
+}
 
-    /// Hands the message at `index` of the batch being processed to the action `id`.
-    pub fn push(&mut self, id: usize, index: u32, msg: &Msg<'_>) {
-        let Some(slot) = self.slots.get_mut(id) else { return };
+impl ActionSet for Set {
+    fn begin(&mut self) {
+        self.previous_suspended = false;
+    }
+
+    fn push(&mut self, id: ActionId, index: u32, msg: &Msg<'_>) {
+        let Some(slot) = self.slots.get_mut(id.0) else { return };
         match slot {
             Slot::Direct { runner, touched } => {
                 if !runner.action().admits(msg, self.previous_suspended) {
                     return;
                 }
                 if !std::mem::replace(touched, true) {
-                    self.touched.push(id);
+                    self.touched.push(id.0);
                 }
                 self.previous_suspended = !runner.push(msg);
             }
@@ -78,7 +82,7 @@ impl Set {
                     return;
                 }
                 if records.is_empty() {
-                    self.touched.push(id);
+                    self.selected.push(id.0);
                 }
                 records.push(index);
                 self.previous_suspended = false;
@@ -86,32 +90,25 @@ impl Set {
         }
     }
 
-    /// Commits the actions that run in this thread.
-    pub fn commit(&mut self) {
-        let slots = &mut self.slots;
-        self.touched.retain(|&id| match slots.get_mut(id) {
-            Some(Slot::Direct { runner, touched }) => {
-                *touched = false;
-                runner.commit(false);
-                false
-            }
-            _ => true,
-        });
+    fn wants_batch(&self) -> bool {
+        !self.selected.is_empty()
     }
 
-    /// Whether an action's queue waits for messages of the batch being processed.
-    #[must_use]
-    pub fn wants_batch(&self) -> bool {
-        !self.touched.is_empty()
-    }
-
-    /// After [`Set::commit`]: hands the selected messages of `batch` to the queues of their actions.
-    pub fn submit(&mut self, batch: &Arc<Batch>) {
-        for id in self.touched.drain(..) {
+    fn submit(&mut self, batch: &Arc<Batch>) {
+        for id in self.selected.drain(..) {
             if let Some(Slot::Queued { action, queue, records }) = self.slots.get_mut(id) {
                 let records = std::mem::take(records);
                 action.count_queued(records.len() as u64);
                 queue.push(Frozen { batch: Arc::clone(batch), records }, FlowControl::None);
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        for id in self.touched.drain(..) {
+            if let Some(Slot::Direct { runner, touched }) = self.slots.get_mut(id) {
+                *touched = false;
+                runner.commit(false);
             }
         }
     }
@@ -147,7 +144,7 @@ mod tests {
             set.begin();
             let msg = Msg::at(&batch, index as usize, &env).expect("a message");
             for id in 0..3 {
-                set.push(id, index, &msg);
+                set.push(ActionId(id), index, &msg);
             }
         }
         set.commit();

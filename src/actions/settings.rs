@@ -25,6 +25,8 @@ pub struct Settings {
     pub report_continuation: bool,
     /// File for messages that are given up, and its largest size in bytes (0: no limit).
     pub error_file: Option<(PathBuf, u64)>,
+    /// File that suspends the action while its content is `SUSPENDED`.
+    pub external_state: Option<PathBuf>,
     /// When the action takes a message at all.
     pub gate: Gate,
     /// Whether each message is committed by itself, because the next action runs only if this one failed.
@@ -56,10 +58,8 @@ impl Settings {
         let number = |name| args.int(name).unwrap_or(0);
         let flag =
             |name, default| if args.value(name).is_some() { args.bool(name) } else { default };
-        let error_file = args.str("action.errorfile").map(|path| {
-            let limit = u64::try_from(number("action.errorfile.maxsize")).unwrap_or(0);
-            (PathBuf::from(OsStr::from_bytes(path)), limit)
-        });
+        let path = |name| args.str(name).map(|path| PathBuf::from(OsStr::from_bytes(path)));
+        let limit = u64::try_from(number("action.errorfile.maxsize")).unwrap_or(0);
         Self {
             name: args.text("name").unwrap_or_else(|| format!("action-{index}-{module}")),
             module,
@@ -68,7 +68,8 @@ impl Settings {
             resume_interval_max: number("action.resumeIntervalMax"),
             report_suspension: flag("action.reportSuspension", report.0),
             report_continuation: flag("action.reportSuspensionContinuation", report.1),
-            error_file,
+            error_file: path("action.errorfile").map(|path| (path, limit)),
+            external_state: path("action.externalstate.file"),
             gate: Gate {
                 skip_marks: !args.bool("action.writeAllMarkMessages"),
                 every_nth: number("action.execOnlyEveryNthTime"),

@@ -40,6 +40,7 @@ pub(super) fn settings() -> Settings {
         report_suspension: true,
         report_continuation: false,
         error_file: None,
+        external_state: None,
         gate: Gate::default(),
         commit_each: false,
     }

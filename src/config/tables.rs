@@ -614,8 +614,7 @@ pub static ACTION: &[Param] = &[
         Kind::Str,
         None,
         "File whose content SUSPENDED suspends the action.",
-    )
-    .missing(),
+    ),
     Param::new(
         "action.copyMsg",
         Kind::Bool,
@@ -903,10 +902,10 @@ pub static PROPERTY: &[Param] = &[
         None,
         "Quoting.",
     ),
-    Param::new("position.from", Kind::POSITIVE, None, "First byte, from 1."),
+    Param::new("position.from", Kind::INT, None, "First byte, from 1."),
     Param::new("position.to", Kind::INT, None, "Last byte; negative counts from the end."),
     Param::new("position.relativeToEnd", Kind::Bool, Some("off"), "Positions count from the end."),
-    Param::new("field.number", Kind::POSITIVE, None, "Field to take, from 1."),
+    Param::new("field.number", Kind::INT, None, "Field to take, from 1."),
     Param::new(
         "field.delimiter",
         Kind::Int { min: 0, max: 255 },
@@ -921,12 +920,12 @@ pub static PROPERTY: &[Param] = &[
         Some("DFLT"),
         "What stands for no match.",
     ),
-    Param::new("regex.match", Kind::NONNEG, Some("0"), "Which match, from 0."),
+    Param::new("regex.match", Kind::INT, Some("0"), "Which match, from 0."),
     Param::new(
         "regex.submatch",
-        Kind::Int { min: 0, max: 9 },
+        Kind::INT,
         Some("0"),
-        "Which part of it; 0 is the whole match.",
+        "Which part of it; 0 is the whole match, 9 the last.",
     ),
     Param::new("dropLastLF", Kind::Bool, Some("off"), "Drop a line feed at the end."),
     Param::new("compressSpace", Kind::Bool, Some("off"), "Make one blank of several."),

@@ -2,6 +2,8 @@
 //!
 //! Digits go straight to the output. A header time that already stands in the wanted format is copied.
 
+use std::cell::RefCell;
+
 use super::record::Flags;
 use super::timestamp::{Context, Sign, Time};
 use super::view::Msg;
@@ -96,47 +98,43 @@ impl DateFormat {
 
     /// Appends `time` to `out`.
     pub fn write(self, time: &Time, out: &mut Vec<u8>) {
-        let mut text = Text::default();
         match self {
-            Self::Rfc3164 => text.rfc3164(time, b' '),
-            Self::Rfc3164BuggyDay => text.rfc3164(time, b'0'),
-            Self::Rfc3339 => text.rfc3339(time),
+            Self::Rfc3164 => out.extend_from_slice(&rfc3164(time, b' ')),
+            Self::Rfc3164BuggyDay => out.extend_from_slice(&rfc3164(time, b'0')),
+            Self::Rfc3339 => write_rfc3339(time, out),
             Self::MySql => {
-                text.year(time.year);
-                [time.month, time.day, time.hour, time.minute, time.second]
-                    .into_iter()
-                    .for_each(|n| text.two(n));
+                out.extend_from_slice(&four(time.year));
+                let rest = [time.month, time.day, time.hour, time.minute, time.second];
+                out.extend(rest.into_iter().flat_map(two));
             }
-            Self::PgSql => text.date_time(time, b' '),
-            Self::UnixTimestamp => return write_decimal(unix(time), out),
-            Self::Subseconds if time.precision == 0 => text.push(b'0'),
-            Self::Subseconds => text.fraction(time),
-            Self::WeekdayName => text.three(WEEKDAYS, time.weekday()),
-            Self::Weekday => text.push(b'0' + time.weekday()),
+            Self::PgSql => out.extend_from_slice(&date_time(time, b' ')),
+            Self::UnixTimestamp => write_decimal(unix(time), out),
+            Self::Subseconds => write_fraction(time, time.precision.max(1), out),
+            Self::WeekdayName => out.extend_from_slice(&name(WEEKDAYS, time.weekday())),
+            Self::Weekday => out.push(b'0' + time.weekday()),
             Self::Year if !(1967..=2099).contains(&time.year) => {
-                return out.extend_from_slice(b"YEAR OUT OF RANGE(1967-2099)");
+                out.extend_from_slice(b"YEAR OUT OF RANGE(1967-2099)");
             }
-            Self::Year => text.year(time.year),
-            Self::Month => text.two(time.month),
-            Self::Day => text.two(time.day),
-            Self::Hour => text.two(time.hour),
-            Self::Minute => text.two(time.minute),
-            Self::Second => text.two(time.second),
-            Self::ZoneHour => text.two(zone(time).0),
-            Self::ZoneMinute => text.two(zone(time).1),
-            Self::ZoneDirection => text.push(if time.sign == Sign::Plus { b'+' } else { b'-' }),
+            Self::Year => out.extend_from_slice(&four(time.year)),
+            Self::Month => out.extend_from_slice(&two(time.month)),
+            Self::Day => out.extend_from_slice(&two(time.day)),
+            Self::Hour => out.extend_from_slice(&two(time.hour)),
+            Self::Minute => out.extend_from_slice(&two(time.minute)),
+            Self::Second => out.extend_from_slice(&two(time.second)),
+            Self::ZoneHour => out.extend_from_slice(&two(zone(time).0)),
+            Self::ZoneMinute => out.extend_from_slice(&two(zone(time).1)),
+            Self::ZoneDirection => out.push(if time.sign == Sign::Plus { b'+' } else { b'-' }),
             Self::Ordinal => {
-                text.push(b'0' + byte(time.ordinal() / 100));
-                text.two(byte(time.ordinal() % 100));
+                out.push(b'0' + byte(time.ordinal() / 100));
+                out.extend_from_slice(&two(byte(time.ordinal() % 100)));
             }
-            Self::Week => text.two(week(time)),
+            Self::Week => out.extend_from_slice(&two(week(time))),
             Self::IsoWeek | Self::IsoWeekYear if !(1970..=2099).contains(&time.year) => {
-                return out.extend_from_slice(b"YEAR OUT OF RANGE(1970-2099)");
+                out.extend_from_slice(b"YEAR OUT OF RANGE(1970-2099)");
             }
-            Self::IsoWeek => text.two(iso_week(time).1),
-            Self::IsoWeekYear => text.year(iso_week(time).0),
+            Self::IsoWeek => out.extend_from_slice(&two(iso_week(time).1)),
+            Self::IsoWeekYear => out.extend_from_slice(&four(iso_week(time).0)),
         }
-        out.extend_from_slice(text.used());
     }
 }
 
@@ -166,15 +164,44 @@ impl Msg<'_> {
     /// Appends the header's time, else the arrival time.
     pub fn write_reported(&self, format: DateFormat, out: &mut Vec<u8>) {
         let text = self.timestamp_text();
-        let ready = match format {
-            DateFormat::Rfc3339 => canonical_rfc3339(text),
-            DateFormat::Rfc3164 => canonical_rfc3164(text),
-            _ => None,
-        };
-        match ready {
-            Some(text) => out.extend_from_slice(text),
-            None => format.write(&self.reported(), out),
+        match format {
+            DateFormat::Rfc3339 => {
+                if let Some(ready) = canonical_rfc3339(text) {
+                    return out.extend_from_slice(ready);
+                }
+                if let Some(text) = canonical_rfc3164(text) {
+                    return self.write_rfc3339_of(text, out);
+                }
+            }
+            DateFormat::Rfc3164 => {
+                if let Some(ready) = canonical_rfc3164(text) {
+                    return out.extend_from_slice(ready);
+                }
+            }
+            _ => {}
         }
+        format.write(&self.reported(), out);
+    }
+
+    /// Appends the header's time, which is `text`, as RFC 3339. Messages of one second arrive in a row, so
+    /// what was made of the last one mostly serves again.
+    fn write_rfc3339_of(&self, text: &[u8; 15], out: &mut Vec<u8>) {
+        let zone = &self.env.zone;
+        let key = Key {
+            text: *text,
+            quarter_hour: self.record.received.div_euclid(QUARTER_HOUR_USEC),
+            zone: (zone.from, zone.offset),
+            default_tz: self.sender().input.default_tz,
+        };
+        LAST.with_borrow_mut(|last| match last {
+            Some((known, ready)) if *known == key => out.extend_from_slice(ready),
+            _ => {
+                let start = out.len();
+                DateFormat::Rfc3339.write(&self.reported(), out);
+                let made = out.get(start..).and_then(|made| made.try_into().ok());
+                *last = made.map(|made| (key, made));
+            }
+        });
     }
 
     fn timestamp_text(&self) -> &[u8] {
@@ -186,6 +213,23 @@ impl Msg<'_> {
     }
 }
 
+/// All that an RFC 3164 time's date, year and zone depend on. The year and the zone change only at a whole
+/// quarter of an hour.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    text: [u8; 15],
+    quarter_hour: i64,
+    zone: (i64, i32),
+    default_tz: Option<i32>,
+}
+
+thread_local! {
+    /// The last RFC 3164 time this thread has written as RFC 3339.
+    static LAST: RefCell<Option<(Key, [u8; 25])>> = const { RefCell::new(None) };
+}
+
+const QUARTER_HOUR_USEC: i64 = 15 * 60 * 1_000_000;
+
 /// `time` at UTC, as the `date-utc` option shows it: six digits of fraction, `+00:00`.
 ///
 /// The reference takes a fraction of fewer digits for microseconds (.05 becomes .000005); here it keeps
@@ -196,10 +240,11 @@ pub fn utc(time: &Time) -> Time {
 }
 
 /// The part of a valid RFC 3164 header time that is already written the way it would be rendered.
-fn canonical_rfc3164(text: &[u8]) -> Option<&[u8]> {
+fn canonical_rfc3164(text: &[u8]) -> Option<&[u8; 15]> {
     let (time, rest) = text.split_first_chunk::<15>()?;
-    let month = time.first_chunk::<3>()?;
-    let named = MONTHS.chunks_exact(3).any(|name| name == month);
+    let named = time[0].is_ascii_uppercase()
+        && time[1].is_ascii_lowercase()
+        && time[2].is_ascii_lowercase();
     let shaped = time[3] == b' '
         && matches!(time[4], b' ' | b'1'..=b'3')
         && time[6] == b' '
@@ -283,95 +328,59 @@ pub fn write_decimal(mut n: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
 }
 
-/// A text under construction, no longer than the longest time.
-#[derive(Default)]
-struct Text {
-    bytes: [u8; 32],
-    len: usize,
+fn two(n: u8) -> [u8; 2] {
+    [b'0' + n / 10 % 10, b'0' + n % 10]
 }
 
-impl Text {
-    fn used(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
+fn four(year: i32) -> [u8; 4] {
+    let year = u16::try_from(year).unwrap_or(0) % 10_000;
+    let [[a, b], [c, d]] = [two(byte(year / 100)), two(byte(year % 100))];
+    [a, b, c, d]
+}
 
-    fn push(&mut self, c: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.len) {
-            *slot = c;
-            self.len += 1;
-        }
-    }
+/// The `index`th of some three-letter names.
+fn name(names: &[u8], index: u8) -> [u8; 3] {
+    let name = names.get(usize::from(index) * 3..).and_then(<[u8]>::first_chunk);
+    name.copied().unwrap_or(*b"???")
+}
 
-    fn two(&mut self, n: u8) {
-        self.push(b'0' + n / 10 % 10);
-        self.push(b'0' + n % 10);
-    }
+fn date_time(time: &Time, between: u8) -> [u8; 19] {
+    let [y1, y2, y3, y4] = four(time.year);
+    let [[o1, o2], [d1, d2]] = [two(time.month), two(time.day)];
+    let [[h1, h2], [m1, m2], [s1, s2]] = [two(time.hour), two(time.minute), two(time.second)];
+    [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, between, h1, h2, b':', m1, m2, b':', s1, s2]
+}
 
-    fn year(&mut self, year: i32) {
-        let year = u16::try_from(year).unwrap_or(0) % 10_000;
-        self.two(byte(year / 100));
-        self.two(byte(year % 100));
-    }
+fn rfc3164(time: &Time, pad: u8) -> [u8; 15] {
+    let [n1, n2, n3] = name(MONTHS, time.month.wrapping_sub(1));
+    let [d1, d2] = two(time.day);
+    let d1 = if d1 == b'0' { pad } else { d1 };
+    let [[h1, h2], [m1, m2], [s1, s2]] = [two(time.hour), two(time.minute), two(time.second)];
+    [n1, n2, n3, b' ', d1, d2, b' ', h1, h2, b':', m1, m2, b':', s1, s2]
+}
 
-    /// The `index`th of the three-letter names.
-    fn three(&mut self, names: &[u8], index: u8) {
-        let start = usize::from(index) * 3;
-        for c in names.get(start..start + 3).unwrap_or_default() {
-            self.push(*c);
-        }
+fn write_rfc3339(time: &Time, out: &mut Vec<u8>) {
+    out.extend_from_slice(&date_time(time, b'T'));
+    if time.precision > 0 {
+        out.push(b'.');
+        write_fraction(time, time.precision, out);
     }
+    if time.sign == Sign::Zulu {
+        return out.push(b'Z');
+    }
+    let (hours, minutes) = zone(time);
+    let [[h1, h2], [m1, m2]] = [two(hours), two(minutes)];
+    let sign = if time.sign == Sign::Plus { b'+' } else { b'-' };
+    out.extend_from_slice(&[sign, h1, h2, b':', m1, m2]);
+}
 
-    fn time(&mut self, time: &Time) {
-        self.two(time.hour);
-        self.push(b':');
-        self.two(time.minute);
-        self.push(b':');
-        self.two(time.second);
-    }
-
-    fn date_time(&mut self, time: &Time, between: u8) {
-        self.year(time.year);
-        self.push(b'-');
-        self.two(time.month);
-        self.push(b'-');
-        self.two(time.day);
-        self.push(between);
-        self.time(time);
-    }
-
-    fn rfc3164(&mut self, time: &Time, pad: u8) {
-        self.three(MONTHS, time.month.saturating_sub(1));
-        self.push(b' ');
-        self.push(if time.day < 10 { pad } else { b'0' + time.day / 10 });
-        self.push(b'0' + time.day % 10);
-        self.push(b' ');
-        self.time(time);
-    }
-
-    fn rfc3339(&mut self, time: &Time) {
-        self.date_time(time, b'T');
-        if time.precision > 0 {
-            self.push(b'.');
-            self.fraction(time);
-        }
-        if time.sign == Sign::Zulu {
-            return self.push(b'Z');
-        }
-        let (hours, minutes) = zone(time);
-        self.push(if time.sign == Sign::Plus { b'+' } else { b'-' });
-        self.two(hours);
-        self.push(b':');
-        self.two(minutes);
-    }
-
-    fn fraction(&mut self, time: &Time) {
-        let (high, rest) = (time.usec / 10_000 % 100, time.usec % 10_000);
-        let start = self.len;
-        for pair in [high, rest / 100, rest % 100] {
-            self.two(u8::try_from(pair).unwrap_or(0));
-        }
-        self.len = start + usize::from(time.precision.min(6));
-    }
+/// The first `digits` of the fraction.
+fn write_fraction(time: &Time, digits: u8, out: &mut Vec<u8>) {
+    let pair = |n: u32| two(u8::try_from(n % 100).unwrap_or(0));
+    let [[a, b], [c, d], [e, f]] =
+        [pair(time.usec / 10_000), pair(time.usec / 100), pair(time.usec)];
+    let all = [a, b, c, d, e, f];
+    out.extend_from_slice(&all[..usize::from(digits.min(6))]);
 }
 
 const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";

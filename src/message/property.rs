@@ -5,6 +5,7 @@
 
 use super::date::{DateFormat, utc, write_decimal};
 use super::json;
+use super::pri;
 use super::record::{Field, Flags};
 use super::timestamp::Time;
 use super::view::Msg;
@@ -272,8 +273,8 @@ impl<'a> Msg<'a> {
             Property::StructuredData => self.header(record.sd),
             Property::ProtocolVersion if record.version == 0 => b"0",
             Property::ProtocolVersion => b"1",
-            Property::Pri if record.pri > PRI_MAX => b"invld",
-            Property::Facility if record.pri > PRI_MAX => b"invld",
+            Property::Pri if record.pri > pri::MAX => b"invld",
+            Property::Facility if record.pri > pri::MAX => b"invld",
             Property::FacilityText => facility_name(record.facility()),
             Property::SeverityText => severity_name(record.severity()),
             Property::InputName => &self.sender().input.name,
@@ -484,9 +485,6 @@ pub fn facility_name(facility: u8) -> &'static [u8] {
 pub fn severity_name(severity: u8) -> &'static [u8] {
     SEVERITIES.get(usize::from(severity)).map_or(b"invld", |name| name.as_bytes())
 }
-
-/// The highest valid PRI.
-const PRI_MAX: u8 = 191;
 
 /// Facility names by number, as properties show them.
 pub const FACILITIES: [&str; 24] = [

@@ -155,7 +155,10 @@ impl Time {
     /// The time in a message header, in either format, with the bytes it takes up.
     #[must_use]
     pub fn decode(text: &[u8], context: &Context) -> Option<(Self, usize)> {
-        Self::decode_rfc3339(text).or_else(|| Self::decode_rfc3164(text, context))
+        // Only the usual case of an RFC 3164 time begins with a letter.
+        let letter = text.first().is_some_and(u8::is_ascii_alphabetic);
+        let rfc3339 = if letter { None } else { Self::decode_rfc3339(text) };
+        rfc3339.or_else(|| Self::decode_rfc3164(text, context))
     }
 
     /// An RFC 3339 time at the start of `text`, with the bytes it takes up, the blank behind it included.
@@ -171,16 +174,7 @@ impl Time {
             None => rfc3339_free(&mut cursor)?,
         };
         (time.usec, time.precision) = cursor.fraction();
-        (time.offset, time.sign) = match cursor.next()? {
-            b'Z' => (0, Sign::Zulu),
-            sign @ (b'+' | b'-') => {
-                let hours = cursor.number_to(0, 23)?;
-                cursor.expect(b':')?;
-                let seconds = i32::from(hours) * 3600 + i32::from(cursor.number_to(0, 59)?) * 60;
-                if sign == b'+' { (seconds, Sign::Plus) } else { (-seconds, Sign::Minus) }
-            }
-            _ => return None,
-        };
+        (time.offset, time.sign) = cursor.zone()?;
         cursor.end()?;
         Some((time, cursor.at))
     }
@@ -189,17 +183,21 @@ impl Time {
     /// included. It must be followed by a blank or nothing.
     #[must_use]
     pub fn decode_rfc3164(text: &[u8], context: &Context) -> Option<(Self, usize)> {
-        let mut cursor = Cursor { text, at: 0 };
-        let (mut time, year) = match rfc3164_fixed(text) {
-            Some(time) => {
-                cursor.at = 15;
-                (time, None)
+        match rfc3164_fixed(text) {
+            Some(time) if text.get(15) == Some(&b' ') && !context.year_after => {
+                let Context { year, offset, .. } = *context;
+                Some((Self { year, offset, sign: Sign::of(offset), ..time }, 16))
             }
-            None => rfc3164_free(&mut cursor)?,
-        };
-        if cursor.peek() != Some(b' ') {
-            (time.usec, time.precision) = cursor.fraction();
+            _ => Self::decode_rfc3164_free(text, context),
         }
+    }
+
+    /// As [`Time::decode_rfc3164`], byte by byte.
+    #[cold]
+    fn decode_rfc3164_free(text: &[u8], context: &Context) -> Option<(Self, usize)> {
+        let mut cursor = Cursor { text, at: 0 };
+        let (mut time, year) = rfc3164_free(&mut cursor)?;
+        (time.usec, time.precision) = cursor.fraction();
         let year_after = || context.year_after.then(|| cursor.year_after()).flatten();
         time.year = match year {
             Some(year) => year,
@@ -255,7 +253,14 @@ fn rfc3339_free(cursor: &mut Cursor<'_>) -> Option<Time> {
     Some(Time { year, month, day, ..cursor.minute_second(hour)? })
 }
 
-/// `Mmm dd hh:mm:ss` in its usual shape.
+/// `hh:mm` of a zone in its usual shape, with a blank behind it.
+fn zone_fixed(text: &[u8]) -> Option<(u8, u8)> {
+    let &[h1, h2, b':', m1, m2, b' '] = text.first_chunk::<6>()? else { return None };
+    let (hours, minutes) = (digits(h1, h2)?, digits(m1, m2)?);
+    (hours <= 23 && minutes <= 59).then_some((hours, minutes))
+}
+
+/// `Mmm dd hh:mm:ss` in its usual shape, whatever follows.
 fn rfc3164_fixed(text: &[u8]) -> Option<Time> {
     let &[n1, n2, n3, b' ', d1, d2, b' ', h1, h2, b':', m1, m2, b':', s1, s2] =
         text.first_chunk::<15>()?
@@ -265,9 +270,7 @@ fn rfc3164_fixed(text: &[u8]) -> Option<Time> {
     let month = month([n1, n2, n3])?;
     let day = digits(if d1 == b' ' { b'0' } else { d1 }, d2)?;
     let time = clock(digits(h1, h2)?, digits(m1, m2)?, digits(s1, s2)?)?;
-    // More digits would make it another number.
-    let ends = !text.get(15).is_some_and(u8::is_ascii_digit);
-    ((1..=31).contains(&day) && ends).then_some(Time { month, day, ..time })
+    (1..=31).contains(&day).then_some(Time { month, day, ..time })
 }
 
 /// `[YYYY ]Mmm [ ]d [YYYY ]h:m:s`, each number with any number of digits; also the year, if there is one.
@@ -310,10 +313,21 @@ fn digits(tens: u8, ones: u8) -> Option<u8> {
 
 /// An English month abbreviation, in any case.
 fn month(name: [u8; 3]) -> Option<u8> {
-    const NAMES: &[u8; 36] = b"janfebmaraprmayjunjulaugsepoctnovdec";
-    let name = name.map(|c| c | 0x20);
-    let position = NAMES.chunks_exact(3).position(|month| month == name)?;
-    u8::try_from(position + 1).ok()
+    Some(match &name.map(|c| c | 0x20) {
+        b"jan" => 1,
+        b"feb" => 2,
+        b"mar" => 3,
+        b"apr" => 4,
+        b"may" => 5,
+        b"jun" => 6,
+        b"jul" => 7,
+        b"aug" => 8,
+        b"sep" => 9,
+        b"oct" => 10,
+        b"nov" => 11,
+        b"dec" => 12,
+        _ => return None,
+    })
 }
 
 /// A reading position in a text.
@@ -370,12 +384,36 @@ impl Cursor<'_> {
         let start = self.at;
         self.number();
         let digits = self.text.get(start..self.at).unwrap_or_default();
-        let (mut usec, mut precision) = (0, 0);
+        let (mut usec, mut scale, mut precision) = (0, 1_000_000, 0);
         for digit in digits.iter().take(6) {
             usec = usec * 10 + u32::from(digit - b'0');
+            scale /= 10;
             precision += 1;
         }
-        (usec * 10_u32.pow(6 - u32::from(precision)), precision)
+        (usec * scale, precision)
+    }
+
+    /// `Z`, `+hh:mm` or `-hh:mm`: seconds east of UTC.
+    fn zone(&mut self) -> Option<(i32, Sign)> {
+        let sign = match self.next()? {
+            b'Z' => return Some((0, Sign::Zulu)),
+            b'+' => Sign::Plus,
+            b'-' => Sign::Minus,
+            _ => return None,
+        };
+        let (hours, minutes) = match self.text.get(self.at..).and_then(zone_fixed) {
+            Some(zone) => {
+                self.at += 5;
+                zone
+            }
+            None => {
+                let hours = self.number_to(0, 23)?;
+                self.expect(b':')?;
+                (hours, self.number_to(0, 59)?)
+            }
+        };
+        let offset = i32::from(hours) * 3600 + i32::from(minutes) * 60;
+        Some((if sign == Sign::Plus { offset } else { -offset }, sign))
     }
 
     /// A year 2000–2099 behind a blank, with a blank or one last byte behind it.

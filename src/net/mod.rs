@@ -8,6 +8,8 @@
 //! - [`report`]: how often peers may write to the log.
 //! - [`resolver`]: the names of peers, off the receive path.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
+
 pub mod listener;
 pub mod poller;
 pub mod ready;

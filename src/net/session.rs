@@ -91,9 +91,7 @@ impl<S> Table<S> {
 
     /// Takes in a session that its owner gives back to wait for input.
     pub fn park(&mut self, token: Token, session: S) {
-        let entry = self.entry(token).expect("an owner's token is current");
-        assert!(matches!(entry.slot, Slot::Out), "a session has one owner");
-        entry.slot = Slot::Armed(session);
+        self.owned(token).slot = Slot::Armed(session);
     }
 
     /// Hands out the waiting session of `token`; `None` for a stale token or a session that is not waiting.
@@ -111,8 +109,7 @@ impl<S> Table<S> {
     /// Frees the slot of a session that its owner closes.
     pub fn close(&mut self, token: Token) {
         let next = self.free;
-        let entry = self.entry(token).expect("an owner's token is current");
-        assert!(matches!(entry.slot, Slot::Out), "only the owner closes");
+        let entry = self.owned(token);
         entry.slot = Slot::Free { next };
         entry.generation = entry.generation.wrapping_add(1);
         self.free = token.index;
@@ -129,6 +126,14 @@ impl<S> Table<S> {
             _ => None,
         };
         self.entries.iter().enumerate().filter_map(waiting).collect()
+    }
+
+    /// The entry of a session that the caller owns. Any other token is a programmer's error.
+    fn owned(&mut self, token: Token) -> &mut Entry<S> {
+        match self.entry(token) {
+            Some(entry) if matches!(entry.slot, Slot::Out) => entry,
+            _ => unreachable!("a session has one owner, whose token is current"),
+        }
     }
 
     fn entry(&mut self, token: Token) -> Option<&mut Entry<S>> {

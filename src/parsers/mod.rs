@@ -7,6 +7,7 @@
 //! - [`rfc5424`], [`rfc3164`]: the parsers. Each takes a message or leaves it to the next of the chain.
 //! - [`settings`]: their options, from the configuration.
 
+mod class;
 pub mod rfc3164;
 pub mod rfc5424;
 pub mod sanitise;
@@ -86,6 +87,10 @@ pub fn parse<'o>(batch: &mut Batch, index: usize, options: &'o ParserOptions) ->
         match parser {
             Parser::Rfc5424 => {
                 if rfc5424::parse(raw, after_pri, record, options) {
+                    if record.app.len == 0 && record.flags.has(Flags::HAS_HOST) {
+                        record.program_len = 1;
+                        add_texts(batch, index, &[(|record| &mut record.app, b"-")]);
+                    }
                     return Outcome::Parsed;
                 }
             }
@@ -93,11 +98,21 @@ pub fn parse<'o>(batch: &mut Batch, index: usize, options: &'o ParserOptions) ->
                 return match rfc3164::parse(raw, after_pri, record, options, own) {
                     rfc3164::Tag::Found => Outcome::Parsed,
                     rfc3164::Tag::Dash => {
-                        add_texts(batch, index, None, b"-", options);
+                        record.program_len = 1;
+                        add_texts(batch, index, &[(|record| &mut record.tag, b"-")]);
                         Outcome::Parsed
                     }
                     rfc3164::Tag::Headerless(how) => {
-                        add_texts(batch, index, how.hostname.as_deref(), &how.tag, options);
+                        record.program_len = options.program_len(&how.tag);
+                        if how.hostname.is_some() {
+                            record.flags.set(Flags::HAS_HOST);
+                        }
+                        let host = how.hostname.as_deref().unwrap_or_default();
+                        let slots: [Slot<'_>; 2] = [
+                            (|record| &mut record.host, host),
+                            (|record| &mut record.tag, &how.tag),
+                        ];
+                        add_texts(batch, index, &slots);
                         Outcome::Headerless(how)
                     }
                 };
@@ -108,40 +123,27 @@ pub fn parse<'o>(batch: &mut Batch, index: usize, options: &'o ParserOptions) ->
     Outcome::Discarded
 }
 
-/// Gives a message a host name and a TAG that do not stand in its text: the text is copied, with them
-/// behind it.
-fn add_texts(
-    batch: &mut Batch,
-    index: usize,
-    host: Option<&[u8]>,
-    tag: &[u8],
-    options: &ParserOptions,
-) {
+/// A field of a record, and its text.
+type Slot<'a> = (fn(&mut Record) -> &mut Field, &'a [u8]);
+
+/// Gives a message fields that do not stand in its text: the text is copied, with theirs behind it.
+fn add_texts(batch: &mut Batch, index: usize, slots: &[Slot<'_>]) {
     let Some(record) = batch.records.get_mut(index) else { return };
     let msg_at = record.msg.start - record.raw.start;
     record.raw = batch.bytes.append_copy(record.raw);
     record.msg.start = record.raw.start + msg_at;
-    let start = record.raw.start;
-    let field = |span: Span| Field::new((span.start - start) as usize, span.len as usize);
-    if let Some(host) = host {
-        record.host = field(batch.bytes.append(host));
-        record.flags.set(Flags::HAS_HOST);
+    for (field, text) in slots {
+        let start = batch.bytes.append(text).start - record.raw.start;
+        *field(record) = Field::new(start as usize, text.len());
     }
-    record.tag = field(batch.bytes.append(tag));
-    record.program_len = options.program_len(tag).min(record.tag.len);
 }
 
 impl ParserOptions {
     /// Length of the program name at the start of a TAG or APP-NAME: up to the first byte that is not
     /// printable ASCII, a colon, an opening bracket or, unless permitted, a slash.
     fn program_len(&self, tag: &[u8]) -> u16 {
-        let permitted = |c: u8| match c {
-            b':' | b'[' => false,
-            b'/' => self.permit_slash_in_program_name,
-            _ => c == b' ' || c.is_ascii_graphic(),
-        };
-        let len = tag.iter().position(|c| !permitted(*c)).unwrap_or(tag.len());
-        u16::try_from(len).unwrap_or(u16::MAX)
+        let slash = if self.permit_slash_in_program_name { class::SLASH } else { 0 };
+        u16::try_from(class::span(tag, class::PROGRAM | slash)).unwrap_or(u16::MAX)
     }
 }
 
@@ -330,7 +332,7 @@ mod tests {
             ("1 - h a p m -  msg", ["h", "a", "p", "m", "-", " msg"]),
             ("1 - h a p m -msg", ["h", "a", "p", "m", "-", "msg"]),
             ("1 2024-01-02T03:04:05Z h a", ["h", "a", "", "", "", ""]),
-            ("1 2024-01-02T03:04:05Z", ["", "", "", "", "", ""]),
+            ("1 2024-01-02T03:04:05Z", ["", "-", "", "", "", ""]),
             ("1 2024-01-02T03:04:05Z  a", ["", "a", "", "", "", ""]),
             (r#"1 - h a p m [a b="\]"] msg"#, ["h", "a", "p", "m", r#"[a b="\]"]"#, "msg"]),
             (r#"1 - h a p m [a b="c"][d] msg"#, ["h", "a", "p", "m", r#"[a b="c"][d]"#, "msg"]),
@@ -342,7 +344,8 @@ mod tests {
             ("1 - h a p m [", ["h", "a", "p", "m", "", "["]),
             (r"1 - h a p m [\]", ["h", "a", "p", "m", r"[\]", ""]),
             (r"1 - h a p m [a\", ["h", "a", "p", "m", "[a", r"\"]),
-            ("1 - h a p m msg", ["h", "a", "p", "m", "", "msg"]),
+            ("1 - h a p m msg", ["h", "a", "p", "m", "m", "msg"]),
+            ("1 - h  p m - msg", ["h", "-", "p", "m", "-", "msg"]),
             ("1 - h a p m - \u{feff}msg", ["h", "a", "p", "m", "-", "\u{feff}msg"]),
         ];
         for (raw, expected) in rows {
@@ -385,6 +388,7 @@ mod tests {
             (b"1 - h app/x 1 - -", b"app"),
             (b"1 - h app[2] 1 - -", b"app"),
             (b"1 - h app", b"app"),
+            (b"1 - h  1 - -", b"-"),
             (b"1 bogus", b""),
         ];
         for (raw, program) in rows {

@@ -1,7 +1,7 @@
 //! The RFC 3164 parser (`spec/message-model.md` section 6): never refuses a message, but makes the best of
 //! what devices send, by the reference's heuristics.
 
-use super::{ParserOptions, msg_from};
+use super::{ParserOptions, class, msg_from};
 use crate::message::{Field, Flags, Record, Time, pri, timestamp};
 
 /// Parameters of a `parser(type="pmrfc3164")` object; the built-in parser has the defaults.
@@ -129,21 +129,18 @@ fn hostname(raw: &[u8], at: usize, record: &mut Record, options: &Rfc3164Options
         return at;
     }
     let bracket = options.square_brackets_in_hostname && rest.first() == Some(&b'[');
-    let permitted = |c: u8| match c {
-        b'.' | b'_' | b'-' => true,
-        b'@' => options.at_signs_in_hostname,
-        b'/' => options.slashes_in_hostname,
-        // `[]` is no address; any later bracket ends it.
-        b']' => bracket,
-        _ => c.is_ascii_alphanumeric(),
-    };
-    let mut len = usize::from(bracket);
-    while len < HOSTNAME_BYTES && rest.get(len).is_some_and(|c| permitted(*c)) {
-        len += 1;
-        if rest.get(len) == Some(&b']') {
-            break;
-        }
+    let mut class = class::HOST;
+    if options.at_signs_in_hostname {
+        class |= class::AT;
     }
+    if options.slashes_in_hostname {
+        class |= class::SLASH;
+    }
+    let mut len = usize::from(bracket);
+    // `[]` is no address; any later bracket ends it.
+    len += usize::from(bracket && rest.get(1) == Some(&b']'));
+    let searched = rest.get(..HOSTNAME_BYTES).unwrap_or(rest);
+    len += class::span(searched.get(len..).unwrap_or_default(), class);
     let last = len.checked_sub(1).and_then(|last| rest.get(last));
     let complete = if bracket {
         rest.get(len) == Some(&b']')

@@ -17,7 +17,8 @@ pub fn parse(raw: &[u8], start: usize, record: &mut Record, options: &ParserOpti
         record.app = cursor.field();
         record.procid = cursor.field();
         record.msgid = cursor.field();
-        record.sd = cursor.structured_data();
+        // The reference shows MSGID where there is no structured data.
+        record.sd = cursor.structured_data().unwrap_or(record.msgid);
         let app = usize::from(record.app.start);
         let app = raw.get(app..app + usize::from(record.app.len)).unwrap_or_default();
         record.program_len = options.program_len(app).min(PROGRAM_BYTES);
@@ -65,14 +66,14 @@ impl Cursor<'_> {
 
     /// STRUCTURED-DATA: `-`, or `[` up to a `]` with a blank or nothing behind it. Without such an end it
     /// takes all but the last byte, which is the reference's way.
-    fn structured_data(&mut self) -> Field {
+    fn structured_data(&mut self) -> Option<Field> {
         let rest = self.rest();
         let len = match rest.first() {
             Some(b'-') => 1,
             Some(b'[') => sd_len(rest),
-            _ => return Field::default(),
+            _ => return None,
         };
-        self.take(len)
+        Some(self.take(len))
     }
 
     fn take(&mut self, len: usize) -> Field {

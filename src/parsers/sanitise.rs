@@ -155,12 +155,18 @@ impl Output<'_> {
 /// The first byte below a blank, looked for in blocks that the compiler compares at once.
 fn first_control(text: &[u8]) -> Option<usize> {
     let is_control = |c: &u8| *c < b' ';
-    let blocks = text.chunks_exact(32);
-    let clean = blocks.take_while(|block| !block.iter().fold(false, |any, c| any | is_control(c)));
-    let from = 32 * clean.count();
+    let clean = |block: &[u8]| !block.iter().fold(false, |any, c| any | is_control(c));
+    let from = BLOCK * text.chunks_exact(BLOCK).take_while(|block| clean(block)).count();
+    // The last block overlaps the one before.
+    if text.len() - from < BLOCK && text.last_chunk::<BLOCK>().is_some_and(|last| clean(last)) {
+        return None;
+    }
     let rest = text.get(from..).unwrap_or_default();
     rest.iter().position(is_control).map(|at| from + at)
 }
+
+/// Bytes compared at once.
+const BLOCK: usize = 32;
 
 /// The letter of a C escape sequence.
 fn c_letter(byte: u8) -> Option<u8> {

@@ -158,8 +158,8 @@ impl<W: Work> Queue<W> {
         let mut consumer = spare.unwrap_or_else(|| (self.0.consumers)(&self.0.interrupt));
         let messages = work.len();
         consumer.consume(&mut work, 0..messages);
-        consumer.commit();
         consumer.finish(work);
+        consumer.commit();
         lock(&self.0.spare).push(consumer);
     }
 }
@@ -186,11 +186,11 @@ impl<W: Work> Shared<W> {
     fn round(&self, memory: &Memory<W>, consumer: &mut dyn Consume<W>, list: &mut Vec<W>) -> usize {
         let most = self.settings.dequeue_batch;
         let mut open = 0;
-        for work in &mut *list {
+        for mut work in list.drain(..) {
             let mut from = 0;
             while from < work.len() && !self.interrupt.is_set() {
                 let to = work.len().min(from + most - open);
-                consumer.consume(work, from..to);
+                consumer.consume(&mut work, from..to);
                 open += to - from;
                 from = to;
                 if open == most && from < work.len() {
@@ -199,12 +199,10 @@ impl<W: Work> Shared<W> {
                     open = 0;
                 }
             }
+            consumer.finish(work);
         }
         if open > 0 {
             consumer.commit();
-        }
-        for work in list.drain(..) {
-            consumer.finish(work);
         }
         open
     }

@@ -5,7 +5,7 @@
 //!      ▲                   │ size = waiting + taken by a worker and not yet committed
 //!      └── held up at the marks, released by `done`
 //! ```
-//! - [`job`]: what waits in the queues of rulesets and actions.
+//! - [`frozen`]: what waits in queues: batches, and selections of frozen ones.
 //! - [`settings`]: the `queue.*` parameters and their corrections.
 //! - [`watermark`]: what a fill level means: room, marks, wanted workers.
 //! - [`memory`]: the queue proper: one lock, taken once per batch.
@@ -15,7 +15,7 @@
 //! one lock however many messages it carries. A disk queue will stand beside `memory`, behind [`Queue`].
 
 mod consumer;
-mod job;
+mod frozen;
 mod memory;
 mod settings;
 #[cfg(test)]
@@ -26,7 +26,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use consumer::{Interrupt, Queue};
-pub use job::{Frozen, Job};
+pub use frozen::Frozen;
 pub use settings::{Settings, Type};
 
 use crate::message::FlowControl;
@@ -60,12 +60,12 @@ pub trait Consume<W>: Send {
     /// Processes the messages `range` of `work`. Their effects may stay buffered until [`Consume::commit`].
     fn consume(&mut self, work: &mut W, range: Range<usize>);
 
+    /// Takes work back after its last message was consumed (or given up, because the queue is ending):
+    /// hands it on to other queues, has its storage reused.
+    fn finish(&mut self, work: W);
+
     /// Completes everything consumed so far: at most `dequeueBatchSize` messages since the last call.
     fn commit(&mut self);
-
-    /// Takes back work of which every message has been committed, or which is given up because the queue
-    /// is ending: storage is reused, batches are handed on.
-    fn finish(&mut self, work: W);
 }
 
 /// Makes the consumer of a new worker thread. The interrupt is set when the thread has to come to an end.

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use super::program::{Escape, Op};
-use super::replacer::{Position, Replacer, Source};
+use super::program::Line;
 use super::{Body, Content, Options, Template};
-use crate::message::{DateFormat, Property};
+use crate::message::DateFormat;
 
 /// The names of all built-in templates.
 pub const NAMES: [&str; 18] = [
@@ -34,9 +33,8 @@ pub const NAMES: [&str; 18] = [
 #[must_use]
 pub fn builtin(name: &[u8]) -> Option<Arc<Template>> {
     let name = *NAMES.iter().find(|known| known.as_bytes() == name)?;
-    if let Some(ops) = generator(name.as_bytes()) {
-        let body = Body::Text(ops, Escape::None);
-        return Some(Arc::new(Template { name: name.to_owned(), body }));
+    if let Some(line) = generator(name.as_bytes()) {
+        return Some(Arc::new(Template { name: name.to_owned(), body: Body::Line(line) }));
     }
     let (_, text, options) = *STRINGS.iter().find(|(own, ..)| *own == name)?;
     let content = Content::String { text: text.as_bytes(), legacy: false };
@@ -46,8 +44,8 @@ pub fn builtin(name: &[u8]) -> Option<Arc<Template>> {
     template.map(Arc::new)
 }
 
-/// The operations of a string generator (`template(type="plugin")`, `$template name,=generator`).
-pub(super) fn generator(name: &[u8]) -> Option<Vec<Op>> {
+/// The string generator of that name (`template(type="plugin")`, `$template name,=generator`).
+pub(super) fn generator(name: &[u8]) -> Option<Line> {
     let (forward, format) = match name {
         b"RSYSLOG_FileFormat" => (false, DateFormat::Rfc3339),
         b"RSYSLOG_TraditionalFileFormat" => (false, DateFormat::Rfc3164),
@@ -55,29 +53,7 @@ pub(super) fn generator(name: &[u8]) -> Option<Vec<Op>> {
         b"RSYSLOG_TraditionalForwardFormat" => (true, DateFormat::Rfc3164),
         _ => return None,
     };
-    let constant = |text: &[u8]| Op::Constant(text.into());
-    let property = |property| Op::Value(Source::Property(property));
-    let time = Op::Value(Source::Reported(format));
-    let middle = [constant(b" "), property(Property::Hostname), constant(b" ")];
-    let end = [Op::Blank { when_empty: true }, property(Property::Msg)];
-    let mut ops = Vec::new();
-    if forward {
-        // RFC 3164: a tag has no more than 32 characters.
-        let tag = Source::Property(Property::SyslogTag);
-        let first = Position { from: 1, to: 32, from_end: false, fixed_width: false };
-        let tag = Replacer { position: Some(first), ..Replacer::new(tag) };
-        ops.extend([constant(b"<"), property(Property::Pri), constant(b">"), time]);
-        ops.extend(middle);
-        ops.push(Op::Replace(Box::new(tag)));
-        ops.extend(end);
-    } else {
-        ops.push(time);
-        ops.extend(middle);
-        ops.push(property(Property::SyslogTag));
-        ops.extend(end);
-        ops.push(constant(b"\n"));
-    }
-    Some(ops)
+    Some(Line { forward, format })
 }
 
 const PLAIN: Options = Options {

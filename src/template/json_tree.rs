@@ -1,6 +1,7 @@
 //! `option.jsonftree`: members with dotted names become objects within objects.
 
 use super::program::{Entry, Op, write_members};
+use crate::limits;
 use crate::message::Msg;
 
 /// A JSON object or a member that is none.
@@ -98,7 +99,10 @@ impl Node {
 /// Whether all entries are members with usable names, and no name is both object and value.
 fn fit(entries: &[Entry]) -> bool {
     let names: Vec<&[u8]> = entries.iter().filter_map(Entry::member_name).collect();
-    let well_formed = |name: &&[u8]| name.split(|c| *c == b'.').all(|part| !part.is_empty());
+    let well_formed = |name: &&[u8]| {
+        let mut parts = name.split(|c| *c == b'.');
+        parts.clone().count() <= limits::NESTING_DEPTH && parts.all(|part| !part.is_empty())
+    };
     let inside = |inner: &[u8], outer: &[u8]| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with(b"."))
     };

@@ -34,17 +34,13 @@ pub(super) fn entries(
 
 fn constant(args: &Args) -> Result<Entry, Vec<Problem>> {
     let value = unescape(args.str("value").unwrap_or_default());
-    match (args.str("format"), args.str("outname")) {
-        (None, _) => Ok(Entry::Constant(value.into())),
-        (Some(b"jsonf"), Some(name)) => Ok(Entry::Member(name.into(), value.into())),
-        (Some(b"jsonf"), None) => {
+    match (args.given("format"), args.str("outname")) {
+        (false, _) => Ok(Entry::Constant(value.into())),
+        (true, Some(name)) => Ok(Entry::Member(name.into(), value.into())),
+        (true, None) => {
             let text = "constant set to format jsonf, but outname not specified - aborting";
             Err(vec![Problem::error(text).at("format").code(2207)])
         }
-        (Some(other), _) => Err(vec![
-            Problem::error(format!("invalid format type '{}' for constant", other.escape_ascii()))
-                .at("format"),
-        ]),
     }
 }
 
@@ -53,69 +49,64 @@ fn property(template: &str, args: &Args) -> Result<Entry, Vec<Problem>> {
     let Some(property) = Property::parse(name) else {
         return Err(unknown_property(name).into_iter().map(|p| p.at("name")).collect());
     };
-    let one = |problem| vec![problem];
-    let date = choice(args, "dateformat", "date format", DateFormat::parse).map_err(one)?;
-    let source = Source::new(property, date, args.bool("date.inutc"));
-    let mut replacer = Replacer::new(source);
-    replacer.select = select(template, args).map_err(one)?;
-    replacer.position = position(args).map_err(one)?;
-    replacer.change = Change::try_from(args).map_err(one)?;
-    replacer.format = json_format(args).map_err(one)?;
+    let date = args.str("dateformat").and_then(DateFormat::parse).unwrap_or_default();
+    let replacer = Replacer {
+        source: Source::new(property, date, args.bool("date.inutc")),
+        select: select(template, args).map_err(|problem| vec![problem])?,
+        position: position(args).map_err(|problem| vec![problem])?,
+        change: change(args),
+        format: property_format(args),
+    };
     let default_name = name.strip_prefix(b"$!").unwrap_or(name);
     Ok(Entry::Field(replacer, args.str("outname").unwrap_or(default_name).into()))
 }
 
-/// The value of `param`, or the default where it is not given. `what` stands in the message for a bad one.
-fn choice<T: Default>(
-    args: &Args,
-    param: &'static str,
-    what: &str,
-    parse: impl Fn(&[u8]) -> Option<T>,
-) -> Result<T, Problem> {
-    let Some(text) = args.str(param) else { return Ok(T::default()) };
-    parse(text).ok_or_else(|| {
-        Problem::error(format!("invalid {what} '{}' for property", text.escape_ascii())).at(param)
-    })
+/// What the word given for `param` means; the default where none is given. `config` lets only words of the
+/// table pass, in the table's spelling.
+fn choice<T: Copy + Default>(args: &Args, param: &str, words: &[(&str, T)]) -> T {
+    let given = args.str(param).unwrap_or_default();
+    words
+        .iter()
+        .find(|(word, _)| word.as_bytes() == given)
+        .map_or(T::default(), |(_, means)| *means)
 }
 
 fn select(template: &str, args: &Args) -> Result<Select, Problem> {
-    let flavour = choice(args, "regex.type", "regex.type", |text| match text {
-        b"BRE" => Some(Flavour::Basic),
-        b"ERE" => Some(Flavour::Extended),
-        _ => None,
-    })?;
-    let missing = choice(args, "regex.nomatchmode", "format type", |text| match text {
-        b"DFLT" => Some(Missing::Text),
-        b"BLANK" => Some(Missing::Blank),
-        b"FIELD" => Some(Missing::Value),
-        b"ZERO" => Some(Missing::Zero),
-        _ => None,
-    })?;
-    let number = args.int("field.number");
-    match (number, args.str("regex.expression")) {
+    match (args.int("field.number"), args.str("regex.expression")) {
         (None, None) => Ok(Select::All),
         (Some(_), Some(_)) => Err(Problem::error(
             "both field extraction and regex extraction specified - this is not possible, remove one",
         )
         .at("regex.expression")),
         (Some(number), None) => {
-            // The reference keeps the low eight bits of the delimiter's code.
-            let code = args.int("field.delimiter").unwrap_or(i64::from(b'\t')).rem_euclid(256);
-            let delimiter = u8::try_from(code).unwrap_or_default();
+            let code = args.int("field.delimiter").and_then(|code| u8::try_from(code).ok());
+            let delimiter = code.unwrap_or(b'\t');
             Ok(Select::Field(Field { number, delimiter, runs: false }))
         }
-        (None, Some(pattern)) => {
-            let skip = selector(template, args, "regex.match")?;
-            let group = selector(template, args, "regex.submatch")?;
-            match SharedRegex::new(pattern, flavour, false) {
-                Ok(regex) => Ok(Select::Match(Match { regex, skip, group, missing })),
-                Err(why) => Err(Problem::error(format!(
-                    "error compiling regex '{}'",
-                    pattern.escape_ascii()
-                ))
-                .at("regex.expression")
-                .help(why)),
-            }
+        (None, Some(pattern)) => expression(template, args, pattern),
+    }
+}
+
+fn expression(template: &str, args: &Args, pattern: &[u8]) -> Result<Select, Problem> {
+    let flavour =
+        choice(args, "regex.type", &[("BRE", Flavour::Basic), ("ERE", Flavour::Extended)]);
+    let missing = choice(
+        args,
+        "regex.nomatchmode",
+        &[
+            ("DFLT", Missing::Text),
+            ("BLANK", Missing::Blank),
+            ("FIELD", Missing::Value),
+            ("ZERO", Missing::Zero),
+        ],
+    );
+    let skip = selector(template, args, "regex.match")?;
+    let group = selector(template, args, "regex.submatch")?;
+    match SharedRegex::new(pattern, flavour, false) {
+        Ok(regex) => Ok(Select::Match(Match { regex, skip, group, missing })),
+        Err(why) => {
+            let text = format!("error compiling regex '{}'", pattern.escape_ascii());
+            Err(Problem::error(text).at("regex.expression").help(why))
         }
     }
 }
@@ -150,56 +141,47 @@ fn position(args: &Args) -> Result<Option<Position>, Problem> {
     Ok((from != 0 || to != 0).then_some(Position { from, to, from_end, fixed_width }))
 }
 
-impl TryFrom<&Args> for Change {
-    type Error = Problem;
-
-    fn try_from(args: &Args) -> Result<Self, Problem> {
-        Ok(Self {
-            blank_only: args.bool("spifno1stsp"),
-            case: choice(args, "caseconversion", "caseconversion type", |text| match text {
-                b"lower" => Some(Case::Lower),
-                b"upper" => Some(Case::Upper),
-                _ => None,
-            })?,
-            control: choice(args, "controlcharacters", "controlcharacter mode", |t| match t {
-                b"escape" => Some(Control::Escape),
-                b"escape-octal" => Some(Control::EscapeOctal),
-                b"space" => Some(Control::Space),
-                b"drop" => Some(Control::Drop),
-                _ => None,
-            })?,
-            path: choice(args, "securepath", "securepath mode", |text| match text {
-                b"drop" => Some(Path::Drop),
-                b"replace" => Some(Path::Replace),
-                _ => None,
-            })?,
-            drop_last_lf: args.bool("droplastlf"),
-            compress_space: args.bool("compressspace"),
-        })
+fn change(args: &Args) -> Change {
+    Change {
+        blank_only: args.bool("spifno1stsp"),
+        case: choice(args, "caseconversion", &[("lower", Case::Lower), ("upper", Case::Upper)]),
+        control: choice(
+            args,
+            "controlcharacters",
+            &[
+                ("escape", Control::Escape),
+                ("escape-octal", Control::EscapeOctal),
+                ("space", Control::Space),
+                ("drop", Control::Drop),
+            ],
+        ),
+        path: choice(args, "securepath", &[("drop", Path::Drop), ("replace", Path::Replace)]),
+        drop_last_lf: args.bool("droplastlf"),
+        compress_space: args.bool("compressspace"),
     }
 }
 
-fn json_format(args: &Args) -> Result<Format, Problem> {
-    let mut chosen = choice(args, "format", "format type", |text| format(text).map(Some))?;
-    let data = choice(args, "datatype", "dataType", |text| match text {
-        b"string" => Some(DataType::String),
-        b"number" => Some(DataType::Number),
-        b"bool" => Some(DataType::Bool),
-        b"auto" => Some(DataType::Auto),
-        _ => None,
-    })?;
-    let on_empty = choice(args, "onempty", "onEmpty value", |text| match text {
-        b"keep" => Some(OnEmpty::Keep),
-        b"skip" => Some(OnEmpty::Skip),
-        b"null" => Some(OnEmpty::Null),
-        _ => None,
-    })?;
-    if let Some(Format::Member(field)) = &mut chosen {
-        field.data = data;
-        field.on_empty = on_empty;
+fn property_format(args: &Args) -> Format {
+    let mut chosen = args.str("format").and_then(format).unwrap_or(Format::Plain);
+    if let Format::Member(field) = &mut chosen {
+        field.data = choice(
+            args,
+            "datatype",
+            &[
+                ("string", DataType::String),
+                ("number", DataType::Number),
+                ("bool", DataType::Bool),
+                ("auto", DataType::Auto),
+            ],
+        );
+        field.on_empty = choice(
+            args,
+            "onempty",
+            &[("keep", OnEmpty::Keep), ("skip", OnEmpty::Skip), ("null", OnEmpty::Null)],
+        );
         field.omit_zero = args.bool("omitifzero");
     }
-    Ok(chosen.unwrap_or(Format::Plain))
+    chosen
 }
 
 /// Decodes the escapes of a constant: the second round, after the one of every quoted value.

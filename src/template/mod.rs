@@ -19,7 +19,7 @@ mod replacer;
 
 pub use builtin::{NAMES as BUILTIN_NAMES, builtin};
 
-use self::program::{Entry, Escape, Op};
+use self::program::{Entry, Escape, Line, Op};
 use crate::message::{Msg, Property};
 use crate::param::{Args, Problem};
 
@@ -34,6 +34,8 @@ pub struct Template {
 /// The forms a template can take.
 #[derive(Debug)]
 enum Body {
+    /// A string generator.
+    Line(Line),
     /// The operations' texts one after the other, properties escaped.
     Text(Vec<Op>, Escape),
     /// A JSON object of the operations' texts, each of which is a member.
@@ -113,7 +115,7 @@ impl Template {
                 }
             },
             Content::Plugin(generator) => match builtin::generator(generator) {
-                Some(ops) => return template(Body::Text(ops, Escape::None)),
+                Some(line) => return template(Body::Line(line)),
                 None => {
                     problems.push(Problem::error(format!(
                         "template '{name}': error -3003 defining template via plugin (strgen) module"
@@ -135,6 +137,7 @@ impl Template {
     /// Appends the rendered text of `msg` to `out`.
     pub fn render(&self, msg: &Msg<'_>, out: &mut Vec<u8>) {
         match &self.body {
+            Body::Line(line) => line.write(msg, out),
             Body::Text(ops, Escape::None) => ops.iter().for_each(|op| op.write(msg, out)),
             Body::Text(ops, escape) => {
                 ops.iter().for_each(|op| op.write_escaped(*escape, msg, out))

@@ -2,7 +2,7 @@
 
 use super::replacer::{self, Format, JsonField, Replacer, Source};
 use super::{Body, Options, json_tree};
-use crate::message::{Msg, Property, json};
+use crate::message::{DateFormat, Msg, Property, json};
 use crate::param::Problem;
 
 /// A part of a template as it was configured.
@@ -65,11 +65,8 @@ pub(super) enum Op {
     Constant(Box<[u8]>),
     /// A property as it is.
     Value(Source),
-    /// A blank unless MSG begins with one. The C-coded generators write it before an empty MSG too.
-    Blank {
-        /// Before an empty MSG.
-        when_empty: bool,
-    },
+    /// A blank, unless MSG is empty or begins with one.
+    Blank,
     /// A property that is cut, changed or formatted.
     Replace(Box<Replacer>),
 }
@@ -80,7 +77,7 @@ impl From<Replacer> for Op {
             return Self::Value(replacer.source);
         }
         if replacer.is_blank_before(&Property::Msg) {
-            return Self::Blank { when_empty: false };
+            return Self::Blank;
         }
         Self::Replace(Box::new(replacer))
     }
@@ -90,13 +87,17 @@ impl Op {
     /// Appends the operation's text to `out`.
     pub(super) fn write(&self, msg: &Msg<'_>, out: &mut Vec<u8>) {
         match self {
-            Self::Constant(text) => out.extend_from_slice(text),
-            Self::Value(source) => source.write(msg, out),
-            Self::Blank { when_empty } => match msg.msg().first() {
-                Some(b' ') => {}
-                None if !when_empty => {}
-                _ => out.push(b' '),
+            // Mostly a blank; pushing it spares a call for one byte.
+            Self::Constant(text) => match **text {
+                [c] => out.push(c),
+                _ => out.extend_from_slice(text),
             },
+            Self::Value(source) => source.write(msg, out),
+            Self::Blank => {
+                if !matches!(msg.msg().first(), None | Some(b' ')) {
+                    out.push(b' ');
+                }
+            }
             Self::Replace(replacer) => replacer.write(msg, out),
         }
     }
@@ -107,6 +108,44 @@ impl Op {
         self.write(msg, out);
         if !matches!(self, Self::Constant(_)) {
             escape.apply(out, start);
+        }
+    }
+}
+
+/// A whole line in one operation: what the reference's string generators write, which most files consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// With `<PRI>` in front, a TAG of RFC 3164's 32 characters at most, and no LF.
+    pub(super) forward: bool,
+    /// How the time is written.
+    pub(super) format: DateFormat,
+}
+
+impl Line {
+    /// Appends the line. Unlike a string template, it has a blank before an empty MSG.
+    pub(super) fn write(self, msg: &Msg<'_>, out: &mut Vec<u8>) {
+        let (hostname, text) = (msg.hostname(), msg.msg());
+        out.reserve(hostname.len() + text.len() + 128);
+        if self.forward {
+            out.push(b'<');
+            msg.write_property(&Property::Pri, out);
+            out.push(b'>');
+        }
+        msg.write_reported(self.format, out);
+        out.push(b' ');
+        out.extend_from_slice(hostname);
+        out.push(b' ');
+        let tag = out.len();
+        msg.write_tag(out);
+        if self.forward {
+            out.truncate(tag + 32);
+        }
+        if text.first() != Some(&b' ') {
+            out.push(b' ');
+        }
+        out.extend_from_slice(text);
+        if !self.forward {
+            out.push(b'\n');
         }
     }
 }

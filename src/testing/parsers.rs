@@ -63,7 +63,7 @@ pub fn first(batch: &Batch) -> Parsed {
         timestamp: record.flags.has(Flags::HAS_TIMESTAMP).then(|| field(record.timestamp)),
         host: record.flags.has(Flags::HAS_HOST).then(|| field(record.host)),
         tag: field(record.tag),
-        program: field(Field { len: record.program_len, ..name }),
+        program: field(Field { len: record.program_len.min(name.len), ..name }),
         fields: [record.app, record.procid, record.msgid, record.sd].map(field),
         msg: batch.bytes.get(record.msg).to_vec(),
     }
@@ -120,9 +120,9 @@ fn check(batch: &Batch, options: &ParserOptions, headerless: bool) {
     let end = |span: Span| span.start + span.len;
     assert!(end(record.raw) as usize <= batch.bytes.len());
     assert!(record.msg.start >= record.raw.start && end(record.msg) == end(record.raw));
-    let mut inside = vec![record.timestamp, record.app, record.procid, record.msgid, record.sd];
-    if !headerless && parsed.tag != b"-" {
-        inside.extend([record.host, record.tag]);
+    let mut inside = vec![record.timestamp, record.procid, record.msgid, record.sd];
+    if !headerless && parsed.tag != b"-" && parsed.fields[0] != b"-" {
+        inside.extend([record.host, record.tag, record.app]);
     }
     for field in inside {
         assert!(u32::from(field.start) + u32::from(field.len) <= record.raw.len);

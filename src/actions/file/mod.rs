@@ -8,7 +8,6 @@
 //! [`path`] the check of dynamic names, [`open`] creation, [`rotate`] the size limit.
 
 mod cache;
-mod lines;
 mod open;
 mod params;
 mod path;
@@ -98,14 +97,16 @@ impl Output for FileOutput {
         }
     }
 
-    fn hup(&self) {
+    fn hup(&self) -> usize {
         self.settings.generation.fetch_add(1, Ordering::Relaxed);
         let mut streams = self.streams();
+        let count = streams.len();
         streams.retain(|stream| stream.close_if_idle());
         // What holds lines back has to write, and that may take its time.
         aside("sluice-hup", streams, |stream| {
             stream.close();
         });
+        count
     }
 
     fn tick(&self, now: i64) {

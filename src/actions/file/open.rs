@@ -37,7 +37,7 @@ pub(super) fn open(
 ) -> Result<File, Failure> {
     let failed = |error: &io::Error| {
         let code = if error.kind() == ErrorKind::NotFound { 2040 } else { 2433 };
-        let text = format!("omfile: open file '{}' failed: {}", path.display(), reason(error));
+        let text = format!("file '{}': open error: {}", path.display(), reason(error));
         Failure::suspend(code, text)
     };
     let mut options = OpenOptions::new();

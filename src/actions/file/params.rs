@@ -144,12 +144,12 @@ pub(super) static MODULE: Module = Module {
     params: PARAMS,
     legacy_create: None,
     counters: &[
-        ("requests", "messages for dynamic files"),
-        ("level0", "messages for the same file as the one before"),
-        ("missed", "files that had to be opened"),
-        ("evicted", "files closed to make room for another"),
-        ("maxused", "most files open at a time"),
-        ("closetimeouts", "files closed because nothing was written for closeTimeout"),
+        ("requests", "messages for dynamic files."),
+        ("level0", "messages for the same file as the one before."),
+        ("missed", "files that had to be opened."),
+        ("evicted", "files closed to make room for another."),
+        ("maxused", "most files open at a time."),
+        ("closetimeouts", "files closed because nothing was written for closeTimeout."),
     ],
     examples: &[
         r#"action(type="omfile" file="/var/log/all.log")"#,

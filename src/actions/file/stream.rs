@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::lines::Lines;
 use super::open::{self, Creation};
 use super::rotate::Rotation;
 use crate::actions::Failure;
+use crate::actions::lines::Lines;
 
 /// What all files of one action have in common.
 #[derive(Debug)]

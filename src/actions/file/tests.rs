@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::*;
+use crate::actions::action::Action;
+use crate::actions::lines::Lines;
+use crate::actions::retry::Runner;
+use crate::actions::settings::Settings;
 use crate::actions::testing::{environment, messages};
 use crate::actions::{Effect, Failure};
 use crate::message::Msg;
@@ -234,7 +238,7 @@ fn a_missing_directory_suspends_and_names_path_error_and_user() {
     let uid = nix::unistd::geteuid();
     let path = bench.path("sub/out");
     let expected = format!(
-        "omfile: open file '{}' failed: No such file or directory (errno 2, uid {uid})",
+        "file '{}': open error: No such file or directory (errno 2, uid {uid})",
         path.display()
     );
     assert_eq!(failure.text, expected);
@@ -274,9 +278,10 @@ fn a_line_cut_in_two_is_completed_and_never_doubled() {
     writer.set_nonblocking(true).expect("set");
     let defaults = Args::defaults(&[params::MODULE.params]);
     let module = Args::defaults(&[params::MODULE.module_params]);
-    let stream = Stream::new(PathBuf::from("socket"), Arc::new(settings(&defaults, &module)));
+    let stream =
+        Stream::new(PathBuf::from("socket"), Arc::new(super::settings(&defaults, &module)));
     stream.adopt(fs::File::from(OwnedFd::from(writer)));
-    let mut lines = lines::Lines::default();
+    let mut lines = Lines::default();
     let text = "0123456789".repeat(30_000);
     for _ in 0..5 {
         lines.push(true, |out| out.extend_from_slice(text.as_bytes()));
@@ -501,7 +506,7 @@ fn hup_does_not_wait_for_a_file_that_is_stuck() {
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     bench.write(&["free"]);
     let mut stuck = Arc::clone(&bench.output).worker();
-    let writer = thread::spawn(move || {
+    let writer = process::spawn("test", move || {
         // More than a pipe holds: the write ends only when the reader has read.
         let text = "s".repeat(200);
         let (batch, env) = (messages(&vec![text.as_str(); 4000]), environment());
@@ -511,7 +516,8 @@ fn hup_does_not_wait_for_a_file_that_is_stuck() {
             stuck.push(&msg, &mut sink).expect("pushed");
         }
         stuck.commit(&mut sink).expect("written");
-    });
+    })
+    .expect("a thread");
     let mut reader = fs::File::open(&pipe).expect("opened");
     let mut got = vec![0];
     reader.read_exact(&mut got).expect("the write is under way");
@@ -531,7 +537,7 @@ fn threads_share_a_file_and_keep_lines_whole() {
     let threads: Vec<_> = (0..4)
         .map(|thread| {
             let mut worker = Arc::clone(&bench.output).worker();
-            thread::spawn(move || {
+            process::spawn("test", move || {
                 let mut sink = |_: &Failure, _: &[u8]| panic!("nothing is lost");
                 for round in 0..50 {
                     let texts = [format!("{thread} {round} a"), format!("{thread} {round} b")];
@@ -543,6 +549,7 @@ fn threads_share_a_file_and_keep_lines_whole() {
                     worker.commit(&mut sink).expect("written");
                 }
             })
+            .expect("a thread")
         })
         .collect();
     for round in 0..20 {
@@ -560,4 +567,78 @@ fn threads_share_a_file_and_keep_lines_whole() {
     let unique = lines.len();
     lines.dedup();
     assert_eq!((unique, lines.len()), (400, 400));
+}
+
+/// The whole action around an output: state machine and counters.
+fn action(bench: &Bench, change: impl FnOnce(&mut Settings)) -> Runner {
+    let mut settings = crate::actions::testing::settings();
+    change(&mut settings);
+    let action = Action::new(settings, Arc::clone(&bench.output), &bench.set);
+    Runner::new(Arc::new(action), Arc::default())
+}
+
+/// Counters of the action: processed, written, failed, suspended.
+fn ledger(bench: &Bench) -> [u64; 4] {
+    let objects = bench.set.objects();
+    let object = objects.last().expect("the action");
+    let ledger = ["processed", "written", "failed", "suspended"].map(|name| {
+        object.counters.iter().find(|counter| counter.0 == name).expect("a counter").2.get()
+    });
+    assert_eq!(ledger[0], ledger[1] + ledger[2], "processed = written + failed");
+    ledger
+}
+
+fn run(runner: &mut Runner, texts: &[&str]) {
+    let (batch, env) = (messages(texts), environment());
+    for index in 0..batch.len() {
+        runner.push(&Msg::at(&batch, index, &env).expect("a message"));
+    }
+    runner.commit(false);
+}
+
+#[test]
+fn a_full_disk_suspends_counts_and_keeps_the_messages_in_the_error_file() {
+    let bench = bench(|args, _| args.set("file", text("/dev/full")));
+    let errors = bench.path("errors");
+    let mut runner = action(&bench, |settings| settings.error_file = Some((errors.clone(), 0)));
+    run(&mut runner, &["a", "b"]);
+    run(&mut runner, &["c"]);
+    assert_eq!(ledger(&bench), [3, 0, 3, 1]);
+    let lines = bench.read("errors");
+    let texts: Vec<_> =
+        lines.lines().map(|line| line.rsplit('"').nth(1).expect("a text")).collect();
+    assert_eq!(texts, ["a\\n", "b\\n", "c\\n"]);
+}
+
+#[test]
+fn messages_wait_for_their_directory_if_retries_are_endless() {
+    let bench = bench(|args, dir| {
+        args.set("file", text(dir.join("sub/out")));
+        args.set("createDirs", Value::Bool(false));
+    });
+    let mut runner = action(&bench, |settings| {
+        settings.resume_retry_count = None;
+        settings.resume_interval = 0;
+    });
+    let writer = process::spawn("test", move || run(&mut runner, &["a", "b"])).expect("a thread");
+    while ledger_of_outage(&bench) == 0 {
+        thread::yield_now();
+    }
+    fs::create_dir(bench.path("sub")).expect("made");
+    writer.join().expect("the writer");
+    assert_eq!((ledger(&bench), bench.read("sub/out").as_str()), ([2, 2, 0, 1], "a\nb\n"));
+}
+
+fn ledger_of_outage(bench: &Bench) -> u64 {
+    let objects = bench.set.objects();
+    let counters = &objects.last().expect("the action").counters;
+    counters.iter().find(|counter| counter.0 == "suspended").expect("a counter").2.get()
+}
+
+#[test]
+fn a_blocked_name_costs_its_message_and_the_ledger_shows_it() {
+    let bench = dynamic(|_| ());
+    let mut runner = action(&bench, |_| ());
+    run(&mut runner, &["a", "../b", "c"]);
+    assert_eq!(ledger(&bench), [3, 2, 1, 0]);
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::lines::Lines;
 use super::path;
 use super::stream::Stream;
 use super::{Dynamic, FileOutput};
+use crate::actions::lines::Lines;
 use crate::actions::{Effect, Failure, Lost, OutputWorker};
 use crate::message::Msg;
 

@@ -1,16 +1,24 @@
 //! imtcp: syslog over TCP (`spec/imtcp.md`).
 //!
 //! - [`parameters`]: the tables, and a checked statement.
-//! - [`server`]: sockets, the poller thread, accepting, counters.
+//! - [`server`]: one statement at work: its sockets and threads, and what they share.
+//! - [`accept`]: the poller thread, which accepts connections and hands sessions to workers.
 //! - [`worker`]: who reads, when batches are submitted, when sessions are given back.
 //! - [`session`]: one connection.
+//! - [`counters`]: what is counted.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
+
+mod accept;
+mod counters;
 mod parameters;
 mod server;
 mod session;
 mod worker;
 
 use std::io;
+
+use nix::sys::resource::{Resource, getrlimit};
 
 use self::parameters::Conf;
 use self::server::Server;
@@ -52,8 +60,9 @@ impl Input for Imtcp {
             let text = "imtcp: module loaded, but no listeners defined - no input will be gathered";
             return vec![Problem::error(text).code(NO_LISTENERS)];
         }
-        let problems = self.servers.iter_mut().flat_map(Server::open).collect();
+        let mut problems: Vec<_> = self.servers.iter_mut().flat_map(Server::open).collect();
         self.servers.retain(Server::is_open);
+        problems.extend(self.too_few_descriptors());
         problems
     }
 
@@ -70,6 +79,21 @@ impl Input for Imtcp {
             }
         }
         Ok(Box::new(running))
+    }
+}
+
+impl Imtcp {
+    /// A warning if the process may not open as many descriptors as there may be sessions.
+    fn too_few_descriptors(&self) -> Option<Problem> {
+        let sessions: usize = self.servers.iter().map(|server| server.conf.max_sessions).sum();
+        let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+        (sessions as u64 > limit).then(|| {
+            Problem::warning(format!(
+                "imtcp: maxSessions allows {sessions} sessions, but the process may open only {limit} files"
+            ))
+            .at("maxSessions")
+            .help("raise LimitNOFILE= of the service, or ulimit -n")
+        })
     }
 }
 

@@ -588,3 +588,120 @@ fn backlog(configured: usize, max_sessions: usize) -> i32 {
     };
     i32::try_from(wanted).unwrap_or(i32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::param::Value;
+
+    fn module() -> Args {
+        Args::defaults(&[MODULE.module_params])
+    }
+
+    fn input(port: &str) -> Args {
+        let mut args = Args::defaults(&[MODULE.params]);
+        args.set("port", Value::Str(port.into()));
+        args
+    }
+
+    fn conf(module: &Args, input: &Args) -> Conf {
+        let (conf, problems) = Conf::new(module, input, 8096);
+        assert_eq!(problems, []);
+        conf.unwrap()
+    }
+
+    #[test]
+    fn defaults_are_the_references() {
+        let conf = conf(&module(), &input("10514"));
+        assert_eq!(conf.name, "imtcp");
+        assert_eq!((conf.max_sessions, conf.max_listeners, conf.workers), (200, 20, 2));
+        assert_eq!((conf.max_reads, conf.flow), (500, FlowControl::Light));
+        assert_eq!((conf.notify_open, conf.notify_close, conf.preserve_case), (false, false, true));
+        assert_eq!((conf.address, conf.keep_alive, conf.default_tz), (None, None, None));
+        assert_eq!(conf.framing, framing::Options::default());
+    }
+
+    #[test]
+    fn a_value_of_the_input_wins_over_the_modules_and_that_over_a_legacy_directive() {
+        let mut module = module();
+        module.set("maxSessions", Value::Int(7));
+        module.set("octetCountedFraming", Value::Bool(false));
+        module.set("addtlFrameDelimiter", Value::Int(200));
+        module.set("flowControl", Value::Bool(false));
+        let mut input = input("10514");
+        input.set_default("maxSessions", Some(Value::Int(5)));
+        let inherited = conf(&module, &input);
+        assert_eq!(inherited.max_sessions, 7);
+        assert_eq!(inherited.framing.delimiter, Some(200));
+        assert_eq!(inherited.flow, FlowControl::None);
+        assert!(!inherited.framing.octet_counting);
+
+        input.set("maxSessions", Value::Int(9));
+        input.set("supportOctetCountedFraming", Value::Bool(true));
+        input.set("addtlFrameDelimiter", Value::Int(-1));
+        let own = conf(&module, &input);
+        assert_eq!((own.max_sessions, own.framing.delimiter), (9, None));
+        assert!(own.framing.octet_counting);
+
+        let mut legacy = Args::defaults(&[MODULE.params]);
+        legacy.set("port", Value::Str(Vec::new()));
+        legacy.set_default("maxSessions", Some(Value::Int(5)));
+        let legacy = conf(&Args::defaults(&[MODULE.module_params]), &legacy);
+        assert_eq!((legacy.max_sessions, legacy.port.as_str()), (5, "10514"));
+    }
+
+    #[test]
+    fn ports() {
+        let rows = [
+            ("10514", Some("10514"), None),
+            ("syslog-tls", Some("syslog-tls"), None),
+            (
+                "0",
+                Some("514"),
+                Some("imtcp: port 0 and no port file set -> using port 514 instead"),
+            ),
+            ("65536", None, Some("Invalid TCP listen port 65536 - ignored.")),
+            ("99999999999", None, Some("Invalid TCP listen port 99999999999 - ignored.")),
+        ];
+        for (port, bound, text) in rows {
+            let (conf, problems) = Conf::new(&module(), &input(port), 8096);
+            assert_eq!(conf.map(|c| c.port).as_deref(), bound, "{port}");
+            assert_eq!(problems.first().map(|p| p.text.as_str()), text, "{port}");
+        }
+        let mut input = input("0");
+        input.set("listenPortFileName", Value::Str(b"/run/port".to_vec()));
+        assert_eq!(conf(&module(), &input).port, "0");
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        for size in [0, -1, 200_000_001] {
+            let mut input = input("1");
+            input.set("maxFrameSize", Value::Int(size));
+            let (conf, problems) = Conf::new(&module(), &input, 8096);
+            assert!(conf.is_none());
+            let text = format!(
+                "imtcp: invalid value for 'maxFrameSize' parameter given is {size}, valid range is 1..200000000"
+            );
+            assert_eq!(problems[0].text, text);
+        }
+        let mut input = input("1");
+        input.set("defaultTZ", Value::Str(b"Europe/Berlin".to_vec()));
+        let (conf, problems) = Conf::new(&module(), &input, 8096);
+        assert_eq!((conf.unwrap().default_tz, problems.len()), (None, 1));
+    }
+
+    #[test]
+    fn the_backlog_has_room_for_every_session_unless_configured() {
+        for (configured, sessions, expected) in [
+            (0, 200, 200),
+            (0, 2, 5),
+            (0, 1000, 1000),
+            (0, 10_000, 4096),
+            (0, 100_000, 10_005),
+            (7, 1000, 7),
+        ] {
+            assert_eq!(backlog(configured, sessions), expected, "{configured} {sessions}");
+        }
+    }
+}

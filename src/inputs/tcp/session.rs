@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::counters::Tally;
 use super::server::Shared;
 use crate::framing::fault::{Fault, Peer, Report};
 use crate::framing::tls_hello::{Probe, Verdict};
@@ -31,19 +32,6 @@ pub(super) struct Session {
 
 // 10,000 idle sessions are to cost no more than 15 MiB, with their slots and senders.
 const _: () = assert!(size_of::<Session>() <= 96);
-
-/// What a worker counts between two submits.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) submitted: u64,
-    pub(super) bytes: u64,
-    pub(super) oversize: u64,
-    pub(super) errors: u64,
-    pub(super) runs: u64,
-    pub(super) reads: u64,
-    pub(super) empty_reads: u64,
-    pub(super) starved: u64,
-}
 
 /// How a receive of a session ended.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A ruleset that keeps every message with its sender's port.
 #[derive(Default)]
-struct Collector {
+pub(super) struct Collector {
     messages: Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
     changed: Condvar,
     pool: Arc<Pool>,
@@ -61,6 +61,31 @@ impl Collector {
     }
 }
 
+/// What the daemon lends the input.
+pub(super) fn environment(collector: &Arc<Collector>, message_bytes: usize) -> InputEnv {
+    InputEnv {
+        submit: Arc::clone(collector) as Arc<dyn Submit>,
+        ruleset_found: true,
+        pool: Arc::clone(&collector.pool),
+        names: None,
+        stats: Arc::new(stats::Set::default()),
+        message_bytes,
+        ip_protocol: IpProtocol::V4Only,
+        hostname: b"h".as_slice().into(),
+    }
+}
+
+/// A port of the kernel's choice on the loopback, and these parameters beside the defaults.
+pub(super) fn arguments(params: &[(&'static str, Value)]) -> Args {
+    let mut args = Args::defaults(&[KIND.module.params]);
+    args.set("port", Value::Str(b"0".to_vec()));
+    args.set("address", Value::Str(b"127.0.0.1".to_vec()));
+    for (name, value) in params {
+        args.set(name, value.clone());
+    }
+    args
+}
+
 /// A running imtcp with one input.
 struct Fixture {
     running: Box<dyn Running>,
@@ -79,31 +104,16 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let port_file = dir.path().join("port");
         let collector = Arc::new(Collector::default());
-        let stats = Arc::new(stats::Set::default());
-        let env = InputEnv {
-            submit: Arc::clone(&collector) as Arc<dyn Submit>,
-            ruleset_found: true,
-            pool: Arc::clone(&collector.pool),
-            names: None,
-            stats: Arc::clone(&stats),
-            message_bytes,
-            ip_protocol: IpProtocol::V4Only,
-            hostname: b"h".as_slice().into(),
-        };
-        let mut args = Args::defaults(&[KIND.module.params]);
-        args.set("port", Value::Str(b"0".to_vec()));
-        args.set("address", Value::Str(b"127.0.0.1".to_vec()));
+        let env = environment(&collector, message_bytes);
+        let mut args = arguments(params);
         args.set("listenPortFileName", Value::Str(port_file.to_str().unwrap().into()));
-        for (name, value) in params {
-            args.set(name, value.clone());
-        }
         let (mut input, problems) = (KIND.build)(&Args::defaults(&[KIND.module.module_params]));
         assert_eq!(problems, []);
         assert_eq!(input.add(&args, &env), []);
         assert_eq!(input.open(), []);
         let running = input.start().unwrap();
         let port = std::fs::read_to_string(&port_file).unwrap().parse().unwrap();
-        Self { running, collector, stats, port }
+        Self { running, collector, stats: env.stats, port }
     }
 
     fn connect(&self) -> TcpStream {
@@ -409,4 +419,36 @@ fn a_reset_connection_still_delivers_its_last_line() {
     assert_eq!(fixture.collector.texts(1), ["<13>a: nolf"]);
     fixture.wait_count("sessions.closed", 1);
     fixture.stop();
+}
+
+#[test]
+fn descriptors_run_out_and_come_back() {
+    use nix::sys::resource::{Resource, setrlimit};
+    const CHILD: &str = "SLUICE_TEST_FEW_DESCRIPTORS";
+    if std::env::var_os(CHILD).is_none() {
+        // In a process of its own: the limit holds for all of one.
+        let name = "inputs::tcp::tests::descriptors_run_out_and_come_back";
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+        return;
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, 64, 64).unwrap();
+    for workers in [1, 2] {
+        let fixture = Fixture::start(&[("workerThreads", int(workers))]);
+        let null = || std::fs::File::open("/dev/null");
+        let mut fill: Vec<_> = std::iter::from_fn(|| null().ok()).collect();
+        fill.pop();
+        let mut peer = fixture.connect();
+        fixture.wait_count("sessions.failed", 1);
+        peer.write_all(b"<13>patient\n").unwrap();
+        assert_eq!(fixture.count("sessions.opened"), 0);
+        fill.pop();
+        assert_eq!(fixture.collector.texts(1), ["<13>patient"]);
+        drop(fill);
+        fixture.stop();
+    }
 }

@@ -5,8 +5,9 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use super::server::{Shared, WorkerCells};
-use super::session::{End, Session, Step, Tally};
+use super::counters::{Tally, WorkerCells};
+use super::server::Shared;
+use super::session::{End, Session, Step};
 use crate::limits;
 use crate::message::Builder;
 use crate::net::ready::Owned;

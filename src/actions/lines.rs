@@ -1,4 +1,4 @@
-//! Rendered lines waiting to be written, with their boundaries.
+//! Rendered lines that one thread has waiting to be written, with their boundaries.
 //!
 //! ```text
 //! text |line one\nline two\nline three\n|

@@ -1,9 +1,9 @@
-//! What waits in a ruleset's or an action's queue: batches with one owner, and selections of frozen ones.
+//! What waits in queues: batches with one owner, and selections of frozen ones.
 
 use std::sync::Arc;
 
-use super::{Queue, Work};
-use crate::message::{Batch, Bytes, Flags, FlowControl, Pool, Record, Submit};
+use super::Work;
+use crate::message::{Batch, Bytes, Flags, FlowControl, Pool, Record};
 
 /// Some messages of a batch that nobody changes any more.
 #[derive(Clone, Debug)]
@@ -57,62 +57,29 @@ impl Work for Frozen {
     }
 }
 
-/// An element of a ruleset's queue.
-#[derive(Debug)]
-pub enum Job {
-    /// From an input: still to be parsed.
-    Received(Batch),
-    /// From a `call` in another ruleset.
-    Called(Frozen),
-}
-
-impl Work for Job {
+impl Work for Batch {
     fn len(&self) -> usize {
-        match self {
-            Self::Received(batch) => batch.len(),
-            Self::Called(frozen) => frozen.len(),
-        }
+        Self::len(self)
     }
 
     fn bytes(&self) -> u64 {
-        match self {
-            Self::Received(batch) => batch.raw_bytes(),
-            Self::Called(frozen) => frozen.bytes(),
-        }
+        self.raw_bytes()
     }
 
     fn split_off(&mut self, at: usize) -> Self {
-        match self {
-            Self::Received(batch) => Self::Received(batch.split_off(at)),
-            Self::Called(frozen) => Self::Called(frozen.split_off(at)),
-        }
+        Self::split_off(self, at)
     }
 
     fn retain(&mut self, keep: &mut dyn FnMut(usize, u8) -> bool) {
-        match self {
-            Self::Received(batch) => {
-                let mut index = 0;
-                batch.records.retain(|record| {
-                    index += 1;
-                    keep(index - 1, severity(record, &batch.bytes))
-                });
-            }
-            Self::Called(frozen) => frozen.retain(keep),
-        }
+        let mut index = 0;
+        self.records.retain(|record| {
+            index += 1;
+            keep(index - 1, severity(record, &self.bytes))
+        });
     }
 
     fn flow(&self) -> FlowControl {
-        match self {
-            Self::Received(batch) => batch.flow,
-            Self::Called(frozen) => frozen.flow(),
-        }
-    }
-}
-
-impl Submit for Queue<Job> {
-    fn submit(&self, mut batch: Batch, flow: FlowControl) {
-        batch.flow = flow;
-        self.push(Job::Received(batch), flow);
+        self.flow
     }
 }
 
@@ -149,31 +116,36 @@ mod tests {
     fn messages_are_dropped_by_the_severity_of_their_unparsed_text() {
         let texts = ["<0>emerg", "<15>debug", "no pri: notice", "<14>info", "<9999>invalid", ""];
         let want = [(0, 0), (1, 7), (2, 5), (3, 6), (4, 7), (5, 5)];
-        let frozen = Frozen { batch: Arc::new(batch(&texts)), records: (0..6).collect() };
-        for mut job in [Job::Received(batch(&texts)), Job::Called(frozen)] {
+        let mut owned = batch(&texts);
+        let mut frozen = Frozen { batch: Arc::new(batch(&texts)), records: (0..6).collect() };
+        for work in 0..2 {
             let mut seen = Vec::new();
-            job.retain(&mut |index, severity| {
+            let mut keep = |index, severity| {
                 seen.push((index, severity));
                 severity < 6
-            });
+            };
+            if work == 0 {
+                owned.retain(&mut keep);
+            } else {
+                frozen.retain(&mut keep);
+            }
             assert_eq!(seen, want);
-            assert_eq!((job.len(), job.bytes()), (3, 8 + 14));
         }
+        assert_eq!((owned.len(), Work::bytes(&owned)), (3, 8 + 14));
+        assert_eq!((frozen.len(), frozen.bytes()), (3, 8 + 14));
     }
 
     #[test]
     fn parts_keep_their_texts() {
         let texts = ["<1>a", "<2>bb", "<3>ccc"];
         let mut received = batch(&texts);
-        let frozen = Frozen { batch: Arc::new(batch(&texts)), records: vec![0, 2] };
-        let mut job = Job::Called(frozen);
-        assert_eq!((job.split_off(1).bytes(), job.bytes()), (6, 4));
+        let mut frozen = Frozen { batch: Arc::new(batch(&texts)), records: vec![0, 2] };
+        assert_eq!((frozen.split_off(1).bytes(), frozen.bytes()), (6, 4));
 
         let rest = received.split_off(1);
         let texts: Vec<_> = rest.records.iter().map(|record| rest.bytes.get(record.raw)).collect();
         assert_eq!(texts, [b"<2>bb".as_slice(), b"<3>ccc"]);
-        let mut job = Job::Received(received);
-        assert_eq!((job.len(), job.split_off(5).len()), (1, 0));
+        assert_eq!((received.len(), received.split_off(5).len()), (1, 0));
     }
 
     #[test]

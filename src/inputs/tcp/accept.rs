@@ -1,0 +1,333 @@
+//! The poller thread: hands sessions with input to the workers, and accepts connections.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::{SockRef, TcpKeepalive};
+
+use super::parameters::KeepAlive;
+use super::server::{Pool, Shared, join_all};
+use super::session::Session;
+use super::worker::{EPOLL_CTL, Worker};
+use crate::limits;
+use crate::message::Sender;
+use crate::net::poller::{Buffer, Event};
+use crate::net::transport::Transport;
+use crate::stats::Counter;
+use crate::sys::clock;
+
+/// The thread that waits for sockets.
+pub(super) struct PollerThread {
+    shared: Arc<Shared>,
+    listeners: Vec<Listener>,
+    pool: Pool,
+    /// Counts calls of accept; none without a pool.
+    accepts: Option<Arc<Counter>>,
+}
+
+struct Listener {
+    socket: TcpListener,
+    /// Until when it is left alone, after a connection could not be accepted for want of resources.
+    rests_until: Option<Instant>,
+}
+
+impl PollerThread {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sockets: Vec<TcpListener>,
+        pool: Pool,
+        accepts: Option<Arc<Counter>>,
+    ) -> Self {
+        let awake = |socket| Listener { socket, rests_until: None };
+        Self { shared, listeners: sockets.into_iter().map(awake).collect(), pool, accepts }
+    }
+
+    /// The life of the thread.
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut buffer = Buffer::default();
+        loop {
+            let events = match shared.poller.wait(&mut buffer, self.timeout()) {
+                Ok(events) => events,
+                Err(why) => {
+                    log::error!(
+                        "imtcp: epoll_wait failed, input '{}' ends: {why}",
+                        shared.conf.name
+                    );
+                    break;
+                }
+            };
+            shared.ready.wake(events.clone().filter_map(|event| match event {
+                Event::Session(token) => Some(token),
+                Event::Woken | Event::Listener(_) => None,
+            }));
+            let mut woken = false;
+            for event in events {
+                match event {
+                    Event::Woken => woken = true,
+                    Event::Listener(number) => self.accept(number),
+                    Event::Session(_) => {}
+                }
+            }
+            if woken {
+                break;
+            }
+            self.end_rests();
+            if let Pool::Inline(worker) = &mut self.pool {
+                worker.round();
+            }
+        }
+        self.finish();
+    }
+
+    /// How long to wait: not at all with sessions queued for this thread, until the next rest ends otherwise.
+    fn timeout(&self) -> Option<Duration> {
+        if matches!(self.pool, Pool::Inline(_)) && self.shared.ready.waiting() > 0 {
+            return Some(Duration::ZERO);
+        }
+        let next = self.listeners.iter().filter_map(|listener| listener.rests_until).min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// The order of the end: no new connections, no more work, no workers, the last bytes.
+    fn finish(self) {
+        let Self { shared, listeners, pool, .. } = self;
+        drop(listeners);
+        shared.ready.stop();
+        let worker = match pool {
+            Pool::Inline(worker) => *worker,
+            Pool::Threads(threads) => {
+                join_all(threads);
+                Worker::new(Arc::clone(&shared), None)
+            }
+        };
+        worker.finish();
+        shared.limiter.finish();
+    }
+
+    /// Accepts what waits at a listener, within limits, and arms the listener again.
+    fn accept(&mut self, number: u32) {
+        let Some(listener) = self.listeners.get_mut(number as usize) else { return };
+        let mut calls = 0;
+        let mut rest = false;
+        for _ in 0..limits::ACCEPTS_PER_TURN {
+            calls += 1;
+            let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+            match SockRef::from(&listener.socket).accept4(flags) {
+                Ok((socket, peer)) => {
+                    if let Some(peer) = peer.as_socket() {
+                        self.shared.admit(socket.into(), peer, &listener.socket);
+                    }
+                }
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => break,
+                Err(why) if concerns_connection(&why) => log::debug!("imtcp: accept: {why}"),
+                Err(why) => {
+                    self.shared.report_failed_accept(&why);
+                    rest = true;
+                    break;
+                }
+            }
+        }
+        if let Some(counter) = &self.accepts {
+            counter.add(calls);
+        }
+        if rest {
+            let pause = Duration::from_millis(limits::ACCEPT_REST_MSEC);
+            listener.rests_until = Some(Instant::now() + pause);
+        } else {
+            self.shared.arm_listener(&listener.socket, number);
+        }
+    }
+
+    /// Arms the listeners that have rested long enough.
+    fn end_rests(&mut self) {
+        for (number, listener) in (0..).zip(&mut self.listeners) {
+            if listener.rests_until.is_some_and(|until| until <= Instant::now()) {
+                listener.rests_until = None;
+                self.shared.arm_listener(&listener.socket, number);
+            }
+        }
+    }
+}
+
+/// Whether an error of accept(2) is about one connection, so that the next one may be fine: "Linux accept()
+/// passes already-pending network errors on the new socket as an error code". All others, such as EMFILE,
+/// would come again at once, so the listener rests; its connections wait in the kernel meanwhile.
+fn concerns_connection(why: &io::Error) -> bool {
+    matches!(
+        why.raw_os_error(),
+        Some(
+            libc::EINTR
+                | libc::ECONNABORTED
+                | libc::EPERM
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::EOPNOTSUPP
+                | libc::ENETDOWN
+                | libc::ENETUNREACH
+                | libc::ENONET
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::ETIMEDOUT
+        )
+    )
+}
+
+impl Shared {
+    /// Makes a session of a connection, or closes it.
+    fn admit(&self, stream: TcpStream, peer: SocketAddr, listener: &TcpListener) {
+        if let Some(keep_alive) = &self.conf.keep_alive {
+            set_keep_alive(&stream, keep_alive);
+        }
+        let session = || {
+            let sender = Sender::network(Arc::clone(&self.info), peer, self.env.names.clone());
+            Box::new(Session::new(Transport::Plain(stream), Arc::new(sender)))
+        };
+        let Some(owned) = self.ready.open(session) else {
+            self.cells.rejected.add(1);
+            return self.report_rejected(peer, listener);
+        };
+        if let Err(why) = self.poller.add_session(&owned.session.transport, owned.token()) {
+            self.cells.failed.add(1);
+            self.limiter.error(
+                clock::now_usec(),
+                Some(EPOLL_CTL),
+                format_args!("epoll_ctl failed on session with {peer}: {why}"),
+            );
+            drop(self.ready.close(owned));
+            return;
+        }
+        self.cells.opened.add(1);
+        self.cells.open.add(1);
+        if self.conf.notify_open {
+            let host = String::from_utf8_lossy(owned.session.sender.known_host());
+            let (ip, port) = (peer.ip().to_canonical(), peer.port());
+            log::info!("imtcp: connection established with host: {host} ({ip}:{port})");
+        }
+        self.ready.park(std::iter::once(owned));
+    }
+
+    #[cold]
+    fn report_rejected(&self, peer: SocketAddr, listener: &TcpListener) {
+        let now = clock::now_usec();
+        let text = "too many tcp sessions - dropping incoming request";
+        self.limiter.error(now, Some(TOO_MANY_SESSIONS), text);
+        let local = listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string());
+        self.limiter.error(
+            now,
+            Some(TOO_MANY_SESSIONS),
+            format_args!(
+                "tcpsrv listener (inputname: '{}') failed to process incoming connection from {peer} \
+                 to {local} with error -{TOO_MANY_SESSIONS}",
+                self.conf.name
+            ),
+        );
+    }
+
+    #[cold]
+    fn report_failed_accept(&self, why: &io::Error) {
+        self.cells.failed.add(1);
+        self.limiter.error(
+            clock::now_usec(),
+            None,
+            format_args!(
+                "tcpsrv listener (inputname: '{}') cannot accept connections for now: {why}",
+                self.conf.name
+            ),
+        );
+    }
+
+    fn arm_listener(&self, listener: &TcpListener, number: u32) {
+        if let Err(why) = self.poller.rearm_listener(listener.as_raw_fd(), number) {
+            log::error!(code = EPOLL_CTL; "epoll_ctl failed on listener {number}: {why}");
+        }
+    }
+}
+
+/// Return code of the error about a connection beyond `maxSessions`.
+const TOO_MANY_SESSIONS: u16 = 2079;
+
+fn set_keep_alive(stream: &TcpStream, conf: &KeepAlive) {
+    let mut wanted = TcpKeepalive::new();
+    if conf.time_secs > 0 {
+        wanted = wanted.with_time(Duration::from_secs(conf.time_secs));
+    }
+    if conf.interval_secs > 0 {
+        wanted = wanted.with_interval(Duration::from_secs(conf.interval_secs));
+    }
+    if conf.probes > 0 {
+        wanted = wanted.with_retries(conf.probes);
+    }
+    if let Err(why) = SockRef::from(stream).set_tcp_keepalive(&wanted) {
+        log::warn!("imtcp: keep-alive could not be set: {why}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+
+    use super::super::tests::{Collector, arguments, environment};
+    use super::super::{Conf, KIND};
+    use super::*;
+    use crate::param::{Args, Value};
+
+    #[test]
+    fn a_connection_that_epoll_refuses_leaves_nothing_behind() {
+        let env = environment(&Arc::new(Collector::default()), 8096);
+        let module = Args::defaults(&[KIND.module.module_params]);
+        let mut args = arguments(&[("maxSessions", Value::Int(1))]);
+        args.set("port", Value::Str(b"1".to_vec()));
+        let (conf, _) = Conf::new(&module, &args, 8096);
+        let shared = Shared::new(conf.unwrap(), env).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = listener.local_addr().unwrap();
+        // What is no socket cannot be watched.
+        let refused = || TcpStream::from(OwnedFd::from(File::open("/dev/null").unwrap()));
+        for _ in 0..3 {
+            shared.admit(refused(), peer, &listener);
+            assert_eq!(shared.ready.open_count(), 0);
+        }
+        assert_eq!((shared.cells.failed.get(), shared.cells.opened.get()), (3, 0));
+        let accepted = TcpStream::connect(peer).unwrap();
+        shared.admit(accepted, peer, &listener);
+        assert_eq!((shared.ready.open_count(), shared.cells.open.get()), (1, 1));
+        shared.admit(TcpStream::connect(peer).unwrap(), peer, &listener);
+        assert_eq!((shared.ready.open_count(), shared.cells.rejected.get()), (1, 1));
+    }
+
+    #[test]
+    fn keep_alive_is_set_where_it_is_configured() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = SockRef::from(&stream);
+        let system = socket.tcp_keepalive_retries().unwrap();
+        let conf = KeepAlive { probes: 0, time_secs: 77, interval_secs: 5 };
+        set_keep_alive(&stream, &conf);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(77));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(5));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), system);
+        set_keep_alive(&stream, &KeepAlive { probes: 3, ..conf });
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+    }
+
+    #[test]
+    fn only_errors_of_one_connection_let_the_listener_go_on() {
+        for (errno, one) in [
+            (libc::ECONNABORTED, true),
+            (libc::EPERM, true),
+            (libc::EMFILE, false),
+            (libc::ENFILE, false),
+            (libc::ENOBUFS, false),
+            (libc::ENOMEM, false),
+            (libc::EBADF, false),
+        ] {
+            assert_eq!(concerns_connection(&io::Error::from_raw_os_error(errno)), one, "{errno}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! imtcp's counters: one object per input, one per worker of a pool (`spec/imtcp.md` section 9).
+//!
+//! Workers count in plain integers, a [`Tally`], and add it to the shared cells once per batch.
+
+use std::sync::Arc;
+
+use super::parameters::Conf;
+use crate::stats::{Counter, Object, Set};
+
+/// What a worker counts between two submits.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) submitted: u64,
+    pub(super) bytes: u64,
+    pub(super) oversize: u64,
+    pub(super) errors: u64,
+    pub(super) runs: u64,
+    pub(super) reads: u64,
+    pub(super) empty_reads: u64,
+    pub(super) starved: u64,
+}
+
+/// The counters of an input.
+pub(super) struct Cells {
+    submitted: Arc<Counter>,
+    bytes: Arc<Counter>,
+    oversize: Arc<Counter>,
+    errors: Arc<Counter>,
+    pub(super) opened: Arc<Counter>,
+    pub(super) rejected: Arc<Counter>,
+    pub(super) failed: Arc<Counter>,
+    pub(super) closed: Arc<Counter>,
+    pub(super) open: Arc<Counter>,
+}
+
+impl Cells {
+    pub(super) fn new(conf: &Conf, stats: &Set) -> Self {
+        let mut object = Object::new(object_name(format!("{}({})", conf.name, conf.port)), "imtcp");
+        let submitted = object.counter("submitted");
+        let bytes = object.counter("bytes.received");
+        // Streams are not decompressed here.
+        object.counter("bytes.decompressed");
+        object.counter("decompression.errors");
+        let cells = Self {
+            submitted,
+            bytes,
+            opened: object.counter("sessions.opened"),
+            closed: object.counter("sessions.closed"),
+            rejected: object.counter("sessions.rejected"),
+            failed: object.counter("sessions.failed"),
+            open: object.gauge("sessions.open"),
+            oversize: object.counter("frames.oversize"),
+            errors: object.counter("framing.errors"),
+        };
+        stats.add(object);
+        cells
+    }
+
+    pub(super) fn add(&self, tally: &Tally) {
+        self.submitted.add(tally.submitted);
+        self.bytes.add(tally.bytes);
+        self.oversize.add(tally.oversize);
+        self.errors.add(tally.errors);
+    }
+}
+
+/// The counters of one worker of a pool.
+pub(super) struct WorkerCells {
+    runs: Arc<Counter>,
+    reads: Arc<Counter>,
+    empty_reads: Arc<Counter>,
+    starved: Arc<Counter>,
+}
+
+impl WorkerCells {
+    /// The cells of worker `number`, and the one for accepts.
+    pub(super) fn new(number: usize, conf: &Conf, stats: &Set) -> (Self, Arc<Counter>) {
+        let mut object = Object::new(object_name(format!("w{number}/{}", conf.name)), "imtcp");
+        let cells = Self {
+            runs: object.counter("runs"),
+            reads: object.counter("read"),
+            empty_reads: object.counter("emptyread"),
+            starved: object.counter("starvation_protect"),
+        };
+        let accepts = object.counter("accept");
+        stats.add(object);
+        (cells, accepts)
+    }
+
+    pub(super) fn add(&self, tally: &Tally) {
+        self.runs.add(tally.runs);
+        self.reads.add(tally.reads);
+        self.empty_reads.add(tally.empty_reads);
+        self.starved.add(tally.starved);
+    }
+}
+
+/// The reference keeps 63 bytes of an object's name.
+fn object_name(mut name: String) -> String {
+    let end = (0..=63.min(name.len())).rev().find(|&end| name.is_char_boundary(end));
+    name.truncate(end.unwrap_or(0));
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        assert_eq!(object_name("imtcp(514)".to_owned()), "imtcp(514)");
+        assert_eq!(object_name("x".repeat(70)).len(), 63);
+        assert_eq!(object_name("é".repeat(40)), "é".repeat(31));
+    }
+}

@@ -1,0 +1,117 @@
+//! Rulesets with a queue of their own: what waits in it, and the two ways into it, from an input ([`Inlet`])
+//! and from a `call` ([`Selections`]).
+
+use std::sync::Arc;
+
+use super::program::Rules;
+use crate::config::RulesetId;
+use crate::message::{Batch, FlowControl, Pool, Submit};
+use crate::queue::{Frozen, Queue, Work};
+
+/// An element of the main queue or of a ruleset's queue.
+#[derive(Debug)]
+pub struct Job {
+    /// What is to be run. The main queue serves all rulesets that have no queue.
+    pub ruleset: RulesetId,
+    /// For these messages.
+    pub messages: Messages,
+}
+
+/// The messages of a [`Job`].
+#[derive(Debug)]
+pub enum Messages {
+    /// From an input: one owner, still to be parsed.
+    Received(Batch),
+    /// From a `call` in another ruleset: parsed, shared.
+    Called(Frozen),
+}
+
+impl Work for Job {
+    fn len(&self) -> usize {
+        match &self.messages {
+            Messages::Received(batch) => batch.len(),
+            Messages::Called(frozen) => frozen.len(),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match &self.messages {
+            Messages::Received(batch) => batch.bytes(),
+            Messages::Called(frozen) => frozen.bytes(),
+        }
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        let messages = match &mut self.messages {
+            Messages::Received(batch) => Messages::Received(Work::split_off(batch, at)),
+            Messages::Called(frozen) => Messages::Called(frozen.split_off(at)),
+        };
+        Self { ruleset: self.ruleset, messages }
+    }
+
+    fn retain(&mut self, keep: &mut dyn FnMut(usize, u8) -> bool) {
+        match &mut self.messages {
+            Messages::Received(batch) => batch.retain(keep),
+            Messages::Called(frozen) => frozen.retain(keep),
+        }
+    }
+
+    fn flow(&self) -> FlowControl {
+        match &self.messages {
+            Messages::Received(batch) => batch.flow,
+            Messages::Called(frozen) => frozen.flow(),
+        }
+    }
+}
+
+/// Where an input's batches for one ruleset go: into its queue, or into the main queue.
+pub struct Inlet {
+    /// The queue.
+    pub queue: Arc<Queue<Job>>,
+    /// The ruleset.
+    pub ruleset: RulesetId,
+}
+
+impl Submit for Inlet {
+    fn submit(&self, mut batch: Batch, flow: FlowControl) {
+        batch.flow = flow;
+        let messages = Messages::Received(batch);
+        self.queue.push(Job { ruleset: self.ruleset, messages }, flow);
+    }
+}
+
+/// The messages of one batch that were called into rulesets with a queue.
+#[derive(Debug, Default)]
+pub(super) struct Selections {
+    /// Index of the ruleset, and the messages, ascending.
+    chosen: Vec<(RulesetId, Vec<u32>)>,
+}
+
+impl Selections {
+    /// Adds a message. A message that is called twice in a row is there twice, as in the reference.
+    pub(super) fn add(&mut self, ruleset: RulesetId, index: u32) {
+        match self.chosen.iter_mut().find(|(id, _)| *id == ruleset) {
+            Some((_, records)) => records.push(index),
+            None => self.chosen.push((ruleset, vec![index])),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.chosen.is_empty()
+    }
+
+    /// Sends all selections to their queues. A `call` is not held up by flow control.
+    pub(super) fn submit(&mut self, batch: &Arc<Batch>, rules: &Rules, pool: &Pool) {
+        for (ruleset, records) in self.chosen.drain(..) {
+            let frozen = Frozen { batch: Arc::clone(batch), records };
+            match rules.queue(ruleset) {
+                Some(queue) => {
+                    let messages = Messages::Called(frozen);
+                    queue.push(Job { ruleset, messages }, FlowControl::None);
+                }
+                // Cannot be: only rulesets with a queue are selected for, and all queues are connected.
+                None => frozen.recycle(pool),
+            }
+        }
+    }
+}

@@ -1,0 +1,533 @@
+//! The consumer of a main or ruleset queue: parses each message and runs the rules on it at once, while it is
+//! in the cache; commits all actions at the end of a batch.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::call::{Job, Messages, Selections};
+use super::program::{Op, Rules};
+use super::round::{Hostname, Round};
+use super::{ActionSet, Actions};
+use crate::config::RulesetId;
+use crate::limits;
+use crate::message::{Batch, Flags, Msg, Pool};
+use crate::parsers::{self, Headerless, Outcome, Unparsable};
+use crate::queue::{Consume, Consumers};
+use crate::script::Scratch;
+use crate::stats::{self, Counter};
+
+/// How many messages that no parser takes each worker logs; then it only counts them.
+const UNPARSABLE_LOGGED: u32 = 1000;
+
+/// What the workers of all rulesets share.
+pub struct Surroundings {
+    rules: Arc<Rules>,
+    actions: Box<Actions>,
+    pool: Arc<Pool>,
+    hostname: Hostname,
+    empty: Arc<Counter>,
+    unparsable: Arc<Counter>,
+}
+
+impl Surroundings {
+    /// Registers the counters of messages that reach no rule: `parsers: origin=core.parser …`.
+    #[must_use]
+    pub fn new(
+        rules: Arc<Rules>,
+        actions: Box<Actions>,
+        pool: Arc<Pool>,
+        hostname: Hostname,
+        stats: &stats::Set,
+    ) -> Self {
+        let mut object = stats::Object::new("parsers", "core.parser");
+        let empty = object.counter("discarded.empty");
+        let unparsable = object.counter("discarded.unparsable");
+        stats.add(object);
+        Self { rules, actions, pool, hostname, empty, unparsable }
+    }
+}
+
+/// The consumers of a queue that holds [`Job`]s.
+#[must_use]
+pub fn consumers(surroundings: &Arc<Surroundings>) -> Consumers<Job> {
+    let surroundings = Arc::clone(surroundings);
+    Box::new(move |interrupt| {
+        let actions = (surroundings.actions)(interrupt);
+        Box::new(Worker::new(Arc::clone(&surroundings), actions))
+    })
+}
+
+/// One worker thread's part.
+struct Worker {
+    shared: Arc<Surroundings>,
+    round: Round,
+    logged: u32,
+    runner: Runner,
+}
+
+/// Runs rules; everything that changes while a message is looked at.
+struct Runner {
+    rules: Arc<Rules>,
+    scratch: Scratch,
+    /// Where to go on after the present ruleset.
+    callers: Vec<(RulesetId, usize)>,
+    selections: Selections,
+    actions: Box<dyn ActionSet>,
+}
+
+impl Consume<Job> for Worker {
+    fn consume(&mut self, job: &mut Job, range: Range<usize>) {
+        self.round.begin();
+        match &mut job.messages {
+            Messages::Received(batch) => {
+                for index in range {
+                    if let Some(ruleset) = self.parse(batch, index, job.ruleset) {
+                        self.run(batch, index, ruleset);
+                    }
+                }
+            }
+            Messages::Called(frozen) => {
+                for &index in frozen.records.get(range).unwrap_or_default() {
+                    self.run(&frozen.batch, index as usize, job.ruleset);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, job: Job) {
+        let pool = &self.shared.pool;
+        match job.messages {
+            Messages::Received(batch) if self.runner.wants_batch() => {
+                let batch = Arc::new(batch);
+                self.runner.submit(&batch, pool);
+                if let Some(batch) = Arc::into_inner(batch) {
+                    pool.give(batch);
+                }
+            }
+            Messages::Received(batch) => pool.give(batch),
+            Messages::Called(frozen) => {
+                if self.runner.wants_batch() {
+                    self.runner.submit(&frozen.batch, pool);
+                }
+                frozen.recycle(pool);
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        self.runner.actions.commit();
+        self.round.end();
+    }
+}
+
+impl Worker {
+    fn new(shared: Arc<Surroundings>, actions: Box<dyn ActionSet>) -> Self {
+        let round = Round::new(Arc::clone(&shared.hostname));
+        let runner = Runner {
+            rules: Arc::clone(&shared.rules),
+            scratch: Scratch::default(),
+            callers: Vec::new(),
+            selections: Selections::default(),
+            actions,
+        };
+        Self { shared, round, logged: 0, runner }
+    }
+
+    /// Parses a message and returns the ruleset to run on it, if any.
+    fn parse(&mut self, batch: &mut Batch, index: usize, ruleset: RulesetId) -> Option<RulesetId> {
+        let rules = &*self.shared.rules;
+        let options = &rules.rulesets.get(ruleset.0)?.parsers;
+        match parsers::parse(batch, index, options) {
+            Outcome::Parsed => Some(ruleset),
+            Outcome::Headerless(how) => {
+                append_to_error_file(how, batch, index);
+                let other = how.ruleset.as_deref().and_then(|name| rules.find(name));
+                (!how.drop).then_some(other.unwrap_or(ruleset))
+            }
+            Outcome::Empty => {
+                self.shared.empty.add(1);
+                None
+            }
+            Outcome::Discarded => {
+                self.shared.unparsable.add(1);
+                self.logged += 1;
+                if self.logged <= UNPARSABLE_LOGGED {
+                    let raw = batch.records.get(index).map(|record| batch.bytes.get(record.raw));
+                    log::error!("{}", Unparsable(raw.unwrap_or_default()));
+                }
+                None
+            }
+        }
+    }
+
+    fn run(&mut self, batch: &Batch, index: usize, ruleset: RulesetId) {
+        let Some(msg) = Msg::at(batch, index, self.round.env()) else { return };
+        if !msg.record.flags.has(Flags::DISCARDED) {
+            // A batch has fewer than 2³² records.
+            self.runner.run(ruleset, u32::try_from(index).unwrap_or(u32::MAX), &msg);
+        }
+    }
+}
+
+impl Runner {
+    /// Runs a ruleset, and those it calls, on one message.
+    fn run(&mut self, ruleset: RulesetId, index: u32, msg: &Msg<'_>) {
+        let rules = &*self.rules;
+        let mut here = (ruleset, 0);
+        let (mut calls, mut refused) = (0, false);
+        self.callers.clear();
+        self.actions.begin();
+        loop {
+            let (ruleset, at) = here;
+            let Some(op) = rules.rulesets.get(ruleset.0).and_then(|r| r.ops.get(at)) else {
+                match self.callers.pop() {
+                    Some(caller) => here = caller,
+                    None => return,
+                }
+                continue;
+            };
+            here.1 = at + 1;
+            match op {
+                Op::Unless(filter, target) => {
+                    if !filter.matches(msg, &mut self.scratch) {
+                        here.1 = *target;
+                    }
+                }
+                Op::Jump(target) => here.1 = *target,
+                Op::Action(id) => self.actions.push(*id, index, msg),
+                Op::Call(callee)
+                    if self.callers.len() < limits::CALL_DEPTH && calls < limits::CALLS =>
+                {
+                    calls += 1;
+                    self.callers.push(here);
+                    here = (*callee, 0);
+                }
+                Op::Call(callee) => {
+                    // Once per message.
+                    if !std::mem::replace(&mut refused, true) {
+                        log_refused(rules, *callee);
+                    }
+                }
+                Op::Select(callee) => self.selections.add(*callee, index),
+                Op::Stop => return,
+            }
+        }
+    }
+
+    fn wants_batch(&self) -> bool {
+        !self.selections.is_empty() || self.actions.wants_batch()
+    }
+
+    fn submit(&mut self, batch: &Arc<Batch>, pool: &Pool) {
+        self.selections.submit(batch, &self.rules, pool);
+        if self.actions.wants_batch() {
+            self.actions.submit(batch);
+        }
+    }
+}
+
+#[cold]
+fn log_refused(rules: &Rules, callee: RulesetId) {
+    let name = rules.rulesets.get(callee.0).map_or("", |ruleset| &ruleset.name);
+    log::error!(
+        "ruleset call nesting limit of {} reached; call to ruleset '{name}' ignored to avoid runaway \
+         recursion",
+        limits::CALL_DEPTH
+    );
+}
+
+/// `headerless.errorfile`: the raw text and LF. Opened each time, so that it can be moved away.
+#[cold]
+fn append_to_error_file(how: &Headerless, batch: &Batch, index: usize) {
+    let Some(path) = how.error_file.as_deref() else { return };
+    let Some(record) = batch.records.get(index) else { return };
+    let line = [batch.bytes.get(record.raw), b"\n"].concat();
+    let file = File::options().append(true).create(true).open(path);
+    if let Err(why) = file.and_then(|mut file| file.write_all(&line)) {
+        log::error!("pmrfc3164: could not write to headerless.errorfile '{path}': {why}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{self, Receiver, Sender};
+
+    use super::*;
+    use crate::config::{ActionId, PropOp, RulesetDecl, Span, Stmt};
+    use crate::message::{Builder, FlowControl, InputInfo, Submit};
+    use crate::parsers::{Parser, ParserOptions, Rfc3164Options};
+    use crate::queue::{Queue, Settings};
+    use crate::ruleset::Inlet;
+
+    /// What a worker's actions were told.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Told {
+        /// Action and MSG.
+        Push(usize, String),
+        /// Messages of a frozen batch.
+        Submit(Vec<String>),
+        Commit,
+    }
+
+    /// Actions that report; number 9 has a queue.
+    struct Reporter {
+        told: Sender<Told>,
+        selected: Vec<u32>,
+    }
+
+    impl ActionSet for Reporter {
+        fn begin(&mut self) {}
+        fn push(&mut self, action: ActionId, index: u32, msg: &Msg<'_>) {
+            if action.0 == 9 {
+                return self.selected.push(index);
+            }
+            let text = String::from_utf8_lossy(msg.msg()).into_owned();
+            self.told.send(Told::Push(action.0, text)).unwrap();
+        }
+        fn wants_batch(&self) -> bool {
+            !self.selected.is_empty()
+        }
+        fn submit(&mut self, batch: &Arc<Batch>) {
+            let text = |index: u32| {
+                let record = &batch.records[index as usize];
+                String::from_utf8_lossy(batch.bytes.get(record.msg)).into_owned()
+            };
+            self.told.send(Told::Submit(self.selected.drain(..).map(text).collect())).unwrap();
+        }
+        fn commit(&mut self) {
+            self.told.send(Told::Commit).unwrap();
+        }
+    }
+
+    /// A daemon in small: rulesets, those with a queue named `q…`, the main queue of type Direct.
+    struct Rig {
+        rules: Arc<Rules>,
+        main: Arc<Queue<Job>>,
+        pool: Arc<Pool>,
+        told: Receiver<Told>,
+        stats: stats::Set,
+    }
+
+    fn rig(rulesets: Vec<(&str, Vec<Stmt>, ParserOptions)>) -> Rig {
+        let (decls, parsers): (Vec<_>, Vec<_>) = rulesets
+            .into_iter()
+            .map(|(name, body, parsers)| {
+                let queue = name.starts_with('q').then(Default::default);
+                let span = Span::default();
+                let name = name.to_owned();
+                (RulesetDecl { name, queue, parsers: Vec::new(), body, span }, parsers)
+            })
+            .unzip();
+        let queued: Vec<bool> = decls.iter().map(|decl| decl.queue.is_some()).collect();
+        let (rules, diagnostics) = Rules::compile(&decls, parsers);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let rules = Arc::new(rules);
+        let (sender, told) = mpsc::channel();
+        let sender = Mutex::new(sender);
+        let actions: Box<Actions> = Box::new(move |_| {
+            let told = sender.lock().unwrap().clone();
+            Box::new(Reporter { told, selected: Vec::new() })
+        });
+        let pool = Arc::new(Pool::default());
+        let stats = stats::Set::default();
+        let hostname = Arc::new(Mutex::new(b"me".as_slice().into()));
+        let shared = Arc::new(Surroundings::new(
+            Arc::clone(&rules),
+            actions,
+            Arc::clone(&pool),
+            hostname,
+            &stats,
+        ));
+        let queue = |name| {
+            let settings = Settings::from_args(&crate::param::Args::defaults(&[
+                crate::config::tables::QUEUE_ACTION, // type Direct
+            ]));
+            Arc::new(Queue::new(name, settings, consumers(&shared), &stats))
+        };
+        let main = queue("main Q");
+        rules.connect(queued.into_iter().map(|own| own.then(|| queue("q"))).collect());
+        Rig { rules, main, pool, told, stats }
+    }
+
+    impl Rig {
+        fn submit(&self, ruleset: &str, texts: &[&str]) {
+            let mut builder = Builder::new(Arc::clone(&self.pool));
+            let info = Arc::new(InputInfo::default());
+            let sender = Arc::new(crate::message::Sender::local(info, b"h"));
+            for text in texts {
+                let span = builder.bytes().append(text.as_bytes());
+                let flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
+                builder.push(span, 0, &sender, flags);
+            }
+            let ruleset = self.rules.find(ruleset).unwrap();
+            let inlet = Inlet { queue: Arc::clone(&self.main), ruleset };
+            inlet.submit(builder.seal(), FlowControl::None);
+        }
+
+        /// What the actions were told, as text: `0: x`, `submit x y`, `commit`.
+        fn told(&self) -> Vec<String> {
+            let line = |told| match told {
+                Told::Push(action, text) => format!("{action}: {}", text.trim()),
+                Told::Submit(texts) => format!("submit{}", texts.concat()),
+                Told::Commit => "commit".to_owned(),
+            };
+            self.told.try_iter().map(line).collect()
+        }
+
+        fn counter(&self, object: &str, name: &str) -> u64 {
+            let objects = self.stats.objects();
+            let object = objects.iter().find(|o| o.name == object).unwrap();
+            object.counters.iter().find(|c| c.0 == name).unwrap().2.get()
+        }
+    }
+
+    fn action(n: usize) -> Stmt {
+        Stmt::Action(ActionId(n))
+    }
+
+    fn call(n: usize) -> Stmt {
+        Stmt::Call(RulesetId(n))
+    }
+
+    fn when(needle: &str, then: Vec<Stmt>) -> Stmt {
+        Stmt::PropFilter {
+            property: crate::config::ast::Variable::Property("msg".into()),
+            op: PropOp::Contains,
+            negate: false,
+            value: needle.into(),
+            then,
+            span: Span::default(),
+        }
+    }
+
+    fn test(needle: &str) -> crate::config::Expr {
+        use crate::config::ast::{CompareOp, Expr, ExprKind, Variable};
+        let at = |kind| Box::new(Expr { kind, span: Span::default() });
+        let msg = at(ExprKind::Variable(Variable::Property("msg".into())));
+        let text = at(ExprKind::String(needle.into()));
+        *at(ExprKind::Compare(CompareOp::Contains, msg, text))
+    }
+
+    fn defaults() -> ParserOptions {
+        ParserOptions::default()
+    }
+
+    #[test]
+    fn statements_run_in_order_and_stop_ends_the_callers_too() {
+        let chain = Stmt::If {
+            arms: vec![
+                (test("a"), vec![action(0)]),
+                (test("b"), vec![action(1), when("c", vec![Stmt::Stop])]),
+            ],
+            otherwise: vec![action(2)],
+        };
+        let rig = rig(vec![
+            ("main", vec![call(1), action(3)], defaults()),
+            ("sub", vec![chain, action(4)], defaults()),
+        ]);
+        rig.submit("main", &["<13>t: a", "<13>t: b", "<13>t: b c", "<13>t: x"]);
+        assert_eq!(
+            rig.told(),
+            [
+                "0: a", "4: a", "3: a", "1: b", "4: b", "3: b", "1: b c", "2: x", "4: x", "3: x",
+                "commit"
+            ]
+        );
+    }
+
+    #[test]
+    fn selectors_and_constants() {
+        let mask = |severity: u8| {
+            let mut mask = [0; 25];
+            mask[1] = 1 << severity;
+            mask
+        };
+        let pri = |severity, then| Stmt::PriFilter { mask: mask(severity), then };
+        let always = Stmt::PriFilter { mask: [0xff; 25], then: vec![action(2)] };
+        let rig = rig(vec![(
+            "main",
+            vec![pri(5, vec![action(0)]), pri(6, vec![action(1), Stmt::Stop]), always],
+            defaults(),
+        )]);
+        rig.submit("main", &["<13>t: notice", "<14>t: info"]);
+        assert_eq!(rig.told(), ["0: notice", "2: notice", "1: info", "commit"]);
+    }
+
+    #[test]
+    fn queued_rulesets_and_actions_get_their_messages_of_the_frozen_batch() {
+        let rig = rig(vec![
+            ("main", vec![when("a", vec![call(1), action(9)]), action(0)], defaults()),
+            ("q", vec![action(1), action(9)], defaults()),
+        ]);
+        rig.submit("main", &["<13>t: a1", "<13>t: b", "<13>t: a2"]);
+        assert_eq!(
+            rig.told(),
+            [
+                "0: a1",
+                "0: b",
+                "0: a2", // as they come
+                "1: a1",
+                "1: a2",
+                "submit a1 a2",
+                "commit", // in the ruleset's queue
+                "submit a1 a2",
+                "commit"
+            ]
+        );
+    }
+
+    #[test]
+    fn calls_that_never_return_are_cut_off() {
+        let straight = rig(vec![("main", vec![action(0), call(0)], defaults())]);
+        straight.submit("main", &["<13>t: x"]);
+        assert_eq!(straight.told().len(), limits::CALL_DEPTH + 1 + 1);
+
+        let branching = rig(vec![("main", vec![action(0), call(0), call(0)], defaults())]);
+        branching.submit("main", &["<13>t: x"]);
+        assert_eq!(branching.told().len(), limits::CALLS + 1 + 1);
+    }
+
+    #[test]
+    fn messages_that_reach_no_rule_are_counted() {
+        let only_5424 = ParserOptions { chain: vec![Parser::Rfc5424], ..defaults() };
+        let rig = rig(vec![("main", vec![action(0)], only_5424)]);
+        rig.submit("main", &["", "<13>t: x", "<13>1 - h a p m - ok"]);
+        assert_eq!(rig.told(), ["0: ok", "commit"]);
+        assert_eq!(rig.counter("parsers", "discarded.empty"), 1);
+        assert_eq!(rig.counter("parsers", "discarded.unparsable"), 1);
+    }
+
+    #[test]
+    fn headerless_messages_go_where_the_parser_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("errors");
+        let headerless = |drop| {
+            let own = Rfc3164Options {
+                headerless: Some(Headerless {
+                    ruleset: Some("OTHER".into()),
+                    error_file: Some(path.to_str().unwrap().into()),
+                    drop,
+                    ..Headerless::default()
+                }),
+                ..Rfc3164Options::default()
+            };
+            ParserOptions { chain: vec![Parser::Rfc3164(own)], ..defaults() }
+        };
+        for (drop, want) in
+            [(false, vec!["1: x", "0: y", "commit"]), (true, vec!["0: y", "commit"])]
+        {
+            let rig = rig(vec![
+                ("main", vec![action(0)], headerless(drop)),
+                ("other", vec![action(1)], defaults()),
+            ]);
+            rig.submit("main", &["x", "<13>Jan  5 03:04:05 h t: y"]);
+            assert_eq!(rig.told(), want);
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(written.lines().all(|line| line.starts_with('x')), "{written}");
+        assert_eq!(written.lines().count(), 2);
+    }
+}

@@ -1,0 +1,206 @@
+//! Values of expressions: numbers and texts, with the reference's conversions and comparisons
+//! (`spec/config-language.md` sections 6.1 to 6.3).
+
+use std::cmp::Ordering;
+use std::io::Write as _;
+
+use crate::config::ast::BinaryOp;
+
+/// A value while an expression is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A number.
+    Number(i64),
+    /// A text: of the message, of the configuration, or composed in a buffer.
+    Text(&'a [u8]),
+}
+
+impl Value<'_> {
+    /// As a number, and whether it is one: optional `-`, decimal digits. An empty text is 0 and a number;
+    /// of other texts the leading digits are taken ("12ab" → 12).
+    #[must_use]
+    pub fn number(self) -> (i64, bool) {
+        match self {
+            Self::Number(n) => (n, true),
+            Self::Text(text) => number(text),
+        }
+    }
+
+    /// Appends the value as text.
+    pub fn append_to(self, out: &mut Vec<u8>) {
+        match self {
+            // Writing to a Vec cannot fail.
+            Self::Number(n) => drop(write!(out, "{n}")),
+            Self::Text(text) => out.extend_from_slice(text),
+        }
+    }
+
+    /// Its truth: whether it is a number other than 0.
+    #[must_use]
+    pub fn is_true(self) -> bool {
+        self.number().0 != 0
+    }
+
+    /// `==`. Two texts compare as bytes; a number and a text as numbers, if the text is one, else as texts.
+    #[must_use]
+    pub fn equals(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => a == b,
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Number(n), Self::Text(text)) | (Self::Text(text), Self::Number(n)) => {
+                match number(text) {
+                    (other, true) => n == other,
+                    (_, false) => Decimal::new(n).bytes() == text,
+                }
+            }
+        }
+    }
+
+    /// `< <= > >=`: as numbers if both sides are, else as texts, byte by byte. (The reference truncates the
+    /// difference of the numbers to 32 bits; this does not.)
+    #[must_use]
+    pub fn order(self, other: Self) -> Ordering {
+        match (self.number(), other.number()) {
+            ((a, true), (b, true)) => a.cmp(&b),
+            _ => {
+                let mut rooms = [Decimal::default(), Decimal::default()];
+                let [left, right] = &mut rooms;
+                self.bytes(left).cmp(other.bytes(right))
+            }
+        }
+    }
+
+    /// As text; `room` holds it where it is a number.
+    pub fn bytes<'s>(&'s self, room: &'s mut Decimal) -> &'s [u8] {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(n) => {
+                *room = Decimal::new(*n);
+                room.bytes()
+            }
+        }
+    }
+}
+
+/// The number that a text begins with, and whether the whole text is that number.
+fn number(text: &[u8]) -> (i64, bool) {
+    let (negative, digits) = match text.split_first() {
+        Some((b'-', digits)) => (true, digits),
+        _ => (false, text),
+    };
+    let mut n = 0_i64;
+    let mut rest = digits.iter();
+    for digit in rest.by_ref() {
+        if !digit.is_ascii_digit() {
+            return (if negative { n.wrapping_neg() } else { n }, false);
+        }
+        n = n.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+    }
+    (if negative { n.wrapping_neg() } else { n }, true)
+}
+
+/// Arithmetic; a division by zero is zero, and what exceeds 64 bits wraps. Not for `Concat`.
+#[must_use]
+pub fn arithmetic(op: BinaryOp, left: i64, right: i64) -> i64 {
+    match op {
+        BinaryOp::Add => left.wrapping_add(right),
+        BinaryOp::Sub => left.wrapping_sub(right),
+        BinaryOp::Mul => left.wrapping_mul(right),
+        BinaryOp::Div if right == 0 => 0,
+        BinaryOp::Div => left.wrapping_div(right),
+        BinaryOp::Mod if right == 0 => 0,
+        BinaryOp::Mod => left.wrapping_rem(right),
+        BinaryOp::Concat => unreachable!("texts are joined elsewhere"),
+    }
+}
+
+/// The decimal text of a number, without allocation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Decimal {
+    text: [u8; 20],
+    len: usize,
+}
+
+impl Decimal {
+    /// Writes the number.
+    #[must_use]
+    pub fn new(n: i64) -> Self {
+        let mut decimal = Self::default();
+        let mut room = decimal.text.as_mut_slice();
+        // The longest text, that of i64::MIN, has 20 bytes.
+        let _ = write!(room, "{n}");
+        decimal.len = 20 - room.len();
+        decimal
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.text.get(..self.len).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Value::{Number, Text};
+    use super::*;
+
+    #[test]
+    fn texts_become_numbers() {
+        let table: [(&str, i64, bool); 9] = [
+            ("", 0, true),
+            ("007", 7, true),
+            ("-12", -12, true),
+            ("-", 0, true),
+            ("12ab", 12, false),
+            ("ab", 0, false),
+            (" 1", 0, false),
+            ("+1", 0, false),
+            ("9223372036854775808", i64::MIN, true),
+        ];
+        for (text, n, whole) in table {
+            assert_eq!(Text(text.as_bytes()).number(), (n, whole), "{text}");
+        }
+    }
+
+    #[test]
+    fn equality_by_type() {
+        let table = [
+            (Text(b"007"), Number(7), true),
+            (Text(b"007"), Text(b"7"), false),
+            (Text(b"abc"), Number(0), false),
+            (Text(b""), Number(0), true),
+            (Number(24), Number(24), true),
+            (Text(b"24x"), Number(24), false),
+        ];
+        for (left, right, want) in table {
+            assert_eq!(left.equals(right), want, "{left:?} {right:?}");
+            assert_eq!(right.equals(left), want, "{right:?} {left:?}");
+        }
+    }
+
+    #[test]
+    fn order_by_type() {
+        let table = [
+            (Text(b"9"), Text(b"10"), Ordering::Less),
+            (Text(b"9a"), Text(b"10"), Ordering::Greater),
+            (Text(b"a"), Text(b"B"), Ordering::Greater),
+            (Text(b"a"), Text(b"ab"), Ordering::Less),
+            (Number(10), Text(b"9x"), Ordering::Less),
+            (Number(4_294_967_297), Number(1), Ordering::Greater),
+        ];
+        for (left, right, want) in table {
+            assert_eq!(left.order(right), want, "{left:?} {right:?}");
+        }
+    }
+
+    #[test]
+    fn extreme_numbers_are_written_in_full() {
+        for n in [i64::MIN, -1, 0, 7, i64::MAX] {
+            assert_eq!(Decimal::new(n).bytes(), n.to_string().as_bytes());
+        }
+        assert_eq!(arithmetic(BinaryOp::Div, i64::MIN, -1), i64::MIN);
+        assert_eq!(arithmetic(BinaryOp::Div, 5, 0), 0);
+        assert_eq!(arithmetic(BinaryOp::Mod, 7, 4), 3);
+    }
+}

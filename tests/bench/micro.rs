@@ -1,0 +1,177 @@
+//! Nanoseconds per message of each stage between receive and write, beside the budget of DESIGN.md section 2:
+//! `cargo bench --bench micro`. Medians of many rounds over a thousand 200-byte messages.
+
+#![allow(clippy::print_stdout, reason = "a command line program")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sluice::config::PropOp;
+use sluice::config::ast::{Span, Variable};
+use sluice::framing::{Decoder, Fault, Options, Sink};
+use sluice::message::timestamp::Zone;
+use sluice::message::{Appender, Batch, Builder, Env, InputInfo, Msg, Pool, Sender};
+use sluice::parsers::ParserOptions;
+use sluice::script::{Compiler, Filter, Scratch};
+use sluice::template::{Content, Options as TemplateOptions, Template};
+use sluice::testing::parsers::{NETWORK, batch, parse_all};
+
+/// Messages of one round: a batch.
+const MESSAGES: usize = 1000;
+/// Rounds of each bench.
+const ROUNDS: usize = 1000;
+
+fn main() {
+    if !std::env::args().any(|arg| arg == "--bench") {
+        // `cargo test --all-targets` runs benches without it: nothing to test here.
+        return;
+    }
+    println!("{:<44} {:>8} {:>8}", "", "ns", "budget");
+    framing();
+    parse();
+    filter();
+    render();
+}
+
+/// Prints the median time per message.
+fn report(name: &str, budget: u32, mut round: impl FnMut() -> Duration) {
+    let mut times: Vec<Duration> = (0..ROUNDS).map(|_| round()).collect();
+    times.sort_unstable();
+    let nanos = times[ROUNDS / 2].as_nanos() as f64 / MESSAGES as f64;
+    println!("{name:<44} {nanos:>8.1} {budget:>8}");
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    black_box(work());
+    start.elapsed()
+}
+
+/// A message of 200 bytes; `header` is what stands before the filler.
+fn message(header: &str) -> Vec<u8> {
+    let mut text = header.as_bytes().to_vec();
+    text.resize(200, b'x');
+    text
+}
+
+const RFC3164: &str = "<165>Oct 11 22:14:15 host-17.example.org app[1234]: ";
+const RFC5424: &str =
+    "<165>1 2024-01-02T03:04:05.123456+02:00 host-17.example.org app 1234 id [x y=\"z\"] ";
+
+fn framing() {
+    let lines = [message(RFC3164), b"\n".to_vec()].concat().repeat(MESSAGES);
+    let counted = [b"200 ".to_vec(), message(RFC3164)].concat().repeat(MESSAGES);
+    for (name, stream) in
+        [("framing: LF, into records", &lines), ("framing: octet-counted, into records", &counted)]
+    {
+        let pool = Arc::new(Pool::default());
+        let mut builder = Builder::new(Arc::clone(&pool));
+        let sender = Arc::new(Sender::local(Arc::new(InputInfo::default()), b"sender"));
+        report(name, 15, || {
+            let start = builder.bytes().len();
+            builder.bytes().append(stream);
+            let time = timed(|| {
+                builder.decode(start, |input, appender| {
+                    let mut frames = Frames { appender, sender: &sender };
+                    Decoder::default().feed(&Options::default(), input, &mut frames);
+                });
+            });
+            let batch = builder.seal();
+            assert_eq!(batch.len(), MESSAGES);
+            pool.give(batch);
+            time
+        });
+    }
+}
+
+/// What imtcp does with frames, less its counters.
+struct Frames<'a, 'b> {
+    appender: &'a mut Appender<'b>,
+    sender: &'a Arc<Sender>,
+}
+
+impl Sink for Frames<'_, '_> {
+    fn frame(&mut self, range: std::ops::Range<usize>, _oversize: bool) {
+        self.appender.frame(range, 0, self.sender, NETWORK);
+    }
+
+    fn joined(&mut self, head: &[u8], _tail: std::ops::Range<usize>, _oversize: bool) {
+        self.appender.joined(head, &[], 0, self.sender, NETWORK);
+    }
+
+    fn fault(&mut self, _fault: Fault) {}
+}
+
+/// A batch of a thousand messages.
+fn sample(header: &str) -> Batch {
+    let text = message(header);
+    batch(std::iter::repeat_n(text.as_slice(), MESSAGES), NETWORK)
+}
+
+fn parse() {
+    for (name, header) in [("parse: RFC 3164", RFC3164), ("parse: RFC 5424", RFC5424)] {
+        let (mut batch, options) = (sample(header), ParserOptions::default());
+        report(name, 50, || timed(|| parse_all(&mut batch, &options)));
+    }
+}
+
+/// Runs `each` for every message of a parsed batch.
+fn report_messages(name: &str, budget: u32, mut each: impl FnMut(&Msg<'_>)) {
+    let mut batch = sample(RFC3164);
+    parse_all(&mut batch, &ParserOptions::default());
+    let env = Env { now: 0, zone: Zone::UTC, hostname: b"here".to_vec().into(), uptime: 0 };
+    report(name, budget, || {
+        timed(|| {
+            for index in 0..batch.len() {
+                each(&Msg::at(&batch, index, &env).expect("a message"));
+            }
+        })
+    });
+}
+
+fn filter() {
+    let mut scratch = Scratch::default();
+    let mut mask = [0xff; 25];
+    mask[4] = 0;
+    let selector = Filter::selector(&mask);
+    report_messages("rules: selector", 10, |msg| {
+        black_box(selector.matches(msg, &mut scratch));
+    });
+    for (name, property, op, value) in [
+        ("rules: :hostname, isequal, …", "hostname", PropOp::IsEqual, &b"host-18.example.org"[..]),
+        ("rules: :programname, startswith, …", "programname", PropOp::StartsWith, b"app"),
+        ("rules: :msg, contains, … (148 bytes, no match)", "msg", PropOp::Contains, b"needle"),
+    ] {
+        let mut compiler = Compiler::default();
+        let property = Variable::Property(property.to_owned());
+        let filter = Filter::property(&mut compiler, &property, op, false, value, Span::default());
+        assert!(compiler.diagnostics.is_empty(), "{:?}", compiler.diagnostics);
+        report_messages(name, 10, |msg| {
+            black_box(filter.matches(msg, &mut scratch));
+        });
+    }
+}
+
+fn render() {
+    let file_format = "%TIMESTAMP:::date-rfc3339% %HOSTNAME% %syslogtag%%msg:::sp-if-no-1st-sp%%msg:::drop-last-lf%\n";
+    let traditional =
+        "%TIMESTAMP% %HOSTNAME% %syslogtag%%msg:::sp-if-no-1st-sp%%msg:::drop-last-lf%\n";
+    for (name, text) in [
+        ("render: RSYSLOG_FileFormat", file_format),
+        ("render: RSYSLOG_TraditionalFileFormat", traditional),
+    ] {
+        let content = Content::String { text: text.as_bytes(), legacy: false };
+        let template =
+            Template::compile("t", &content, TemplateOptions::default(), &mut Vec::new())
+                .expect("compiles");
+        let mut out = Vec::new();
+        report_messages(name, 60, |msg| {
+            if out.len() > 1 << 18 {
+                out.clear();
+            }
+            template.render(msg, &mut out);
+        });
+        black_box(&out);
+    }
+}
