@@ -15,6 +15,11 @@
 //! `CASE=text cargo test conformance` runs the cases whose path contains `text`; `SHOW=1` prints what the
 //! reference wrote.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "says when it is skipped, and shows what the reference wrote"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;

@@ -47,7 +47,7 @@ fn term_under_load_loses_nothing_accepted() {
     assert!(out.iter().filter(|line| !whole(line)).count() <= 4);
     if !reference() {
         let objects = ledger::parse(&stopped.stderr);
-        assert_eq!(ledger::find(&objects, "imtcp(0)").get("submitted"), out.len() as i64);
+        assert_eq!(ledger::find(&objects, "imtcp(0)").get("submitted"), out.len());
     }
 }
 

@@ -89,7 +89,7 @@ fn out_of_order(lib: &str) -> Vec<String> {
         };
         match last {
             Some((before, other)) if before > place => {
-                wrong.push(format!("{name} stands after {other}"))
+                wrong.push(format!("{name} stands after {other}"));
             }
             _ => last = Some((place, name)),
         }

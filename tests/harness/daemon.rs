@@ -43,6 +43,7 @@ pub(crate) struct Daemon {
     program: PathBuf,
     child: Child,
     inotify: Inotify,
+    #[allow(dead_code, reason = "the load generator reads it")]
     watch: WatchDescriptor,
     /// The other end is the daemon's standard input: this one hangs up when the daemon is gone.
     alive: UnixStream,
@@ -112,6 +113,7 @@ impl Daemon {
 
     /// Stops watching the directory: for measurements, where every event costs the daemon time. Only waiting for
     /// the end works afterwards.
+    #[allow(dead_code, reason = "the load generator calls it")]
     pub(crate) fn unwatch(&self) {
         self.inotify.rm_watch(self.watch).expect("remove watch");
     }

@@ -14,8 +14,9 @@ pub(crate) struct Object {
 
 impl Object {
     /// The value of counter `name`; 0 when the object has none.
-    pub(crate) fn get(&self, name: &str) -> i64 {
-        self.counters.get(name).copied().unwrap_or(0)
+    pub(crate) fn get(&self, name: &str) -> usize {
+        let value = self.counters.get(name).copied().unwrap_or(0);
+        value.try_into().unwrap_or_else(|_| panic!("{name} is negative: {self:?}"))
     }
 }
 

@@ -53,10 +53,3 @@ pub(crate) fn udp(port: u16, datagrams: &[&[u8]]) {
         socket.send_to(datagram, ("127.0.0.1", port)).expect("send");
     }
 }
-
-/// `message` with its octet count before it.
-pub(crate) fn counted(message: &[u8]) -> Vec<u8> {
-    let mut frame = format!("{} ", message.len()).into_bytes();
-    frame.extend_from_slice(message);
-    frame
-}
