@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use log::{Level, LevelFilter};
@@ -27,7 +27,7 @@ use crate::message::date::DateFormat;
 use crate::message::timestamp::Time;
 use crate::message::{Batch, Field, Flags, FlowControl, Record, Sender, Submit, Zone};
 use crate::stats::{self, Counter};
-use crate::sync::{lock, wait};
+use crate::sync::{Condvar, Mutex, lock, wait};
 use crate::sys::{clock, process};
 
 /// Messages that may wait for the thread.

@@ -12,11 +12,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::message::{Name, Names};
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::sys::process;
 use crate::sys::resolve::{self, Answer};
 

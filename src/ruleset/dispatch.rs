@@ -250,7 +250,7 @@ fn append_to_error_file(how: &Headerless, batch: &Batch, index: usize) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::sync::Mutex;
     use std::sync::mpsc::{self, Receiver, Sender};

@@ -1,10 +1,10 @@
 //! The environment of a round of rule evaluation: time, zone, host name. Read once per batch, so that all
 //! messages of a batch agree and none costs a clock call.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::message::{Env, Zone};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::sys::{clock, process};
 
 /// Zones change their offset at multiples of this many seconds only.
@@ -62,7 +62,7 @@ impl Round {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
