@@ -41,6 +41,8 @@ pub const ACCEPT_REST_MSEC: u64 = 100;
 pub const PEER_REPORTS_PER_SEC: u32 = 10;
 /// Receives of one session after the input was told to stop; what is unread then stays with the peer.
 pub const FINAL_READS: usize = 64;
+/// Milliseconds for these receives of all sessions together, however slow the queue is.
+pub const FINAL_READ_MSEC: u64 = 1000;
 
 /// Levels of nested `include`.
 pub const INCLUDE_DEPTH: usize = 32;

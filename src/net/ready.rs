@@ -29,7 +29,7 @@
 use std::collections::VecDeque;
 
 use super::session::{Table, Token};
-use crate::sync::{Condvar, Mutex, lock, wait};
+use crate::sync::model::{Condvar, Mutex, lock, wait};
 
 /// A session that runs: whoever holds this is its only owner.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use super::settings::{Settings, Type};
 use super::watermark::Marks;
 use crate::message::FlowControl;
 use crate::stats::{self, Counter};
-use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_until};
+use crate::sync::model::{Condvar, Mutex, MutexGuard, lock, wait, wait_until};
 
 /// How long a flow-controlled input is held up at a time.
 const HOLD: Duration = Duration::from_secs(1);

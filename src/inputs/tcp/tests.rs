@@ -397,9 +397,15 @@ fn the_stop_delivers_what_was_sent_and_waits_for_no_peer() {
         let mut unread = fixture.connect();
         fixture.wait_count("sessions.opened", 4);
         unread.write_all(b"<13>last words").unwrap();
+        let mut endless = fixture.connect();
+        fixture.wait_count("sessions.opened", 5);
+        // Ends when the other side has closed.
+        let flood = move || while endless.write_all(&[b'\n'; 8192]).is_ok() {};
+        let flood = crate::sys::process::spawn("flood", flood).unwrap();
         let stats = Arc::clone(&fixture.stats);
         let port = fixture.port;
         let mut texts = fixture.stop().texts(3);
+        flood.join().unwrap();
         texts.sort();
         assert_eq!(texts, ["<13>last words", "<13>unfinished", "<13>whole"]);
         assert!(is_closed(&mut line));
@@ -438,7 +444,7 @@ fn descriptors_run_out_and_come_back() {
     }
     setrlimit(Resource::RLIMIT_NOFILE, 64, 64).unwrap();
     for workers in [1, 2] {
-        let fixture = Fixture::start(&[("workerThreads", int(workers))]);
+        let fixture = Fixture::start(&[("workerThreads", int(workers)), ("maxSessions", int(9))]);
         let null = || std::fs::File::open("/dev/null");
         let mut fill: Vec<_> = std::iter::from_fn(|| null().ok()).collect();
         fill.pop();

@@ -4,6 +4,7 @@
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::counters::{Tally, WorkerCells};
 use super::server::Shared;
@@ -71,8 +72,9 @@ impl Worker {
 
     /// After the workers have ended: what the sessions' sockets still hold, and the end of their streams.
     pub(super) fn finish(mut self) {
+        let deadline = Instant::now() + Duration::from_millis(limits::FINAL_READ_MSEC);
         for mut owned in self.shared.ready.drain() {
-            match self.last_words(&mut owned.session) {
+            match self.last_words(&mut owned.session, deadline) {
                 Some(end) => self.end(owned, &end),
                 None => self.close(owned),
             }
@@ -81,8 +83,11 @@ impl Worker {
     }
 
     /// Reads what is there already, within limits. `Some` if the session ended by itself.
-    fn last_words(&mut self, session: &mut Session) -> Option<End> {
+    fn last_words(&mut self, session: &mut Session, deadline: Instant) -> Option<End> {
         for _ in 0..limits::FINAL_READS {
+            if Instant::now() >= deadline {
+                break;
+            }
             if self.builder.is_full() {
                 self.submit();
             }
