@@ -160,6 +160,12 @@ impl Template {
         }
     }
 
+    /// Whether its form shows the constant text it begins with; string generators and subtrees do not.
+    #[must_use]
+    pub fn is_inspectable(&self) -> bool {
+        !matches!(self.body, Body::Line(_) | Body::Subtree(_))
+    }
+
     /// Whether properties are escaped for SQL (`option.sql` or `option.stdsql`).
     #[must_use]
     pub fn is_sql(&self) -> bool {

@@ -217,6 +217,16 @@ fn target(
         (env.report)(Problem::error(text).at("file"));
     }
     let template = env.template_or_problem(1, name)?;
+    if module.bool("dynafile.restrictTemplateType") && !template.is_inspectable() {
+        let text = format!(
+            "omfile: dynafile template '{}' uses a template type that cannot be safely inspected for path \
+             traversal; use type=\"string\" or type=\"list\", or set module parameter \
+             dynafile.restrictTemplateType=\"off\" to use the legacy template subject to the fallback path \
+             guards",
+            template.name
+        );
+        return Err(Problem::error(text).at("dynaFile").code(3000));
+    }
     let mut size = args.int("dynaFileCacheSize").unwrap_or(10);
     if size < 1 {
         let text = format!("DynaFileCacheSize must be greater 0 ({size} given), changed to 1.");

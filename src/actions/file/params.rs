@@ -51,8 +51,7 @@ static MODULE_PARAMS: &[Param] = &[
         Kind::Bool,
         Some("off"),
         "Accept only string and list templates as dynamic file names: their constant prefix is known.",
-    )
-    .missing(),
+    ),
 ];
 
 static PARAMS: &[Param] = &[

@@ -56,6 +56,10 @@ fn try_build(set: impl FnOnce(&mut Args, &mut Args, &Path)) -> Result<Bench, Vec
         b"line" => Some(template("line", "%msg%")),
         b"name" => Some(template("name", &name)),
         b"free" => Some(template("free", "%msg%")),
+        b"tree" => {
+            let content = Content::Subtree(b"$!path");
+            Template::compile("tree", &content, Options::default(), &mut Vec::new()).map(Arc::new)
+        }
         _ => None,
     };
     let problems = RefCell::new(Vec::new());
@@ -453,6 +457,19 @@ fn dynamic_names_stay_in_their_directory() {
     let mut free = self::bench(|args, _| args.set("dynaFile", text("free")));
     free.write(&["/tmp/sluice-never"]);
     assert_eq!(free.lost.len(), 1);
+}
+
+#[test]
+fn templates_that_hide_their_prefix_are_refused_where_configured() {
+    for (name, restrict, refused) in
+        [("tree", true, true), ("tree", false, false), ("name", true, false), ("free", true, false)]
+    {
+        let built = try_build(|args, module, _| {
+            args.set("dynaFile", text(name));
+            module.set("dynafile.restrictTemplateType", Value::Bool(restrict));
+        });
+        assert_eq!(built.is_err(), refused, "{name}");
+    }
 }
 
 #[test]
