@@ -4,11 +4,14 @@
 //! headers  [h0][h1][h2] …   one per slot; hold pointers into the three arrays below, set once
 //! vectors  [v0][v1][v2] …   where the payload goes
 //! names    [n0][n1][n2] …   the source address, written by the kernel
-//! control  [c0][c1][c2] …   ancillary data, written by the kernel: the count of dropped datagrams
-//! payload  |slot 0 ····|slot 1 ····|slot 2 ····|
+//! control  [c0][c1][c2] …   ancillary data, written by the kernel: how a packet is cut into datagrams
+//! payload  |slot 0 ···|gap|slot 1 ···|gap|slot 2 ···|gap|
 //! ```
 //! The arrays never grow or move after [`Slab::new`]. Not `nix`: its headers keep the lengths the kernel
 //! shrank in the call before, so ancillary data vanishes after the first datagram without any.
+//!
+//! A *packet* is what one slot takes: a datagram, or several of one sender that the kernel handed on in one
+//! piece (`UDP_GRO`), which spares most of the cost of receiving them.
 
 use std::io;
 use std::mem::size_of;
@@ -18,52 +21,63 @@ use std::ptr;
 
 use libc::{c_int, c_void, iovec, mmsghdr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t};
 
-/// Room for one `SO_RXQ_OVFL` message, aligned as `CMSG_FIRSTHDR` needs it.
+/// Bytes of a slot: the kernel hands on no larger packet.
+const SLOT_BYTES: usize = 65_536;
+/// Distance of the slots: not a power of two, so that their beginnings spread over the CPU's cache.
+const STRIDE_BYTES: usize = SLOT_BYTES + 17 * 64;
+/// Room for one ancillary message with an `int`, aligned as `CMSG_FIRSTHDR` needs it.
 type Control = [u64; 4];
 
 const _: () = assert!(size_of::<Control>() >= size_of::<libc::cmsghdr>() + size_of::<u64>());
 
-/// Receive buffers for a fixed number of datagrams.
+/// Receive buffers for a fixed number of packets.
 pub struct Slab {
     headers: Vec<mmsghdr>,
     names: Vec<sockaddr_storage>,
     control: Vec<Control>,
+    /// Untouched pages of it cost no memory.
     payload: Vec<u8>,
     /// Pointed to by `headers`.
     _vectors: Vec<iovec>,
-    slot_bytes: usize,
-    /// Datagrams of the last call; only their headers have been changed by the kernel.
+    /// Packets of the last call; only their headers have been changed by the kernel.
     filled: usize,
 }
 
 // SAFETY: the pointers are to heap memory that the struct owns and nobody else knows.
 unsafe impl Send for Slab {}
 
-/// One received datagram.
+/// One received packet.
 #[derive(Clone, Copy, Debug)]
-pub struct Datagram<'a> {
-    /// What was received of it: at most a slot.
-    pub text: &'a [u8],
-    /// How long it was on the wire; longer than `text` where it was cut.
-    pub wire_bytes: usize,
+pub struct Packet<'a> {
     /// Where it came from.
     pub from: SocketAddr,
+    payload: &'a [u8],
+    /// Bytes of each datagram but for the last, which may be shorter.
+    segment_bytes: usize,
+}
+
+impl<'a> Packet<'a> {
+    /// The datagrams: one at least, which may be empty.
+    pub fn datagrams(self) -> impl Iterator<Item = &'a [u8]> {
+        let empty = self.payload.is_empty().then_some(self.payload);
+        empty.into_iter().chain(self.payload.chunks(self.segment_bytes))
+    }
 }
 
 impl Slab {
-    /// Buffers for `slots` datagrams of up to `slot_bytes` each.
+    /// Buffers for `slots` packets.
     #[must_use]
-    pub fn new(slots: usize, slot_bytes: usize) -> Self {
+    pub fn new(slots: usize) -> Self {
         // SAFETY: all-zero bytes are a valid address storage (family 0, unspecified).
         let no_name: sockaddr_storage = unsafe { std::mem::zeroed() };
         // SAFETY: all-zero bytes are a valid header (null pointers, zero lengths).
         let no_header: mmsghdr = unsafe { std::mem::zeroed() };
-        let mut payload = vec![0_u8; slots * slot_bytes];
+        let mut payload = vec![0_u8; slots * STRIDE_BYTES];
         let mut names = vec![no_name; slots];
         let mut control = vec![Control::default(); slots];
         let mut vectors: Vec<iovec> = payload
-            .chunks_exact_mut(slot_bytes)
-            .map(|slot| iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot_bytes })
+            .chunks_exact_mut(STRIDE_BYTES)
+            .map(|slot| iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: SLOT_BYTES })
             .collect();
         let mut headers = vec![no_header; slots];
         let parts = headers.iter_mut().zip(&mut vectors).zip(&mut names).zip(&mut control);
@@ -73,10 +87,10 @@ impl Slab {
             header.msg_hdr.msg_name = ptr::from_mut(name).cast::<c_void>();
             header.msg_hdr.msg_control = control.as_mut_ptr().cast::<c_void>();
         }
-        Self { headers, names, control, payload, _vectors: vectors, slot_bytes, filled: slots }
+        Self { headers, names, control, payload, _vectors: vectors, filled: slots }
     }
 
-    /// Receives as many datagrams as there are slots, or as there are now; returns how many.
+    /// Receives as many packets as there are slots, or as there are now; returns how many.
     /// Those of the call before are overwritten.
     ///
     /// # Errors
@@ -90,53 +104,44 @@ impl Slab {
         self.filled = 0;
         let slots = u32::try_from(self.headers.len()).unwrap_or(u32::MAX);
         let (fd, headers) = (socket.as_fd().as_raw_fd(), self.headers.as_mut_ptr());
-        // MSG_TRUNC: "return the real length of the packet or datagram, even when it was longer than
-        // the passed buffer".
         // SAFETY: there are `slots` headers; each points to one vector, name and control buffer of its own,
         // of the lengths it says. All of them belong to `self`, which is borrowed for writing.
-        let n = unsafe { libc::recvmmsg(fd, headers, slots, libc::MSG_TRUNC, ptr::null_mut()) };
+        let n = unsafe { libc::recvmmsg(fd, headers, slots, 0, ptr::null_mut()) };
         self.filled = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
         Ok(self.filled)
     }
 
-    /// The datagrams of the last call. One from an address that is neither IPv4 nor IPv6 shows `[::]:0`.
-    pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
-        let slots = self.payload.chunks_exact(self.slot_bytes).zip(&self.headers).zip(&self.names);
-        slots.take(self.filled).map(|((slot, header), name)| {
-            let wire_bytes = header.msg_len as usize;
-            let text = slot.get(..wire_bytes).unwrap_or(slot);
-            Datagram { text, wire_bytes, from: address(name) }
+    /// The packets of the last call. One from an address that is neither IPv4 nor IPv6 shows `[::]:0`.
+    pub fn packets(&self) -> impl Iterator<Item = Packet<'_>> {
+        let slots = self.payload.chunks_exact(STRIDE_BYTES);
+        let parts = slots.zip(&self.headers).zip(&self.names).zip(&self.control);
+        parts.take(self.filled).map(|(((slot, header), name), control)| {
+            let length = header.msg_len as usize;
+            let payload = slot.get(..length).unwrap_or(slot);
+            let segment_bytes = segment_bytes(control, header.msg_hdr.msg_controllen);
+            let segment_bytes = segment_bytes.unwrap_or(length).max(1);
+            Packet { from: address(name), payload, segment_bytes }
         })
-    }
-
-    /// How many datagrams the socket had dropped, for want of room, before the last one received came in;
-    /// counts from the socket's creation and wraps. `None`: no drop yet, or none were received.
-    #[must_use]
-    pub fn drops(&self) -> Option<u32> {
-        let last = self.filled.checked_sub(1)?;
-        let length = self.headers.get(last)?.msg_hdr.msg_controllen;
-        let control = self.control.get(last)?;
-        let bytes = length.min(size_of::<Control>());
-        drop_count(control, bytes)
     }
 }
 
 impl std::fmt::Debug for Slab {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Slab({} x {} bytes)", self.headers.len(), self.slot_bytes)
+        write!(f, "Slab({} slots)", self.headers.len())
     }
 }
 
-/// Asks the kernel to tell with each datagram how many were dropped (`SO_RXQ_OVFL`).
+/// Lets the kernel hand on datagrams of one sender in one piece (`UDP_GRO`, Linux 5.0).
 ///
 /// # Errors
-/// Those of `setsockopt(2)`.
-pub fn report_drops(socket: &impl AsFd) -> io::Result<()> {
-    set_int(socket, libc::SO_RXQ_OVFL, 1)
+/// Those of `setsockopt(2)`; without it every packet is one datagram.
+pub fn take_packets(socket: &impl AsFd) -> io::Result<()> {
+    set_int(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
 }
 
-/// How many datagrams the socket has dropped since it was made, at any time and without receiving
-/// (`SO_MEMINFO`); `None` where the kernel is too old to tell.
+/// How many packets the socket has dropped, for want of room, since it was made; wraps. This is the number
+/// that `SO_RXQ_OVFL` would attach to every datagram, at a cost for each, as `SO_MEMINFO` (Linux 4.12) gives
+/// it at any time. `None` where the kernel does not tell.
 #[must_use]
 pub fn dropped(socket: &impl AsFd) -> Option<u32> {
     const SK_MEMINFO_DROPS: usize = 8; // linux/sock_diag.h
@@ -156,34 +161,42 @@ pub fn dropped(socket: &impl AsFd) -> Option<u32> {
 /// # Errors
 /// Those of `setsockopt(2)`; without `CAP_NET_ADMIN` it is `PermissionDenied`.
 pub fn force_receive_buffer(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
-    set_int(socket, libc::SO_RCVBUFFORCE, c_int::try_from(bytes).unwrap_or(c_int::MAX))
+    set_int(
+        socket,
+        libc::SOL_SOCKET,
+        libc::SO_RCVBUFFORCE,
+        c_int::try_from(bytes).unwrap_or(c_int::MAX),
+    )
 }
 
-fn set_int(socket: &impl AsFd, option: c_int, value: c_int) -> io::Result<()> {
+fn set_int(socket: &impl AsFd, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     let fd = socket.as_fd().as_raw_fd();
     let (pointer, length) = ((&raw const value).cast(), length_of::<c_int>());
     // SAFETY: the pointer is to `length` bytes that live through the call.
-    let rc = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, pointer, length) };
+    let rc = unsafe { libc::setsockopt(fd, level, option, pointer, length) };
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The drop count in `bytes` bytes of ancillary data.
-fn drop_count(control: &Control, bytes: usize) -> Option<u32> {
+/// The length of a packet's datagrams, in the first `bytes` bytes of its ancillary data.
+fn segment_bytes(control: &Control, bytes: usize) -> Option<usize> {
+    if bytes == 0 {
+        return None; // a single datagram
+    }
     // SAFETY: all-zero bytes are a valid header.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_control = control.as_ptr().cast::<c_void>().cast_mut();
-    message.msg_controllen = bytes;
-    // SAFETY: the header describes `bytes` bytes of `control`; null where a cmsghdr does not fit.
+    message.msg_controllen = bytes.min(size_of::<Control>());
+    // SAFETY: the header describes that many bytes of `control`; null where a cmsghdr does not fit.
     let first = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
     // SAFETY: null, or a cmsghdr within `control`, which is aligned for it.
     let first = unsafe { first.as_ref() }?;
-    if (first.cmsg_level, first.cmsg_type) != (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) {
+    if (first.cmsg_level, first.cmsg_type) != (libc::SOL_UDP, libc::UDP_GRO) {
         return None;
     }
-    // SAFETY: the data follows the header within `control`, which has room for more than a u32.
+    // SAFETY: the data follows the header within `control`, which has room for more than an int.
     let data = unsafe { libc::CMSG_DATA(ptr::from_ref(first)) };
-    // SAFETY: as above; the kernel wrote a u32 there.
-    Some(unsafe { ptr::read_unaligned(data.cast::<u32>()) })
+    // SAFETY: as above; the kernel wrote an int there.
+    usize::try_from(unsafe { ptr::read_unaligned(data.cast::<c_int>()) }).ok()
 }
 
 /// A kernel address as a Rust one.
@@ -227,49 +240,60 @@ mod tests {
     }
 
     #[test]
-    fn datagrams_come_with_address_and_wire_length() {
+    fn packets_come_with_their_address() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let (receiver, sender) = pair(address);
-            let mut slab = Slab::new(4, 8);
-            for text in [b"one".as_slice(), b"", b"longer than a slot", b"12345678", b"five"] {
+            let mut slab = Slab::new(4);
+            for text in [b"one".as_slice(), b"", &[b'x'; 65_507], b"four", b"five"] {
                 sender.send(text).unwrap();
             }
             assert_eq!(slab.receive(&receiver).unwrap(), 4);
-            let got: Vec<_> = slab.datagrams().map(|d| (d.text.to_vec(), d.wire_bytes)).collect();
-            let expected: [(&[u8], usize); 4] =
-                [(b"one", 3), (b"", 0), (b"longer t", 18), (b"12345678", 8)];
-            assert_eq!(got, expected.map(|(text, bytes)| (text.to_vec(), bytes)));
-            assert!(slab.datagrams().all(|d| d.from == sender.local_addr().unwrap()));
+            let texts = |slab: &Slab| {
+                let datagrams = slab.packets().flat_map(Packet::datagrams);
+                datagrams.map(<[u8]>::to_vec).collect::<Vec<_>>()
+            };
+            assert_eq!(
+                texts(&slab),
+                [b"one".to_vec(), vec![], vec![b'x'; 65_507], b"four".to_vec()]
+            );
+            assert!(slab.packets().all(|p| p.from == sender.local_addr().unwrap()));
 
             assert_eq!(slab.receive(&receiver).unwrap(), 1);
-            assert_eq!(slab.datagrams().map(|d| d.text.to_vec()).collect::<Vec<_>>(), [b"five"]);
+            assert_eq!(texts(&slab), [b"five"]);
             assert_eq!(slab.receive(&receiver).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-            assert_eq!(slab.datagrams().count(), 0);
+            assert_eq!(slab.packets().count(), 0);
         }
     }
 
     #[test]
-    fn drops_are_told_again_after_a_datagram_without_ancillary_data() {
+    fn packets_of_several_datagrams_are_cut_as_they_were_sent() {
         let (receiver, sender) = pair("127.0.0.1:0");
-        report_drops(&receiver).unwrap();
-        let mut slab = Slab::new(2, 64);
-        sender.send(b"before any drop").unwrap();
-        assert_eq!(slab.receive(&receiver).unwrap(), 1);
-        assert_eq!(slab.drops(), None);
+        take_packets(&receiver).unwrap();
+        let mut slab = Slab::new(8);
+        // Whole pieces, a shorter last one, and single datagrams before and after.
+        for (bytes, piece) in [(5, 0), (30, 10), (25, 10), (7, 0)] {
+            set_int(&sender, libc::SOL_UDP, libc::UDP_SEGMENT, piece).unwrap();
+            sender.send(&vec![b'x'; bytes]).unwrap();
+        }
+        assert_eq!(slab.receive(&receiver).unwrap(), 4);
+        let lengths = slab.packets().map(|p| p.datagrams().map(<[u8]>::len).collect::<Vec<_>>());
+        let expected = [vec![5], vec![10, 10, 10], vec![10, 10, 5], vec![7]];
+        assert_eq!(lengths.collect::<Vec<_>>(), expected);
+    }
 
+    #[test]
+    fn dropped_packets_are_counted() {
+        let (receiver, sender) = pair("127.0.0.1:0");
+        assert_eq!(dropped(&receiver), Some(0));
         socket2::SockRef::from(&receiver).set_recv_buffer_size(1).unwrap(); // the kernel's minimum
         for _ in 0..1000 {
             sender.send(&[b'x'; 60]).unwrap();
         }
-        let mut received = 0;
+        let (mut slab, mut received) = (Slab::new(2), 0);
         while let Ok(n) = slab.receive(&receiver) {
             received += n;
         }
-        sender.send(b"after the drops").unwrap();
-        assert_eq!(slab.receive(&receiver).unwrap(), 1);
-        let dropped_then = u32::try_from(1000 - received).unwrap();
-        assert!(dropped_then > 0);
-        assert_eq!(slab.drops(), Some(dropped_then));
-        assert_eq!(dropped(&receiver), Some(dropped_then));
+        assert!(received < 1000);
+        assert_eq!(dropped(&receiver), Some(u32::try_from(1000 - received).unwrap()));
     }
 }

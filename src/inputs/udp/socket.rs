@@ -114,8 +114,8 @@ impl Binding {
             }
             bound => bound.map_err(step("bind"))?,
         }
-        // Only a count is lost where the kernel refuses.
-        let _ = mmsg::report_drops(&socket);
+        // Where the kernel refuses, every packet is one datagram, and that is right too.
+        let _ = mmsg::take_packets(&socket);
         Ok(socket.into())
     }
 

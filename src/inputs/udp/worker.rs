@@ -1,9 +1,11 @@
 //! One receiving thread: waits for any of the sockets, takes what is there, submits whole batches.
 //!
 //! Datagrams are received into a slab of the thread (`sys::mmsg`) and copied from there into the builder:
-//! the slab's slots are `maxMessageSize` apart and stay in the CPU's cache, the batch is dense.
+//! the slab is sparse, has room for the largest datagram in each slot, and what is used of it stays in the
+//! CPU's cache; the batch is dense.
 //! A batch is submitted when it is full or when no socket has any more; nothing waits for a timer.
-//! A socket is left after [`ROUNDS`] calls even if it has more, so that a flooded one does not starve others.
+//! A socket has its turn for [`ROUNDS`] full receive calls even if it has more, so that a flooded one does
+//! not starve the others.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -15,17 +17,17 @@ use crate::message::{Builder, Flags, FlowControl, InputInfo, Names, Pool, Sender
 use crate::stats::{self, Counter};
 use crate::sys::clock;
 use crate::sys::epoll::{Epoll, NO_REPORT, READ, READ_EXCLUSIVE};
-use crate::sys::mmsg::{self, Datagram, Slab};
+use crate::sys::mmsg::{self, Slab};
 use crate::sys::process::Scheduling;
 
-/// Calls of `recvmmsg` on one socket before the others get their turn.
+/// Receive calls' worth of datagrams from one socket before the others get their turn.
 const ROUNDS: usize = 8;
 /// How long the sockets are emptied at a stop.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// Microseconds between two lines about the same kind of loss at one listener.
 const REPORT_INTERVAL: i64 = 60_000_000;
-/// The largest datagram there can be, and one byte.
-const DATAGRAM_BYTES_MAX: usize = 65_536;
+/// Microseconds between two looks at a socket's count of dropped packets.
+const DROPS_INTERVAL: i64 = 1_000_000;
 /// The token of the stop event; sockets have their listener's index.
 const STOP: u64 = u64::MAX;
 
@@ -131,6 +133,8 @@ struct ListenerState {
     outlet: usize,
     truncations: Limit,
     drops: Limit,
+    /// When the drops were last looked at.
+    drops_seen: i64,
 }
 
 impl Worker {
@@ -196,11 +200,11 @@ impl Intake {
                 outlets.len() - 1
             });
             let (truncations, drops) = (Limit::default(), Limit::default());
-            states.push(ListenerState { outlet, truncations, drops });
+            states.push(ListenerState { outlet, truncations, drops, drops_seen: 0 });
         }
         let ttl = shared.listeners.iter().find_map(|l| l.names.as_ref()?.ttl());
         Self {
-            slab: Slab::new(shared.batch_size, shared.message_bytes.min(DATAGRAM_BYTES_MAX)),
+            slab: Slab::new(shared.batch_size),
             senders: Senders::new(ttl),
             batches: outlets.len() as u64,
             outlets,
@@ -210,7 +214,7 @@ impl Intake {
         }
     }
 
-    /// Takes what a socket has, up to [`ROUNDS`] calls; returns whether there may be more.
+    /// Takes what a socket has, for one turn; returns whether there may be more.
     fn receive(&mut self, shared: &Shared, index: usize) -> bool {
         let Some(listener) = shared.listeners.get(index) else { return false };
         let (mut calls, mut received) = (0, 0);
@@ -229,54 +233,60 @@ impl Intake {
                     break false;
                 }
             };
-            received += n;
-            self.take_in(listener, index);
+            received += self.take_in(listener, index, shared.message_bytes);
             if n < shared.batch_size {
                 break false; // the socket is empty; should one have come since, epoll reports it
             }
-            if calls >= ROUNDS {
+            if received >= ROUNDS * shared.batch_size {
                 break true;
             }
         };
         self.counters.calls.add(calls as u64);
         self.counters.received.add(received as u64);
+        if let Some(state) = self.states.get_mut(index) {
+            state.look_at_drops(self.now, listener);
+        }
         more
     }
 
-    /// Appends the slab's datagrams to the listener's batch.
-    fn take_in(&mut self, listener: &Listener, index: usize) {
-        let Some(state) = self.states.get_mut(index) else { return };
-        let Some(outlet) = self.outlets.get_mut(state.outlet) else { return };
+    /// Appends the slab's datagrams to the listener's batch; returns how many there were.
+    fn take_in(&mut self, listener: &Listener, index: usize, message_bytes: usize) -> usize {
+        let Some(state) = self.states.get_mut(index) else { return 0 };
+        let Some(outlet) = self.outlets.get_mut(state.outlet) else { return 0 };
         let (mut submitted, mut empty, mut truncated) = (0, 0, 0);
-        for datagram in self.slab.datagrams() {
-            if datagram.text.is_empty() {
-                empty += 1;
-                continue;
+        for packet in self.slab.packets() {
+            let from = (index, packet.from);
+            let mut sender = None;
+            for datagram in packet.datagrams() {
+                let text = datagram.get(..message_bytes).unwrap_or(datagram);
+                if text.is_empty() {
+                    empty += 1;
+                    continue;
+                }
+                let mut flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
+                if text.len() < datagram.len() {
+                    flags.set(Flags::TRUNCATED);
+                    truncated += 1;
+                    let lengths = (datagram.len(), text.len());
+                    state.report_truncation(self.now, listener, packet.from, lengths);
+                }
+                if outlet.builder.is_full() {
+                    outlet.submit(&mut self.batches);
+                    sender = None;
+                }
+                let sender = *sender.get_or_insert_with(|| {
+                    let batch = (outlet.batch, &mut outlet.builder);
+                    self.senders.index(from, self.now, batch, || listener.sender(packet.from))
+                });
+                let raw = outlet.builder.bytes().append(text);
+                outlet.builder.push_from(raw, self.now, sender, flags);
+                submitted += 1;
             }
-            let mut flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
-            if datagram.text.len() < datagram.wire_bytes {
-                flags.set(Flags::TRUNCATED);
-                truncated += 1;
-                report_truncation(&mut state.truncations, self.now, listener, &datagram);
-            }
-            if outlet.builder.is_full() {
-                outlet.submit(&mut self.batches);
-            }
-            let from = datagram.from;
-            let batch = (outlet.batch, &mut outlet.builder);
-            let make = || sender(listener, from);
-            let sender = self.senders.index((index, from), self.now, batch, make);
-            let raw = outlet.builder.bytes().append(datagram.text);
-            outlet.builder.push_from(raw, self.now, sender, flags);
-            submitted += 1;
         }
         listener.counters.submitted.add(submitted);
         listener.counters.empty.add(empty);
         listener.counters.truncated.add(truncated);
-        if let Some(count) = self.slab.drops() {
-            let new = listener.counters.dropped(count);
-            report_drops(&mut state.drops, self.now, listener, new);
-        }
+        usize::try_from(submitted + empty).unwrap_or(usize::MAX)
     }
 
     /// Hands all batches on.
@@ -293,10 +303,9 @@ impl Intake {
             while self.receive(shared, listener) && begin.elapsed() < DRAIN_TIME {}
         }
         self.submit();
-        for listener in &shared.listeners {
-            if let Some(count) = mmsg::dropped(&listener.socket) {
-                listener.counters.dropped(count);
-            }
+        for (state, listener) in self.states.iter_mut().zip(&shared.listeners) {
+            state.drops_seen = 0;
+            state.look_at_drops(self.now, listener);
         }
     }
 }
@@ -312,8 +321,46 @@ impl Outlet {
     }
 }
 
-fn sender(listener: &Listener, from: SocketAddr) -> Sender {
-    Sender::network(Arc::clone(&listener.input), from, listener.names.clone())
+impl Listener {
+    fn sender(&self, from: SocketAddr) -> Sender {
+        Sender::network(Arc::clone(&self.input), from, self.names.clone())
+    }
+}
+
+impl ListenerState {
+    /// Counts and reports what the kernel has dropped, once in [`DROPS_INTERVAL`].
+    fn look_at_drops(&mut self, now: i64, listener: &Listener) {
+        if (self.drops_seen..self.drops_seen + DROPS_INTERVAL).contains(&now) {
+            return;
+        }
+        self.drops_seen = now;
+        let Some(count) = mmsg::dropped(&listener.socket) else { return };
+        let new = listener.counters.dropped(count);
+        if let Some(n) = self.drops.report(now, new) {
+            log::warn!(
+                "{}: the kernel dropped {n} datagrams since the last report: its receive buffer was \
+                 full; raise rcvbufSize or the module's threads and batchSize",
+                listener.name,
+            );
+        }
+    }
+
+    fn report_truncation(
+        &mut self,
+        now: i64,
+        listener: &Listener,
+        from: SocketAddr,
+        (wire_bytes, kept_bytes): (usize, usize),
+    ) {
+        if let Some(n) = self.truncations.report(now, 1) {
+            log::warn!(
+                "{}: datagram of {wire_bytes} bytes from {} cut to {kept_bytes} bytes \
+                 (maxMessageSize); {n} since the last report",
+                listener.name,
+                from.ip().to_canonical(),
+            );
+        }
+    }
 }
 
 /// Lets one report through per [`REPORT_INTERVAL`] and counts what the others would have said.
@@ -335,27 +382,5 @@ impl Limit {
         }
         self.last = Some(now);
         Some(std::mem::take(&mut self.held_back))
-    }
-}
-
-fn report_truncation(limit: &mut Limit, now: i64, listener: &Listener, datagram: &Datagram<'_>) {
-    if let Some(n) = limit.report(now, 1) {
-        log::warn!(
-            "{}: datagram of {} bytes from {} cut to {} bytes (maxMessageSize); {n} since the last report",
-            listener.name,
-            datagram.wire_bytes,
-            datagram.from.ip().to_canonical(),
-            datagram.text.len(),
-        );
-    }
-}
-
-fn report_drops(limit: &mut Limit, now: i64, listener: &Listener, new: u64) {
-    if let Some(n) = limit.report(now, new) {
-        log::warn!(
-            "{}: the kernel dropped {n} datagrams since the last report: its receive buffer was full; \
-             raise rcvbufSize or the module's threads and batchSize",
-            listener.name,
-        );
     }
 }
