@@ -127,7 +127,9 @@ impl Action {
 
     /// After the last commit: writes out what the output buffers beyond it.
     pub fn close(&self) {
-        self.output.close();
+        let lost = self.output.close() as u64;
+        self.counters.written.sub(lost);
+        self.counters.failed.add(lost);
     }
 
     /// Suspends for all threads, until the second it returns. A thread that comes to it later joins,

@@ -48,6 +48,12 @@ impl Lines {
         self.ends.clear();
     }
 
+    /// Keeps no more than `bytes` of memory for the next lines; there are none now.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        self.text.shrink_to(bytes);
+        self.ends.shrink_to(bytes / 64);
+    }
+
     /// Takes over all of `other`'s lines.
     pub(super) fn append(&mut self, other: &mut Self) {
         let base = self.text.len();

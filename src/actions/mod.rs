@@ -88,8 +88,11 @@ pub trait Output: Send + Sync {
     }
     /// Once a second from the control thread: idle closes, interval flushes. Must not block.
     fn tick(&self, _now_seconds: i64) {}
-    /// After the last worker has committed: writes out what is buffered beyond a commit.
-    fn close(&self) {}
+    /// After the last worker has committed: writes out what is buffered beyond a commit. Returns how many
+    /// messages, taken for written, could not be.
+    fn close(&self) -> usize {
+        0
+    }
 }
 
 /// One thread's end of an output.

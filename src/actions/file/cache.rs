@@ -60,6 +60,11 @@ impl Cache {
         Self { size, settings, state: Mutex::default(), counters }
     }
 
+    /// How many files are held open.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// The file `name`. A new one may push out another that no thread holds.
     pub(super) fn get(&self, name: &[u8]) -> Arc<Stream> {
         let mut state = self.lock();

@@ -136,13 +136,16 @@ impl Output for FileOutput {
         }
     }
 
-    fn close(&self) {
-        for stream in self.streams() {
+    fn close(&self) -> usize {
+        let close = |stream: &Arc<Stream>| {
             let lost = stream.close();
             if lost > 0 {
-                log::error!(code = 2027; "{lost} lines could not be written to file '{}'", stream.path());
+                let path = stream.path();
+                log::error!(code = 2027; "{lost} lines could not be written to file '{path}'");
             }
-        }
+            lost
+        };
+        self.streams().iter().map(close).sum()
     }
 }
 

@@ -653,6 +653,20 @@ fn ledger_of_outage(bench: &Bench) -> u64 {
 }
 
 #[test]
+fn gathered_lines_that_cannot_be_written_at_the_end_are_lost_for_the_ledger() {
+    let bench = bench(|args, dir| {
+        args.set("file", text(dir.join("out")));
+        args.set("flushOnTXEnd", Value::Bool(false));
+        symlink("/dev/full", dir.join("out")).expect("linked");
+    });
+    let mut runner = action(&bench, |_| ());
+    run(&mut runner, &["a", "b"]);
+    assert_eq!(ledger(&bench), [2, 2, 0, 0]);
+    runner.action().close();
+    assert_eq!(ledger(&bench), [2, 0, 2, 0]);
+}
+
+#[test]
 fn a_blocked_name_costs_its_message_and_the_ledger_shows_it() {
     let bench = dynamic(|_| ());
     let mut runner = action(&bench, |_| ());

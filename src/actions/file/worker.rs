@@ -12,7 +12,7 @@ use crate::message::Msg;
 
 /// Bytes of rendered lines at which a worker does not wait for the end of the batch.
 const LINES_BYTES: usize = 1024 * 1024;
-/// Names of dynamic files a worker remembers; more, and it forgets all those without lines.
+/// Names of dynamic files a worker remembers, if the cache is not larger; with more it forgets them all.
 const NAMES: usize = 1024;
 
 /// Worker of an action with one fixed file.
@@ -73,19 +73,26 @@ impl OutputWorker for FixedWorker {
 pub(super) struct DynamicWorker {
     output: Arc<FileOutput>,
     dynamic: Arc<Dynamic>,
-    /// Index of each name in `slots`.
-    names: HashMap<Box<[u8]>, usize>,
-    slots: Vec<Slot>,
+    slots: Slots,
     /// Slots with lines, in the order of their first line.
     active: Vec<usize>,
-    /// The slot of the message before.
-    current: usize,
-    /// The rendered name.
-    name: Vec<u8>,
     /// Bytes of all lines.
     bytes: usize,
     requests: u64,
+    /// A rendered line that is given up.
+    scratch: Vec<u8>,
+}
+
+/// The lines of each file, by name.
+#[derive(Default)]
+struct Slots {
+    slots: Vec<Slot>,
+    index: HashMap<Box<[u8]>, usize>,
+    /// The slot of the message before, and how often it was the right one.
+    current: usize,
     level0: u64,
+    /// The rendered name.
+    name: Vec<u8>,
 }
 
 struct Slot {
@@ -93,49 +100,46 @@ struct Slot {
     lines: Lines,
 }
 
+impl Slots {
+    /// The slot of the file `self.name`.
+    ///
+    /// # Errors
+    /// The name leads out of its directory.
+    fn find(&mut self, dynamic: &Dynamic) -> Result<usize, String> {
+        if self.slots.get(self.current).is_some_and(|slot| *slot.name == *self.name) {
+            self.level0 += 1;
+        } else if let Some(&index) = self.index.get(self.name.as_slice()) {
+            self.current = index;
+        } else {
+            if !dynamic.permit_escape {
+                path::check(&self.name, dynamic.base.as_deref())?;
+            }
+            self.current = self.slots.len();
+            self.index.insert(self.name.as_slice().into(), self.current);
+            let name = self.name.as_slice().into();
+            self.slots.push(Slot { name, lines: Lines::default() });
+        }
+        Ok(self.current)
+    }
+}
+
 impl DynamicWorker {
     pub(super) fn new(output: Arc<FileOutput>, dynamic: Arc<Dynamic>) -> Self {
         Self {
             output,
             dynamic,
-            names: HashMap::new(),
-            slots: Vec::new(),
+            slots: Slots::default(),
             active: Vec::new(),
-            current: 0,
-            name: Vec::new(),
             bytes: 0,
             requests: 0,
-            level0: 0,
+            scratch: Vec::new(),
         }
-    }
-
-    /// The slot of the file `self.name`.
-    ///
-    /// # Errors
-    /// The name leads out of its directory.
-    fn slot(&mut self) -> Result<usize, String> {
-        if self.slots.get(self.current).is_some_and(|slot| *slot.name == *self.name) {
-            self.level0 += 1;
-            return Ok(self.current);
-        }
-        if let Some(&index) = self.names.get(self.name.as_slice()) {
-            self.current = index;
-            return Ok(index);
-        }
-        if !self.dynamic.permit_escape {
-            path::check(&self.name, self.dynamic.base.as_deref())?;
-        }
-        let index = self.slots.len();
-        self.names.insert(self.name.as_slice().into(), index);
-        self.slots.push(Slot { name: self.name.as_slice().into(), lines: Lines::default() });
-        self.current = index;
-        Ok(index)
     }
 
     /// Writes the lines of one file. Those of a file that cannot be opened are lost, unless configured
     /// otherwise; so are those of a file at its size limit.
     fn write(&mut self, index: usize, lost: &mut Lost<'_>) -> Result<(), Failure> {
-        let Slot { name, lines } = &mut self.slots[index];
+        let Slot { name, lines } = &mut self.slots.slots[index];
         let cache = &self.dynamic.cache;
         let Err(failure) = cache.get(name).write(lines) else { return Ok(()) };
         let cannot_open = matches!(failure.code, 2040 | 2433);
@@ -143,11 +147,10 @@ impl DynamicWorker {
             failure.text
         } else if cannot_open && self.dynamic.do_not_suspend {
             cache.forget(name);
+            let Failure { code, text, .. } = &failure;
             let name = String::from_utf8_lossy(name);
-            let state = failure.code;
-            let why = failure.text;
             format!(
-                "{why}; Could not open dynamic file '{name}' [state -{state}] - discarding message"
+                "{text}; Could not open dynamic file '{name}' [state -{code}] - discarding message"
             )
         } else {
             return Err(failure);
@@ -157,15 +160,20 @@ impl DynamicWorker {
         Ok(())
     }
 
+    /// Nothing is pending: brings the counters up to date and bounds what is kept for reuse.
     fn after_commit(&mut self) {
-        self.active.clear();
+        let Slots { slots, index, level0, .. } = &mut self.slots;
+        let room = LINES_BYTES / slots.len().max(1);
+        for slot in self.active.drain(..) {
+            slots[slot].lines.shrink(room);
+        }
         self.bytes = 0;
         let counters = &self.dynamic.cache.counters;
         counters.requests.add(std::mem::take(&mut self.requests));
-        counters.level0.add(std::mem::take(&mut self.level0));
-        if self.slots.len() > NAMES {
-            self.slots.clear();
-            self.names.clear();
+        counters.level0.add(std::mem::take(level0));
+        if slots.len() > NAMES.max(2 * self.dynamic.cache.size()) {
+            slots.clear();
+            index.clear();
         }
     }
 }
@@ -175,25 +183,24 @@ impl OutputWorker for DynamicWorker {
         if self.bytes >= LINES_BYTES {
             self.commit(lost)?;
         }
-        self.name.clear();
-        self.dynamic.template.render(msg, &mut self.name);
+        self.slots.name.clear();
+        self.dynamic.template.render(msg, &mut self.slots.name);
         self.requests += 1;
-        let output = Arc::clone(&self.output);
-        let render = |out: &mut Vec<u8>| output.template.render(msg, out);
-        match self.slot() {
+        let template = &self.output.template;
+        match self.slots.find(&self.dynamic) {
             Ok(index) => {
-                let lines = &mut self.slots[index].lines;
+                let lines = &mut self.slots.slots[index].lines;
                 if lines.is_empty() {
                     self.active.push(index);
                 }
                 let before = lines.text().len();
-                lines.push(output.add_lf, render);
+                lines.push(self.output.add_lf, |out| template.render(msg, out));
                 self.bytes += lines.text().len() - before;
             }
             Err(blocked) => {
-                let mut line = Vec::new();
-                render(&mut line);
-                lost(&Failure::data(3000, blocked), &line);
+                self.scratch.clear();
+                template.render(msg, &mut self.scratch);
+                lost(&Failure::data(3000, blocked), &self.scratch);
             }
         }
         Ok(())
@@ -212,12 +219,12 @@ impl OutputWorker for DynamicWorker {
     }
 
     fn pending(&self) -> usize {
-        self.active.iter().map(|&index| self.slots[index].lines.len()).sum()
+        self.active.iter().map(|&index| self.slots.slots[index].lines.len()).sum()
     }
 
     fn discard(&mut self, why: &Failure, lost: &mut Lost<'_>) {
         for &index in &self.active {
-            self.slots[index].lines.drain(|line| lost(why, line));
+            self.slots.slots[index].lines.drain(|line| lost(why, line));
         }
         self.after_commit();
     }
