@@ -289,7 +289,7 @@ fn zone(time: &Time) -> (u8, u8) {
 fn week(time: &Time) -> u8 {
     let days_before = time.ordinal().saturating_sub(1);
     let new_year = Time { month: 1, day: 1, ..*time };
-    byte((days_before + 6) / 7) + u8::from(time.weekday() < new_year.weekday())
+    byte(days_before.div_ceil(7)) + u8::from(time.weekday() < new_year.weekday())
 }
 
 /// Year and week by ISO 8601: the week of a day is that of its Thursday.
@@ -385,3 +385,184 @@ fn write_fraction(time: &Time, digits: u8, out: &mut Vec<u8>) {
 
 const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
 const WEEKDAYS: &[u8; 21] = b"SunMonTueWedThuFriSat";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::sample::Sample;
+    use crate::message::{Env, InputInfo, Zone};
+
+    fn rendered(format: DateFormat, time: &Time) -> String {
+        let mut out = Vec::new();
+        format.write(time, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    fn reported(sample: &Sample, format: &str) -> String {
+        let mut out = Vec::new();
+        let format = DateFormat::parse(format.as_bytes()).expect(format);
+        sample.msg().write_reported(format, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    fn at(text: &str) -> Time {
+        Time::decode_rfc3339(text.as_bytes()).expect(text).0
+    }
+
+    #[test]
+    fn every_format() {
+        let time = at("2026-01-05T03:04:05.067+02:30");
+        let expected = [
+            ("rfc3164", "Jan  5 03:04:05"),
+            ("rfc3164-buggyday", "Jan 05 03:04:05"),
+            ("rfc3339", "2026-01-05T03:04:05.067+02:30"),
+            ("mysql", "20260105030405"),
+            ("pgsql", "2026-01-05 03:04:05"),
+            ("unixtimestamp", "1767573245"),
+            ("subseconds", "067"),
+            ("wdayname", "Mon"),
+            ("wday", "1"),
+            ("year", "2026"),
+            ("month", "01"),
+            ("day", "05"),
+            ("hour", "03"),
+            ("minute", "04"),
+            ("second", "05"),
+            ("tzoffshour", "02"),
+            ("tzoffsmin", "30"),
+            ("tzoffsdirection", "+"),
+            ("ordinal", "005"),
+            ("week", "02"),
+            ("iso-week", "02"),
+            ("iso-week-year", "2026"),
+        ];
+        assert!(DateFormat::names().eq(expected.iter().map(|(name, _)| *name)));
+        for (name, text) in expected {
+            let format = DateFormat::parse(name.as_bytes()).expect(name);
+            assert_eq!(rendered(format, &time), text, "{name}");
+        }
+        assert_eq!(DateFormat::parse(b"RFC3339"), None);
+    }
+
+    #[test]
+    fn zones_and_fractions() {
+        use DateFormat::{Rfc3339, Subseconds, ZoneDirection, ZoneHour};
+        let rows = [
+            (Rfc3339, "2026-12-31T23:59:60Z", "2026-12-31T23:59:60Z"),
+            (Rfc3339, "2026-12-31T23:59:59.1234567-00:00", "2026-12-31T23:59:59.123456-00:00"),
+            (Rfc3339, "0007-1-2T3:4:5-11:45", "0007-01-02T03:04:05-11:45"),
+            (Subseconds, "2026-12-31T23:59:59Z", "0"),
+            (Subseconds, "2026-12-31T23:59:59.0Z", "0"),
+            (Subseconds, "2026-12-31T23:59:59.050Z", "050"),
+            (ZoneDirection, "2026-12-31T23:59:59Z", "-"),
+            (ZoneDirection, "2026-12-31T23:59:59+00:00", "+"),
+            (ZoneHour, "2026-12-31T23:59:59-11:45", "11"),
+        ];
+        for (format, text, expected) in rows {
+            assert_eq!(rendered(format, &at(text)), expected, "{format:?} {text}");
+        }
+        let shifted = utc(&at("2024-01-02T03:04:05.05+02:30"));
+        assert_eq!(rendered(Rfc3339, &shifted), "2024-01-02T00:34:05.050000+00:00");
+        assert_eq!(
+            rendered(Rfc3339, &utc(&at("2024-03-01T00:00:00+00:01"))),
+            "2024-02-29T23:59:00.000000+00:00"
+        );
+    }
+
+    #[test]
+    fn weeks_of_the_year() {
+        // date, ordinal, week, ISO year and week
+        let rows = [
+            ("2024-12-31", "366", "53", "2025", "01"),
+            ("2025-01-01", "001", "00", "2025", "01"),
+            ("2025-12-28", "362", "53", "2025", "52"),
+            ("2025-12-29", "363", "53", "2026", "01"),
+            ("2027-01-01", "001", "00", "2026", "53"),
+            ("2027-01-03", "003", "02", "2026", "53"),
+            ("2027-01-04", "004", "02", "2027", "01"),
+            ("2020-12-31", "366", "53", "2020", "53"),
+            ("2023-01-01", "001", "00", "2022", "52"),
+        ];
+        for (date, ordinal, week, iso_year, iso_week) in rows {
+            let time = at(&format!("{date}T00:00:00+14:00"));
+            assert_eq!(rendered(DateFormat::Ordinal, &time), ordinal, "{date}");
+            assert_eq!(rendered(DateFormat::Week, &time), week, "{date}");
+            assert_eq!(rendered(DateFormat::IsoWeekYear, &time), iso_year, "{date}");
+            assert_eq!(rendered(DateFormat::IsoWeek, &time), iso_week, "{date}");
+        }
+    }
+
+    #[test]
+    fn years_out_of_range() {
+        let time = at("1966-01-01T00:00:00Z");
+        assert_eq!(rendered(DateFormat::Year, &time), "YEAR OUT OF RANGE(1967-2099)");
+        assert_eq!(rendered(DateFormat::IsoWeek, &time), "YEAR OUT OF RANGE(1970-2099)");
+        assert_eq!(rendered(DateFormat::IsoWeekYear, &time), "YEAR OUT OF RANGE(1970-2099)");
+        assert_eq!(rendered(DateFormat::UnixTimestamp, &time), "0");
+        assert_eq!(rendered(DateFormat::PgSql, &time), "1966-01-01 00:00:00");
+    }
+
+    #[test]
+    fn header_times() {
+        // timestamp in the header, as RFC 3164, as RFC 3339
+        let rows = [
+            ("Oct 11 22:14:15", "Oct 11 22:14:15", "2026-10-11T22:14:15+00:00"),
+            ("Oct  1 22:14:15", "Oct  1 22:14:15", "2026-10-01T22:14:15+00:00"),
+            ("Oct 01 22:14:15", "Oct  1 22:14:15", "2026-10-01T22:14:15+00:00"),
+            ("oct 11 22:14:15", "Oct 11 22:14:15", "2026-10-11T22:14:15+00:00"),
+            ("Oct 1 2:14:15", "Oct  1 02:14:15", "2026-10-01T02:14:15+00:00"),
+            ("Oct 11 22:14:15:", "Oct 11 22:14:15", "2026-10-11T22:14:15+00:00"),
+            ("Oct 11 22:14:15.123", "Oct 11 22:14:15", "2026-10-11T22:14:15.123+00:00"),
+            ("Jan  2 2024 03:04:05", "Jan  2 03:04:05", "2024-01-02T03:04:05+00:00"),
+            ("Jan  2 03:04:05 2023 ", "Jan  2 03:04:05", "2023-01-02T03:04:05+00:00"),
+            ("2024-01-02T03:04:05.5-03:00", "Jan  2 03:04:05", "2024-01-02T03:04:05.5-03:00"),
+            ("2024-1-2T03:04:05Z", "Jan  2 03:04:05", "2024-01-02T03:04:05Z"),
+            ("2024-01-02T03:04:05.1234567Z", "Jan  2 03:04:05", "2024-01-02T03:04:05.123456Z"),
+        ];
+        for (text, rfc3164, rfc3339) in rows {
+            for behind in ["", " "] {
+                let text = format!("{text}{behind}");
+                let sample = Sample::rfc3164(13, &text, "h", "t:", "t", b" x");
+                assert_eq!(reported(&sample, "rfc3164"), rfc3164, "{text:?}");
+                assert_eq!(reported(&sample, "rfc3339"), rfc3339, "{text:?}");
+            }
+        }
+        let none = Sample::raw(b"x");
+        assert_eq!(reported(&none, "rfc3164"), "Nov 20 09:53:11");
+        assert_eq!(reported(&none, "rfc3339"), "2026-11-20T09:53:11.606468+00:00");
+        assert_eq!(reported(&none.zone(-12_600), "rfc3339"), "2026-11-20T06:23:11.606468-03:30");
+    }
+
+    #[test]
+    fn the_last_text_serves_only_the_same_time_zone_and_year() {
+        let sample = || Sample::rfc3164(13, "Dec 31 23:59:59", "h", "t:", "t", b" x");
+        let text = |sample: &Sample| reported(sample, "rfc3339");
+        assert_eq!(text(&sample()), "2026-12-31T23:59:59+00:00");
+        assert_eq!(text(&sample()), "2026-12-31T23:59:59+00:00");
+        assert_eq!(text(&sample().zone(3600)), "2026-12-31T23:59:59+01:00");
+        let later = |days: i64| sample().with(|record| record.received += days * 86_400_000_000);
+        assert_eq!(text(&later(42)), "2027-12-31T23:59:59+00:00");
+        assert_eq!(text(&later(0)), "2026-12-31T23:59:59+00:00");
+        let mut batch = crate::message::Batch::default();
+        let input = InputInfo { default_tz: Some(-1800), ..InputInfo::default() };
+        let origin = sample();
+        let (record, raw) = (*origin.msg().record, origin.msg().raw().to_vec());
+        batch.bytes.append(&raw);
+        batch.records.push(record);
+        batch.senders.push(crate::message::Sender::local(input.into(), b"h").into());
+        let env = Env { now: 0, zone: Zone::UTC, hostname: Box::default(), uptime: 0 };
+        let mut out = Vec::new();
+        let msg = Msg::at(&batch, 0, &env).expect("a message");
+        msg.write_reported(DateFormat::Rfc3339, &mut out);
+        assert_eq!(out, b"2026-12-31T23:59:59-00:30");
+    }
+
+    #[test]
+    fn decimal_numbers() {
+        for number in [0, 9, 10, 191, 18_446_744_073_709_551_615] {
+            let mut out = Vec::new();
+            write_decimal(number, &mut out);
+            assert_eq!(String::from_utf8(out).expect("ASCII"), number.to_string());
+        }
+    }
+}

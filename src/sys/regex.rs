@@ -206,8 +206,8 @@ mod tests {
     #[test]
     fn posix_semantics() {
         use Flavour::{Basic, Extended};
-        let cases: &[(&str, Flavour, &[u8], Option<Range<usize>>)] = &[
-            ("a|ab|abc", Extended, b"xabcd", Some(1..4)),
+        let cases = [
+            ("a|ab|abc", Extended, b"xabcd".as_slice(), Some(1..4)),
             ("a+", Basic, b"aa+", Some(1..3)),
             ("\\(a\\)\\1", Basic, b"baa", Some(1..3)),
             ("^$", Extended, b"", Some(0..0)),
@@ -218,7 +218,7 @@ mod tests {
             ("x", Extended, b"abc", None),
         ];
         for (pattern, flavour, text, expected) in cases {
-            assert_eq!(whole(pattern, *flavour, text), *expected, "{pattern} on {text:?}");
+            assert_eq!(whole(pattern, flavour, text), expected, "{pattern} on {text:?}");
         }
     }
 

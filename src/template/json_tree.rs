@@ -14,14 +14,14 @@ pub(super) enum Node {
         /// `"name": {`, or `{` at the root.
         head: Box<[u8]>,
         /// What is in it.
-        children: Vec<Node>,
+        children: Vec<Self>,
     },
 }
 
 /// A node under construction.
 enum Draft {
     Leaf(Entry),
-    Object(Vec<(Box<[u8]>, Draft)>),
+    Object(Vec<(Box<[u8]>, Self)>),
 }
 
 impl Node {

@@ -105,7 +105,7 @@ fn expression(template: &str, args: &Args, pattern: &[u8]) -> Result<Select, Pro
     match SharedRegex::new(pattern, flavour, false) {
         Ok(regex) => Ok(Select::Match(Match { regex, skip, group, missing })),
         Err(why) => {
-            let text = format!("error compiling regex '{}'", pattern.escape_ascii());
+            let text = format!("error compiling regex '{}'", String::from_utf8_lossy(pattern));
             Err(Problem::error(text).at("regex.expression").help(why))
         }
     }

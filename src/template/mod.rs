@@ -109,7 +109,7 @@ impl Template {
                 _ => {
                     problems.push(Problem::error(format!(
                         "invalid subtree parameter, variable must start with '$!' but var name is '{}'",
-                        path.escape_ascii()
+                        String::from_utf8_lossy(path)
                     )));
                     None
                 }
@@ -140,7 +140,7 @@ impl Template {
             Body::Line(line) => line.write(msg, out),
             Body::Text(ops, Escape::None) => ops.iter().for_each(|op| op.write(msg, out)),
             Body::Text(ops, escape) => {
-                ops.iter().for_each(|op| op.write_escaped(*escape, msg, out))
+                ops.iter().for_each(|op| op.write_escaped(*escape, msg, out));
             }
             Body::Object(ops) => program::write_object(ops, msg, out),
             Body::Tree(root) => root.write_document(msg, out),

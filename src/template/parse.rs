@@ -231,7 +231,7 @@ impl<'a> Parser<'a> {
                 Some(named) => flavour = named,
                 None => self.error(format!(
                     "error: invalid regular expression type, rest of line {}",
-                    self.rest.escape_ascii()
+                    String::from_utf8_lossy(self.rest)
                 )),
             }
         }
@@ -244,7 +244,7 @@ impl<'a> Parser<'a> {
                 None => self.error(format!(
                     "template {} error: invalid regular expression type, rest of line {}",
                     self.template,
-                    self.rest.escape_ascii()
+                    String::from_utf8_lossy(self.rest)
                 )),
             }
         }
@@ -290,34 +290,40 @@ impl<'a> Parser<'a> {
         }
         if !self.peek().is_some_and(|c| c.is_ascii_digit()) {
             self.error(format!("{} - using 9 (HT) as field delimiter", invalid_from("F,", whole)));
-        } else {
-            match self.number().map(u8::try_from) {
-                Ok(Ok(delimiter)) => {
-                    field.delimiter = delimiter;
-                    field.runs = self.eat(b"+");
-                    if self.eat(b",") {
-                        draft.from = self.number_of("frompos value");
-                    } else if self.peek() != Some(b':') {
-                        let c = self.peek().map_or(String::new(), |c| c.escape_ascii().to_string());
-                        let whole = whole.escape_ascii();
-                        self.problems.push(
-                            Problem::error(format!(
-                                "error: invalid character '{c}' in frompos after \"F,\", property: \
-                                 '{whole}' be sure to use DECIMAL character codes!"
-                            ))
-                            .code(2207),
-                        );
-                        return Err(b"**FIELD NOT FOUND**");
-                    }
-                }
-                Ok(Err(_)) | Err(_) => self.error(
-                    "error: non-USASCII delimiter character value in template - using 9 (HT) as substitute"
-                        .to_owned(),
-                ),
+        } else if let Some(delimiter) = self.delimiter_code() {
+            field.delimiter = delimiter;
+            field.runs = self.eat(b"+");
+            if self.eat(b",") {
+                draft.from = self.number_of("frompos value");
+            } else if self.peek() != Some(b':') {
+                let c = self.peek().map_or(String::new(), |c| char::from(c).to_string());
+                let text = format!(
+                    "error: invalid character '{c}' in frompos after \"F,\", property: '{}' be sure to use \
+                     DECIMAL character codes!",
+                    String::from_utf8_lossy(whole)
+                );
+                self.problems.push(Problem::error(text).code(2207));
+                return Err(b"**FIELD NOT FOUND**");
             }
         }
         draft.replacer.select = Select::Field(field);
         Ok(())
+    }
+
+    /// The decimal code of a delimiter; `None`, and a problem, if it is no byte.
+    fn delimiter_code(&mut self) -> Option<u8> {
+        let number = self.number();
+        let code = number.ok().and_then(|n| u8::try_from(n).ok());
+        match number {
+            Ok(n) if code.is_none() => self.error(format!(
+                "error: non-USASCII delimiter character value {n} in template - using 9 (HT) as substitute"
+            )),
+            Err(_) => self.error(
+                "error: delimiter value in template is too large - using 9 (HT) as substitute".to_owned(),
+            ),
+            Ok(_) => {}
+        }
+        code
     }
 
     /// The third part: a position, a field number or the expression that was announced.
@@ -349,7 +355,7 @@ impl<'a> Parser<'a> {
             if draft.set(&option) {
                 continue;
             }
-            let shown = option.escape_ascii();
+            let shown = String::from_utf8_lossy(&option);
             self.error(match format(&option) {
                 Some(_) => format!(
                     "error: can only specify one option out of (json, jsonf, jsonr, jsonfr, csv) - {shown} \
@@ -428,13 +434,13 @@ pub(super) fn format(name: &[u8]) -> Option<Format> {
 
 /// What to say about a name that is no property; a `$` that was forgotten is pointed out.
 pub(super) fn unknown_property(name: &[u8]) -> Vec<Problem> {
-    let shown = name.escape_ascii();
+    let shown = String::from_utf8_lossy(name);
     let mut problems = vec![Problem::error(format!("invalid property '{shown}'")).code(2207)];
     let with_dollar = [b"$", name].concat();
     let system = Property::parse(&with_dollar).filter(|p| !matches!(p, Property::Variable(..)));
     if system.is_some() {
         let lower = with_dollar.to_ascii_lowercase();
-        let meant = lower.escape_ascii();
+        let meant = String::from_utf8_lossy(&lower);
         problems.push(
             Problem::error(format!(
                 "did you mean '{meant}' instead of '{shown}'? \
@@ -449,7 +455,7 @@ pub(super) fn unknown_property(name: &[u8]) -> Vec<Problem> {
 fn invalid_from(after: &str, whole: &[u8]) -> String {
     format!(
         "error: invalid character in frompos after \"{after}\", property: '%{}'",
-        whole.escape_ascii()
+        String::from_utf8_lossy(whole)
     )
 }
 

@@ -19,8 +19,8 @@ pub(super) enum Entry {
 impl Entry {
     /// Names of variables, and the members they become, are lower case unless the template says otherwise.
     pub(super) fn lower_case(&mut self) {
-        if let Self::Field(Replacer { source, .. }, name) = self {
-            if let Source::Property(Property::Variable(_, path)) = source {
+        if let Self::Field(replacer, name) = self {
+            if let Source::Property(Property::Variable(_, path)) = &mut replacer.source {
                 path.make_ascii_lowercase();
                 name.make_ascii_lowercase();
             }
@@ -232,7 +232,7 @@ fn warn_of_duplicates(name: &str, entries: &[Entry], problems: &mut Vec<Problem>
         if keys.iter().take(index).any(|earlier| earlier == key) {
             problems.push(Problem::error(format!(
                 "template '{name}': duplicate JSON key '{}' encountered; later definition takes precedence",
-                key.escape_ascii()
+                String::from_utf8_lossy(key)
             )));
         }
     }

@@ -275,7 +275,7 @@ impl Position {
         let index = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
         let cut = value.get(index(from)..index(to.min(len - 1)) + 1).unwrap_or_default();
         let missing =
-            if self.fixed_width && self.to < Self::END { (to + 1 - len).max(0) } else { 0 };
+            if self.fixed_width && to + 1 < Self::END { (to + 1 - len).max(0) } else { 0 };
         (cut, index(missing))
     }
 }
@@ -486,19 +486,19 @@ fn write_csv(value: &[u8], out: &mut Vec<u8>) {
 impl Escapes {
     fn write(self, value: &[u8], out: &mut Vec<u8>) {
         let mut rest = value;
-        while self == Self::Keep {
-            // Up to the next escape, which is copied.
-            let Some(at) = memchr::memmem::find(rest, b"\\") else { break };
-            let escaped = match rest.get(at + 1) {
-                Some(b'"' | b'/' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' | b'u') => 2,
-                _ => 0,
-            };
-            json::escape_upper(rest.get(..at).unwrap_or_default(), out);
-            if escaped == 0 {
-                out.extend_from_slice(b"\\\\");
+        if self == Self::Keep {
+            while let Some(at) = memchr::memchr(b'\\', rest) {
+                let (plain, escape) = rest.split_at(at);
+                json::escape_upper(plain, out);
+                let (kept, behind) = match escape {
+                    [_, b'"' | b'/' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' | b'u', ..] => {
+                        escape.split_at(2)
+                    }
+                    _ => (b"\\\\".as_slice(), escape.get(1..).unwrap_or_default()),
+                };
+                out.extend_from_slice(kept);
+                rest = behind;
             }
-            out.extend_from_slice(rest.get(at..at + escaped).unwrap_or_default());
-            rest = rest.get(at + escaped.max(1)..).unwrap_or_default();
         }
         json::escape_upper(rest, out);
     }
