@@ -18,3 +18,6 @@ pub mod value;
 pub use compile::Compiler;
 pub use eval::Scratch;
 pub use filter::Filter;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,325 @@
+//! Filters as a configuration writes them, on one message; and the compiler against a plain evaluator.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::value::{Value, arithmetic};
+use super::{Compiler, Filter, Scratch};
+use crate::config::ast::{BinaryOp, CompareOp, Expr, ExprKind, Variable};
+use crate::config::{Catalogue, Loader, Span, Stmt, load};
+use crate::message::sample::Sample;
+
+/// The message of `spec/config-language.md` section 19.
+fn sample() -> Sample {
+    Sample::rfc3164(35, "Jan  5 03:04:05", "host", "a/../b[1]:", "a", b" x:12 \"q\"  z/y")
+}
+
+/// One configuration file in memory.
+struct Text(String);
+
+impl Loader for Text {
+    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
+        Ok(self.0.clone().into_bytes())
+    }
+    fn expand(&self, _: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
+    fn is_directory(&self, _: &Path) -> bool {
+        false
+    }
+    fn current_directory(&self) -> PathBuf {
+        PathBuf::new()
+    }
+    fn env(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// Whether the filter in front of `stop` in `text` matches the sample; `Err` with what was reported.
+fn matches(text: &str) -> Result<bool, String> {
+    let catalogue = Catalogue { modules: &[], templates: &[], parsers: &[] };
+    let (config, diagnostics) = load("f", &Text(format!("{text}\n")), &catalogue);
+    if diagnostics.has_errors() {
+        return Err(format!("{diagnostics:?}"));
+    }
+    let mut compiler = Compiler::default();
+    let filter = match config.rulesets[0].body.as_slice() {
+        [] => return Ok(false),
+        [Stmt::Stop] => return Ok(true),
+        [Stmt::If { arms, .. }] => Filter::expression(&mut compiler, &arms[0].0),
+        [Stmt::PriFilter { mask, .. }] => Filter::selector(mask),
+        [Stmt::PropFilter { property, op, negate, value, span, .. }] => {
+            Filter::property(&mut compiler, property, *op, *negate, value, *span)
+        }
+        other => return Err(format!("{other:?}")),
+    };
+    if let Some(diagnostic) = compiler.diagnostics.first() {
+        return Err(format!("{diagnostic:?}"));
+    }
+    let (sample, mut scratch) = (sample(), Scratch::default());
+    let first = filter.matches(&sample.msg(), &mut scratch);
+    assert_eq!(filter.matches(&sample.msg(), &mut scratch), first, "buffers come back empty");
+    Ok(first)
+}
+
+/// Every expression, and its truth for the sample.
+#[test]
+fn expressions() {
+    let table = [
+        // spec/config-language.md section 19
+        ("not $msg == 'x'", false),
+        ("'007' == 7", true),
+        ("'007' == '7'", false),
+        ("010 + 0x10 == 24", true),
+        ("\"12ab\" + 1 == 13", true),
+        ("\"\" + 1 == 1", true),
+        ("5/0 == 0", true),
+        ("7 % 4 == 3", true),
+        ("\"9\" < \"10\"", true),
+        ("\"9a\" < \"10\"", false),
+        ("\"a\" < \"B\"", false),
+        ("1 or 0 and 0", false),
+        ("\"foo\" == [\"bar\",\"foo\"]", true),
+        ("\"foo\" != [\"bar\",\"foo\"]", false),
+        ("\"FOObar\" startswith_i [\"x\",\"foo\"]", true),
+        ("\"xx\" contains \"\"", true),
+        ("\"abc\" == 0", false),
+        ("\"\" == 0", true),
+        ("\"a\" & 1 + 2 == 2", true),
+        ("1 == 1 == 1", true),
+        ("$syslogseverity-text == 'error'", true),
+        // properties
+        ("$hostname == 'host'", true),
+        ("$hostname != 'host'", false),
+        ("$hostname == ['x', 'host']", true),
+        ("['x', 'host'] == $hostname", true),
+        ("$hostname != ['x', 'y']", true),
+        ("$programname == 'a' and $syslogtag == 'a/../b[1]:'", true),
+        ("$msg contains 'x:12'", true),
+        ("$msg contains 'X:12'", false),
+        ("$msg contains_i 'X:12'", true),
+        ("$msg contains ['nothing', '\"q\"']", true),
+        ("$msg startswith ' x'", true),
+        ("$msg startswith 'x'", false),
+        ("$msg startswith_i ' X:12'", true),
+        ("$msg endswith ['a', 'z/y']", true),
+        ("$rawmsg endswith $msg", true),
+        ("$rawmsg contains $hostname & ' ' & $programname", true),
+        ("$hostname & '/' & $syslogseverity == 'host/3'", true),
+        // Properties are texts: 3 is '3', not '03', but 3.
+        ("$syslogseverity == '3'", true),
+        ("$syslogseverity == '03'", false),
+        ("$syslogseverity == 3", true),
+        ("$syslogseverity <= 4 and $syslogseverity >= 3", true),
+        ("$syslogseverity + 1 == 4", true),
+        ("10 > $syslogseverity", true),
+        ("$syslogfacility-text == 'auth'", true),
+        ("$syslogfacility == 4 and $pri == 35", true),
+        ("$pri-text == 'auth.err'", true),
+        ("prifilt('auth.warn')", true),
+        ("prifilt('auth.crit')", false),
+        ("$$myhostname == 'here'", true),
+        ("$$now-unixtimestamp > 1", true),
+        ("$timegenerated startswith 'Nov 20'", true),
+        // truth
+        ("$pri", true),
+        ("$msg", false),
+        ("not $msg", true),
+        ("not ($hostname == 'host')", false),
+        ("$hostname == 'x' or ($pri and not $msg)", true),
+        ("-$pri < -34", true),
+    ];
+    for (expr, want) in table {
+        assert_eq!(matches(&format!("if {expr} then stop")), Ok(want), "{expr}");
+    }
+}
+
+#[test]
+fn property_filters() {
+    let table = [
+        (":msg, contains, \"x:12\"", true),
+        (":msg, contains, \"X:12\"", false),
+        (":msg, contains, \"\"", true),
+        (":msg, startswith, \" x\"", true),
+        (":msg, startswith, \"x\"", false),
+        (":msg, endswith, \"z/y\"", true),
+        (":hostname, isequal, \"host\"", true),
+        (":hostname, !isequal, \"host\"", false),
+        (":hostname, isequal, \"hos\"", false),
+        (":syslogtag, isequal, \"a/../b[1]:\"", true),
+        (":programname, isequal, \"a\"", true),
+        (":syslogseverity, isequal, \"3\"", true),
+        (":msgid, isempty, \"\"", false),
+        (":msgid, !isempty, \"\"", true),
+        (":msg, regex, \"x:[0-9]*  *.q\"", true),
+        (":msg, regex, \"x:[0-9]{2} \"", false),
+        (":msg, ereregex, \"x:[0-9]{2} \"", true),
+        (":msg, !ereregex, \"x:[0-9]{2} \"", false),
+        (":msg, ereregex, \"^x\"", false),
+        ("auth.err", true),
+        ("auth.crit", false),
+        ("*.*;auth.none", false),
+        ("*.*", true),
+    ];
+    for (filter, want) in table {
+        assert_eq!(matches(&format!("{filter} stop")), Ok(want), "{filter}");
+    }
+}
+
+#[test]
+fn what_is_not_there_yet_is_reported() {
+    for expr in ["$!a == 'x'", "exists($!a)", "strlen($msg) > 3", "$/g", "$.l contains 'x'"] {
+        let reported = matches(&format!("if {expr} then stop")).unwrap_err();
+        assert!(reported.contains("not implemented"), "{expr}: {reported}");
+    }
+}
+
+/// The definition: what `spec/config-language.md` section 6 says, without preparation and with allocation.
+#[derive(Clone, Debug)]
+enum Plain {
+    Number(i64),
+    Text(Vec<u8>),
+}
+
+impl Plain {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Number(n) => Value::Number(*n),
+            Self::Text(text) => Value::Text(text),
+        }
+    }
+    fn text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.value().append_to(&mut text);
+        text
+    }
+    fn number(&self) -> i64 {
+        self.value().number().0
+    }
+}
+
+fn plain(expr: &Expr) -> Plain {
+    let truth = |truth: bool| Plain::Number(truth.into());
+    match &expr.kind {
+        ExprKind::Number(n) => Plain::Number(*n),
+        ExprKind::String(text) => Plain::Text(text.clone()),
+        ExprKind::Array(items) => Plain::Text(items.first().cloned().unwrap_or_default()),
+        ExprKind::Variable(Variable::Property(name)) => Plain::Text(match name.as_str() {
+            "hostname" => b"host".to_vec(),
+            "pri" => b"35".to_vec(),
+            _ => b" x:12 \"q\"  z/y".to_vec(),
+        }),
+        ExprKind::Not(inner) => truth(plain(inner).number() == 0),
+        ExprKind::Negate(inner) => Plain::Number(plain(inner).number().wrapping_neg()),
+        ExprKind::And(all) => truth(all.iter().all(|one| plain(one).number() != 0)),
+        ExprKind::Or(any) => truth(any.iter().any(|one| plain(one).number() != 0)),
+        ExprKind::Binary(BinaryOp::Concat, left, right) => {
+            Plain::Text([plain(left).text(), plain(right).text()].concat())
+        }
+        ExprKind::Binary(op, left, right) => {
+            Plain::Number(arithmetic(*op, plain(left).number(), plain(right).number()))
+        }
+        ExprKind::Compare(op, left, right) => truth(plain_compare(*op, left, right)),
+        other => panic!("not generated: {other:?}"),
+    }
+}
+
+fn plain_compare(op: CompareOp, left: &Expr, right: &Expr) -> bool {
+    use CompareOp::{
+        Contains, ContainsI, EndsWith, Eq, Ge, Gt, Le, Lt, Ne, StartsWith, StartsWithI,
+    };
+    let equality = matches!(op, Eq | Ne);
+    if let (true, ExprKind::Array(_), false) =
+        (equality, &left.kind, matches!(right.kind, ExprKind::Array(_)))
+    {
+        return plain_compare(op, right, left);
+    }
+    let (l, r) = (plain(left), plain(right));
+    match (op, &right.kind, &l) {
+        (Eq, ExprKind::Array(items), Plain::Text(text)) => return items.contains(text),
+        (Ne, ExprKind::Array(items), Plain::Text(text)) => return !items.contains(text),
+        (Eq, ..) => return l.value().equals(r.value()),
+        (Ne, ..) => return !l.value().equals(r.value()),
+        (Lt, ..) => return l.value().order(r.value()).is_lt(),
+        (Le, ..) => return l.value().order(r.value()).is_le(),
+        (Gt, ..) => return l.value().order(r.value()).is_gt(),
+        (Ge, ..) => return l.value().order(r.value()).is_ge(),
+        _ => {}
+    }
+    let text = l.text();
+    let lower = text.to_ascii_lowercase();
+    let needles = match &right.kind {
+        ExprKind::Array(items) => items.clone(),
+        _ => vec![r.text()],
+    };
+    let contains = |text: &[u8], needle: &[u8]| {
+        needle.is_empty() || text.windows(needle.len()).any(|window| window == needle)
+    };
+    needles.iter().any(|needle| match op {
+        Contains => contains(&text, needle),
+        ContainsI => contains(&lower, &needle.to_ascii_lowercase()),
+        StartsWith => text.starts_with(needle),
+        StartsWithI => lower.starts_with(&needle.to_ascii_lowercase()),
+        EndsWith => text.ends_with(needle),
+        _ => unreachable!("handled above"),
+    })
+}
+
+fn expression() -> impl Strategy<Value = Expr> {
+    let at = |kind| Expr { kind, span: Span::default() };
+    let word = prop::sample::select(vec![
+        "", "0", "1", "7", "007", "-5", "35", "host", "HOST", "x", "X:", "q", "3a", "z/y",
+    ]);
+    let word = word.prop_map(|word: &str| word.as_bytes().to_vec());
+    let property = prop::sample::select(vec!["hostname", "pri", "msg"]);
+    let leaf = prop_oneof![
+        (-9_i64..40).prop_map(ExprKind::Number),
+        word.clone().prop_map(ExprKind::String),
+        prop::collection::vec(word, 1..4).prop_map(ExprKind::Array),
+        property.prop_map(|name| ExprKind::Variable(Variable::Property(name.to_owned()))),
+    ];
+    leaf.prop_map(at).prop_recursive(4, 24, 3, move |inner| {
+        use BinaryOp::{Add, Concat, Div, Mod, Mul, Sub};
+        use CompareOp::{
+            Contains, ContainsI, EndsWith, Eq, Ge, Gt, Le, Lt, Ne, StartsWith, StartsWithI,
+        };
+        let compare = prop::sample::select(vec![
+            Eq,
+            Ne,
+            Lt,
+            Le,
+            Gt,
+            Ge,
+            Contains,
+            ContainsI,
+            StartsWith,
+            StartsWithI,
+            EndsWith,
+        ]);
+        let binary = prop::sample::select(vec![Add, Sub, Mul, Div, Mod, Concat]);
+        let two = (inner.clone().prop_map(Box::new), inner.clone().prop_map(Box::new));
+        prop_oneof![
+            4 => (compare, two.clone()).prop_map(|(op, (l, r))| ExprKind::Compare(op, l, r)),
+            2 => (binary, two).prop_map(|(op, (l, r))| ExprKind::Binary(op, l, r)),
+            1 => inner.clone().prop_map(|one| ExprKind::Not(Box::new(one))),
+            1 => inner.clone().prop_map(|one| ExprKind::Negate(Box::new(one))),
+            1 => prop::collection::vec(inner.clone(), 2..4).prop_map(ExprKind::And),
+            1 => prop::collection::vec(inner, 2..4).prop_map(ExprKind::Or),
+        ]
+        .prop_map(at)
+    })
+}
+
+proptest! {
+    #[test]
+    fn compiled_and_plain_agree(expr in expression()) {
+        let mut compiler = Compiler::default();
+        let filter = Filter::expression(&mut compiler, &expr);
+        prop_assert!(compiler.diagnostics.is_empty());
+        let (sample, mut scratch) = (sample(), Scratch::default());
+        let got = filter.matches(&sample.msg(), &mut scratch);
+        prop_assert_eq!(got, plain(&expr).number() != 0);
+    }
+}
