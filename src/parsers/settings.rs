@@ -16,7 +16,8 @@ pub static RFC5424: Module = Module {
     params: &[],
     legacy_create: None,
     counters: &[],
-    examples: &["ruleset(name=\"r\" parser=[\"rsyslog.rfc5424\"]) { stop }"],
+    examples: &["ruleset(name=\"r\" parser=[\"rsyslog.rfc5424\"]) {\n\
+         \x20   action(type=\"omfile\" file=\"/var/log/devices\")\n}"],
 };
 
 /// The RFC 3164 parser.
@@ -29,7 +30,8 @@ pub static RFC3164: Module = Module {
     params: RFC3164_PARAMS,
     legacy_create: None,
     counters: &[],
-    examples: &["ruleset(name=\"r\" parser=[\"rsyslog.rfc3164\"]) { stop }"],
+    examples: &["ruleset(name=\"r\" parser=[\"rsyslog.rfc3164\"]) {\n\
+         \x20   action(type=\"omfile\" file=\"/var/log/devices\")\n}"],
 };
 
 const RFC3164_PARAMS: &[Param] = &[
