@@ -9,19 +9,18 @@ use std::sync::Arc;
 
 use super::action::Action;
 use super::retry::Runner;
-use crate::message::{Env, Msg, Pool};
+use crate::message::{Msg, Pool};
 use crate::queue::{Consume, Consumers, Frozen, Interrupt, Queue, Settings};
+use crate::ruleset::{Hostname, Round};
 use crate::stats;
 
-/// Makes the environment of a round: reads the clock.
-pub type Round = Arc<dyn Fn() -> Env + Send + Sync>;
-
-/// The queue of `action`, named as the reference names it. `pool` gets the storage of finished batches.
+/// The queue of `action`, named as the reference names it. `hostname` is the machine's, `pool` gets the storage
+/// of finished batches.
 #[must_use]
 pub fn queue(
     action: &Arc<Action>,
     settings: Settings,
-    round: Round,
+    hostname: Hostname,
     pool: Arc<Pool>,
     stats: &stats::Set,
 ) -> Queue<Frozen> {
@@ -30,7 +29,7 @@ pub fn queue(
     let consumers: Consumers<Frozen> = Box::new(move |interrupt: &Arc<Interrupt>| {
         Box::new(Consumer {
             runner: Runner::new(Arc::clone(&action), Arc::clone(interrupt)),
-            round: Arc::clone(&round),
+            round: Round::new(Arc::clone(&hostname)),
             pool: Arc::clone(&pool),
         })
     });
@@ -46,9 +45,9 @@ struct Consumer {
 
 impl Consume<Frozen> for Consumer {
     fn consume(&mut self, work: &mut Frozen, range: Range<usize>) {
-        let env = (self.round)();
+        self.round.begin();
         for &index in work.records.get(range).unwrap_or_default() {
-            if let Some(msg) = Msg::at(&work.batch, index as usize, &env) {
+            if let Some(msg) = Msg::at(&work.batch, index as usize, self.round.env()) {
                 self.runner.push(&msg);
             }
         }
@@ -56,6 +55,7 @@ impl Consume<Frozen> for Consumer {
 
     fn commit(&mut self) {
         self.runner.commit(true);
+        self.round.end();
     }
 
     fn finish(&mut self, work: Frozen) {
@@ -67,7 +67,7 @@ impl Consume<Frozen> for Consumer {
 mod tests {
     use super::*;
     use crate::actions::settings;
-    use crate::actions::testing::{Script, environment, messages};
+    use crate::actions::testing::{Script, messages};
     use crate::config::tables;
     use crate::message::FlowControl;
     use crate::param::Args;
@@ -88,7 +88,7 @@ mod tests {
         settings.kind = crate::queue::Type::LinkedList;
         assert_eq!(settings.correct("test"), []);
         settings.timeout_shutdown = std::time::Duration::from_secs(60);
-        let queue = queue(&action, settings, Arc::new(environment), Arc::default(), &set);
+        let queue = queue(&action, settings, Arc::default(), Arc::default(), &set);
         Bench { script, queue, set }
     }
 
