@@ -1,7 +1,7 @@
 //! An object's parameters against its tables: names, kinds, required ones, what is not there yet.
 
-use super::ast::{Object, Parameter};
-use super::config::ObjectArgs;
+use super::ast::{Object, Parameter, Span};
+use super::checked::ObjectArgs;
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::param::{Args, Kind, Param, Support, Value};
 
@@ -21,8 +21,34 @@ pub(super) fn is_disabled(object: &Object) -> bool {
 }
 
 /// The last value given to `name`.
-pub(super) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a Parameter> {
+fn text<'a>(object: &'a Object, name: &str) -> Option<&'a Parameter> {
     object.params.iter().rfind(|param| param.name.eq_ignore_ascii_case(name))
+}
+
+/// The value of the parameter that says what the object is, with its place; reported if it is not there.
+pub(super) fn word(
+    object: &Object,
+    name: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Vec<u8>, Span)> {
+    let wrong = match text(object, name) {
+        Some(Parameter { value, value_span, array: false, .. }) => {
+            return Some((value.first().cloned().unwrap_or_default(), *value_span));
+        }
+        Some(param) => {
+            let text = format!("parameter '{name}' is not a string, which is not permitted");
+            Diagnostic::parsing(param.value_span, text)
+        }
+        None => required(object, name),
+    };
+    diagnostics.push(wrong.line(object.end_line));
+    None
+}
+
+fn required(object: &Object, name: &str) -> Diagnostic {
+    let name = name.to_ascii_lowercase();
+    let text = format!("parameter '{name}' required but not specified - fix config");
+    Diagnostic::parsing(object.span, text).line(object.end_line)
 }
 
 /// Checks an object against its tables, one [`ObjectArgs`] for each.
@@ -79,11 +105,7 @@ pub(super) fn check<const N: usize>(
             if object.params.iter().any(|param| row.is(&param.name)) {
                 continue;
             }
-            let text = format!(
-                "parameter '{}' required but not specified - fix config",
-                row.name.to_ascii_lowercase()
-            );
-            diagnostics.push(Diagnostic::parsing(object.span, text).line(object.end_line));
+            diagnostics.push(required(object, row.name));
             valid = false;
         }
     }

@@ -110,7 +110,7 @@ pub struct Object {
     /// Parameters in the order written.
     pub params: Vec<Parameter>,
     /// `property()` and `constant()` of a template.
-    pub elements: Vec<Object>,
+    pub elements: Vec<Self>,
     /// Statements of a ruleset; `None` without braces.
     pub body: Option<Vec<Stmt>>,
     /// The keyword.

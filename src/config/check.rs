@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::args::{self, Left, not_implemented};
 use super::ast::{Item, Object, ObjectKind, Span, Tree};
-use super::config::{
+use super::checked::{
     Config, Element, InputDecl, ModuleDecl, ObjectArgs, RulesetDecl, RulesetId, TemplateDecl,
     TemplateKind, TemplateOptions,
 };
@@ -20,6 +20,9 @@ use crate::param::{Args, Class, Module, Value};
 
 /// The ruleset that statements outside of any `ruleset()` belong to.
 pub(super) const DEFAULT_RULESET: &str = "RSYSLOG_DefaultRuleset";
+
+/// Template types whose content is the parameter of the same name.
+const TEMPLATE_SOURCES: [&str; 3] = ["string", "subtree", "plugin"];
 
 /// A name to be resolved when all has been read.
 pub(super) struct Reference {
@@ -50,6 +53,8 @@ pub(super) struct Checker<'a> {
     input_rulesets: Vec<Option<Reference>>,
     pub(super) default_ruleset: Option<Reference>,
     has_main_queue: bool,
+    /// Built-in modules that module() has given parameters.
+    builtins_set: HashSet<&'static str>,
     pub(super) legacy: Legacy,
 }
 
@@ -111,6 +116,7 @@ impl<'a> Checker<'a> {
             input_rulesets: Vec::new(),
             default_ruleset: None,
             has_main_queue: false,
+            builtins_set: HashSet::new(),
             legacy: Legacy::new(catalogue),
         };
         for module in catalogue.modules.iter().filter(|module| module.builtin) {
@@ -230,13 +236,12 @@ impl<'a> Checker<'a> {
                 self.config.main_queue = queue;
             }
             Err(Left::Disabled) => {}
-            Err(Left::Invalid) => self.queue_error(object.span, object.end_line),
+            Err(Left::Invalid) => {
+                let text = "error processing queue config parameters";
+                self.diagnostics
+                    .push(Diagnostic::parsing(object.span, text).line(object.end_line).brief());
+            }
         }
-    }
-
-    pub(super) fn queue_error(&mut self, span: Span, line: u32) {
-        let text = "error processing queue config parameters";
-        self.diagnostics.push(Diagnostic::parsing(span, text).line(line));
     }
 
     /// Whether a `main_queue()` object was met.
@@ -264,14 +269,15 @@ impl<'a> Checker<'a> {
     }
 
     fn module(&mut self, object: &Object) {
-        let Some(load) = args::text(object, "load") else {
-            let _ = args::check(object, [tables::MODULE], self.diagnostics);
-            return;
+        let Some((written, at)) = args::word(object, "load", self.diagnostics) else { return };
+        let Some(module) = self.find_module(&written, at) else { return };
+        let repeated = if module.builtin {
+            !self.builtins_set.insert(module.name)
+        } else {
+            self.loaded.contains_key(module.name)
         };
-        let written = load.value.first().cloned().unwrap_or_default();
-        let Some(module) = self.find_module(&written, load.value_span) else { return };
-        if !module.builtin && self.loaded.contains_key(module.name) {
-            self.already_loaded(module, load.value_span);
+        if repeated {
+            self.already_loaded(module, at);
             let others =
                 object.params.iter().filter(|param| !param.name.eq_ignore_ascii_case("load"));
             for param in others {
@@ -291,8 +297,13 @@ impl<'a> Checker<'a> {
     }
 
     pub(super) fn already_loaded(&mut self, module: &Module, span: Span) {
-        let text = format!("module '{}' already in this config, cannot be added", module.name);
-        self.diagnostics.push(Diagnostic::plain(span, text).code(2221));
+        let name = module.name;
+        let (text, code) = if module.builtin {
+            (format!("parameters for built-in module builtin:{name} already set - ignored"), 2220)
+        } else {
+            (format!("module '{name}' already in this config, cannot be added"), 2221)
+        };
+        self.diagnostics.push(Diagnostic::plain(span, text).code(code));
     }
 
     pub(super) fn add_module(&mut self, module: &'static Module, args: ObjectArgs) {
@@ -356,12 +367,8 @@ impl<'a> Checker<'a> {
     }
 
     fn input(&mut self, object: &Object) {
-        let Some(kind) = args::text(object, "type") else {
-            let _ = args::check(object, [tables::INPUT], self.diagnostics);
-            return;
-        };
-        let written = kind.value.first().cloned().unwrap_or_default();
-        let Some(module) = self.loaded_module(&written, Class::Input, kind.value_span) else {
+        let Some((written, at)) = args::word(object, "type", self.diagnostics) else { return };
+        let Some(module) = self.loaded_module(&written, Class::Input, at) else {
             return;
         };
         let tables = [tables::INPUT, module.params];
@@ -437,34 +444,53 @@ impl<'a> Checker<'a> {
     }
 
     fn template(&mut self, object: &Object) {
-        let checked = args::check(object, [tables::TEMPLATE], self.diagnostics);
-        let Ok([args]) = checked else {
-            return self.template_error(object, "error processing template config parameters");
+        let line = object.end_line;
+        let template = self.checked_template(object);
+        match template {
+            Some(template) => self.add_template(template),
+            None => {
+                let text = "error processing template object";
+                self.diagnostics.push(Diagnostic::parsing(object.span, text).line(line).brief());
+            }
+        }
+    }
+
+    fn checked_template(&mut self, object: &Object) -> Option<TemplateDecl> {
+        let Ok([args]) = args::check(object, [tables::TEMPLATE], self.diagnostics) else {
+            let text = "error processing template config parameters";
+            let diagnostic = Diagnostic::parsing(object.span, text).line(object.end_line);
+            self.diagnostics.push(diagnostic.brief());
+            return None;
         };
-        let name = args.args.str("name").unwrap_or_default().to_vec();
-        let shown = String::from_utf8_lossy(&name).into_owned();
-        let kind = args.args.choice("type").unwrap_or_default();
-        let source = if kind == "list" { None } else { Some(kind) };
+        let name = args.args.text("name").unwrap_or_default();
+        let kind = args.args.text("type").unwrap_or_default();
+        let source = TEMPLATE_SOURCES.iter().find(|source| **source == kind).copied();
         let text = source.and_then(|source| args.args.str(source)).map(<[u8]>::to_vec);
-        let kind = match (kind, text) {
+        let kind = match (kind.as_str(), text) {
             ("list", _) if object.elements.is_empty() => {
-                let text = format!("template '{shown}' of type list has no parameters specified");
+                let text = format!("template '{name}' of type list has no parameters specified");
                 self.diagnostics.push(Diagnostic::plain(object.span, text));
-                return self.template_error(object, "");
+                return None;
             }
-            ("list", _) => {
-                let Some(elements) = self.elements(object) else {
-                    return self.template_error(object, "");
-                };
-                TemplateKind::List(elements)
-            }
+            ("list", _) => TemplateKind::List(self.elements(object)?),
             ("string", Some(text)) => TemplateKind::String { text, legacy: false },
             ("subtree", Some(text)) => TemplateKind::Subtree(text),
-            (_, Some(text)) => TemplateKind::Plugin(text),
-            (kind, None) => {
-                let text = format!("template '{shown}' of type {kind} needs {kind} parameter");
-                self.diagnostics.push(Diagnostic::plain(object.span, text));
-                return self.template_error(object, "");
+            ("plugin", Some(text)) => TemplateKind::Plugin(text),
+            (kind, _) => {
+                let (text, at, help) = match source {
+                    Some(_) => (
+                        format!("template '{name}' of type {kind} needs {kind} parameter"),
+                        object.span,
+                        None,
+                    ),
+                    None => {
+                        let known = TEMPLATE_SOURCES.iter().copied().chain(["list"]);
+                        let help = did_you_mean(kind, known);
+                        (format!("invalid template type '{kind}'"), args.place("type"), help)
+                    }
+                };
+                self.diagnostics.push(Diagnostic::plain(at, text).maybe_help(help));
+                return None;
             }
         };
         let body = source.map_or(object.span, |source| args.place(source));
@@ -477,32 +503,25 @@ impl<'a> Checker<'a> {
             jsonftree: option("option.jsonftree"),
             case_sensitive: option("option.casesensitive"),
         };
-        self.add_template(TemplateDecl { name: shown, kind, options, span: object.span, body });
-    }
-
-    fn template_error(&mut self, object: &Object, first: &str) {
-        for text in [first, "error processing template object"] {
-            if !text.is_empty() {
-                self.diagnostics.push(Diagnostic::parsing(object.span, text).line(object.end_line));
-            }
-        }
+        Some(TemplateDecl { name, kind, options, span: object.span, body })
     }
 
     fn elements(&mut self, template: &Object) -> Option<Vec<Element>> {
         let mut elements = Vec::new();
         let mut valid = true;
         for element in &template.elements {
-            let table = match element.kind {
-                ObjectKind::Property => tables::PROPERTY,
-                _ => tables::CONSTANT,
-            };
+            let is_property = element.kind == ObjectKind::Property;
+            let table = if is_property { tables::PROPERTY } else { tables::CONSTANT };
             match args::check(element, [table], self.diagnostics) {
-                Ok([args]) if element.kind == ObjectKind::Property => {
-                    elements.push(Element::Property(args))
-                }
+                Ok([args]) if is_property => elements.push(Element::Property(args)),
                 Ok([args]) => elements.push(Element::Constant(args)),
                 Err(Left::Disabled) => {}
-                Err(Left::Invalid) => valid = false,
+                Err(Left::Invalid) => {
+                    let text = "error processing template entry config parameters";
+                    let diagnostic = Diagnostic::parsing(element.span, text).line(element.end_line);
+                    self.diagnostics.push(diagnostic.brief());
+                    valid = false;
+                }
             }
         }
         valid.then_some(elements)

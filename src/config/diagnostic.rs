@@ -59,6 +59,8 @@ pub struct Diagnostic {
     pub line: Option<u32>,
     /// What to write instead.
     pub help: Option<String>,
+    /// Only the first line is printed: a consequence of the finding before it.
+    pub brief: bool,
 }
 
 impl Diagnostic {
@@ -73,6 +75,7 @@ impl Diagnostic {
             span: Some(span),
             line: None,
             help: None,
+            brief: false,
         }
     }
 
@@ -123,6 +126,20 @@ impl Diagnostic {
         self
     }
 
+    /// As a consequence of the finding before it.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.brief = true;
+        self
+    }
+
+    /// In another form of the first line.
+    #[must_use]
+    pub fn shape(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self
+    }
+
     /// Naming this line instead of the span's.
     #[must_use]
     pub fn line(mut self, line: u32) -> Self {
@@ -152,6 +169,13 @@ impl Diagnostics {
             self.list.push(diagnostic);
         } else {
             self.dropped += 1;
+        }
+    }
+
+    /// Makes the last finding name this line.
+    pub(super) fn set_line(&mut self, line: u32) {
+        if let Some(last) = self.list.last_mut() {
+            last.line = Some(line);
         }
     }
 
@@ -254,6 +278,9 @@ impl Diagnostics {
             let _ = write!(out, " try https://www.rsyslog.com/e/{code} ");
         }
         out.push_str("]\n");
+        if diagnostic.brief {
+            return;
+        }
         let shown = diagnostic.span.and_then(|span| Some((span, self.source(span)?)));
         let gutter = shown.map_or(1, |(span, _)| span.line.to_string().len());
         if let Some((span, source)) = shown {
@@ -278,15 +305,15 @@ impl Diagnostics {
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     let allowed = match word.len() {
-        0..=2 => 1,
-        3..=5 => 2,
+        0..=3 => 1,
+        4..=6 => 2,
         _ => 3,
     };
     known
         .into_iter()
         .map(|name| (distance(&word, &name.to_ascii_lowercase()), name))
         .filter(|(distance, name)| *distance <= allowed && *distance < name.len())
-        .min_by_key(|(distance, _)| *distance)
+        .min()
         .map(|(_, name)| name)
 }
 

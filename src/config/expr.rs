@@ -417,7 +417,7 @@ mod tests {
             ("$a-b contains ['x', \"y\"]", "($a-b contains [\"x\",\"y\"])"),
             ("$a - b(1,$!c)", "($a - b(1,$!c))"),
             ("exists($.x!y) <> 2", "(exists($.x!y) != 2)"),
-            ("'\\x41\\102\\n\\$' startswith_i \"\"", "(\"AB\\n$\" startswith_i \"\")"),
+            ("'\\x41\\102\\t\\$' startswith_i \"\"", "(\"AB\t$\" startswith_i \"\")"),
             ("$MSG endswith 'x' /* why */", "($msg endswith \"x\")"),
         ];
         for (text, expect) in cases {

@@ -186,11 +186,11 @@ fn by_number(op: CompareOp, number: i64, max: u8) -> Option<(CompareOp, u8)> {
 }
 
 fn selector_severities((op, number): (CompareOp, u8)) -> Option<PriMask> {
-    accept(op, number).map(|accept| selector::severities(accept))
+    accept(op, number).map(selector::severities)
 }
 
 fn selector_facilities((op, number): (CompareOp, u8)) -> Option<PriMask> {
-    accept(op, number).map(|accept| selector::facilities(accept))
+    accept(op, number).map(selector::facilities)
 }
 
 /// The numbers a comparison holds for; `None` if it compares texts.
@@ -211,8 +211,9 @@ fn accept(op: CompareOp, with: u8) -> Option<impl Fn(u8) -> bool> {
 fn function(name: String, args: Vec<Expr>, span: Span, diagnostics: &mut Diagnostics) -> ExprKind {
     if !tables::FUNCTIONS.contains(&name.as_str()) {
         let help = did_you_mean(&name, tables::FUNCTIONS.iter().copied());
-        let text = format!("Invalid function {name}");
+        let text = format!("function '{name}' not found");
         diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
+        diagnostics.push(Diagnostic::parsing(span, format!("Invalid function {name}")).brief());
         return ExprKind::Number(0);
     }
     if name != "prifilt" {

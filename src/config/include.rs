@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::not_implemented;
 use super::ast::Span;
-use super::config::ObjectArgs;
+use super::checked::ObjectArgs;
 use super::diagnostic::Diagnostic;
 use super::parse::Parser;
 
@@ -30,6 +30,9 @@ pub(super) fn object(parser: &mut Parser<'_>, include: &ObjectArgs, line: u32) {
     let wrong = match (include.args.str("file"), include.args.str("text")) {
         (Some(_), Some(_)) => {
             "include() must have either 'file' or 'text' parameter, but both are set - ignored"
+        }
+        (None, None) if include.is_bare() => {
+            "include() must have either 'file' or 'text' parameter - ignored"
         }
         (None, None) => "include must have either 'file' or 'text' parameter - ignored",
         (Some(pattern), None) => return files(parser, pattern, mode, include.place("file")),

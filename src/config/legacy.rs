@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::args::{self, not_implemented};
 use super::ast::{Directive, Span};
 use super::check::{Checker, Reference};
-use super::config::{
+use super::checked::{
     ActionId, ObjectArgs, OutChannel, Stmt, TemplateDecl, TemplateKind, TemplateOptions,
 };
 use super::diagnostic::{Diagnostic, did_you_mean};
@@ -49,7 +49,7 @@ type Setting = (&'static Param, Value, Span);
 /// What the directives have set so far.
 pub(super) struct Legacy {
     /// By lower-case name.
-    targets: HashMap<String, Target>,
+    targets: HashMap<String, (&'static str, Target)>,
     /// Parameters of inputs and actions to come, by module name.
     instances: HashMap<&'static str, Vec<Setting>>,
     action: Vec<Setting>,
@@ -78,7 +78,7 @@ impl Legacy {
         let mut targets = HashMap::new();
         let mut add = |rows: &'static [Param], target: &dyn Fn(&'static Param) -> Target| {
             for (row, name) in rows.iter().filter_map(|row| Some((row, row.legacy?))) {
-                targets.insert(name.to_ascii_lowercase(), target(row));
+                targets.insert(name.to_ascii_lowercase(), (name, target(row)));
             }
         };
         add(tables::GLOBAL, &Target::Global);
@@ -93,12 +93,19 @@ impl Legacy {
         for module in catalogue.modules {
             let Some((directive, param)) = module.legacy_create else { continue };
             if let Some(row) = module.params.iter().find(|row| row.is(param)) {
-                targets.insert(directive.to_ascii_lowercase(), Target::Create(module, row));
+                let target = (directive, Target::Create(module, row));
+                targets.insert(directive.to_ascii_lowercase(), target);
             }
         }
-        targets.extend(SPECIAL.iter().map(|(name, target)| (name.to_ascii_lowercase(), *target)));
+        targets.extend(SPECIAL.iter().map(|special| (special.0.to_ascii_lowercase(), *special)));
         Self { targets, instances: HashMap::new(), action: Vec::new(), action_queue: Vec::new() }
     }
+}
+
+/// The last `len` bytes of a span.
+fn end_of(span: Span, len: usize) -> Span {
+    let len = u32::try_from(len).unwrap_or(u32::MAX).min(span.len);
+    Span { offset: span.offset + span.len - len, len: len.max(1), ..span }
 }
 
 /// Replaces the earlier setting of the same parameter; arrays grow.
@@ -126,7 +133,7 @@ impl Checker<'_> {
     /// Carries out a directive.
     pub(super) fn directive(&mut self, directive: &Directive) {
         let name = directive.name.to_ascii_lowercase();
-        let target = self.legacy.targets.get(&name).copied();
+        let target = self.legacy.targets.get(&name).map(|(_, target)| *target);
         let module = match target {
             Some(
                 Target::Module(module, _) | Target::Instance(module, _) | Target::Create(module, _),
@@ -149,7 +156,7 @@ impl Checker<'_> {
         }
         let help = match module {
             Some(module) => Some(format!("load the module first: $ModLoad {}", module.name)),
-            None => did_you_mean(name, self.legacy.targets.keys().map(String::as_str)),
+            None => did_you_mean(name, self.legacy.targets.values().map(|(name, _)| *name)),
         };
         let text = format!(
             "invalid or yet-unknown config file command '{}' - have you forgotten to load a module?",
@@ -206,12 +213,11 @@ impl Checker<'_> {
                 self.config.directives.args.set(row.name, value);
                 self.config.directives.note(row.name, span);
             }
+            // With a main_queue() object its legacy settings have no meaning.
+            Target::MainQueue(_) if self.has_main_queue() => {}
             Target::MainQueue(_) => {
-                // With a main_queue() object its legacy settings have no meaning.
-                if !self.has_main_queue() {
-                    self.config.main_queue.args.set(row.name, value);
-                    self.config.main_queue.note(row.name, span);
-                }
+                self.config.main_queue.args.set(row.name, value);
+                self.config.main_queue.note(row.name, span);
             }
             Target::ActionQueue(_) => remember(&mut self.legacy.action_queue, row, value, span),
             Target::Action(_) => remember(&mut self.legacy.action, row, value, span),
@@ -584,7 +590,7 @@ impl Checker<'_> {
         None
     }
 
-    /// Makes the action; `rest` may hold `;template` and a comment.
+    /// Makes the action; `rest`, the end of its text, may hold `;template` and a comment.
     fn with_template(
         &mut self,
         rest: &[u8],
@@ -594,6 +600,7 @@ impl Checker<'_> {
         settings: &[(&'static str, Value)],
     ) -> Option<ActionId> {
         let rest = rest.trim_ascii_start();
+        let place = end_of(span, rest.len().saturating_sub(1));
         let template = match rest.first() {
             None | Some(b'#') => &[],
             Some(b';') => {
@@ -619,6 +626,7 @@ impl Checker<'_> {
                 return None;
             }
             args.args.set("template", Value::Str(template.to_vec()));
+            args.note("template", place);
         }
         let (core, queue) = self.legacy_core(span);
         self.add_action(module, core, queue, args)

@@ -182,32 +182,37 @@ mod tests {
 
     #[test]
     fn values() {
-        let row = |kind| Param::new("x", kind, None, "X.");
-        let cases: &[(Kind, &str, Result<(Value, &str), &str>)] = &[
-            (Kind::Bool, "on # why", Ok((Value::Bool(true), " # why"))),
-            (Kind::Bool, "On", Err("Option value must be on or off, but is 'On'")),
-            (Kind::INT, "1,000,000 x", Ok((Value::Int(1_000_000), " x"))),
-            (Kind::INT, "1k", Ok((Value::Int(1024), ""))),
-            (Kind::INT, "-1", Ok((Value::Int(-1), ""))),
-            (Kind::INT, "x", Err("invalid number")),
-            (Kind::INT, "3000000000", Err("value 3000000000 too large for integer argument.")),
-            (Kind::POSITIVE, "0", Err("value 0 must be greater than zero.")),
-            (Kind::NONNEG, "-3", Err("value -3 must not be less than zero.")),
-            (Kind::SIZE, "8m", Ok((Value::Size(8 << 20), ""))),
-            (Kind::FileMode, "0640", Ok((Value::Int(0o640), ""))),
-            (Kind::FileMode, "06401", Ok((Value::Int(0o640), "1"))),
-            (Kind::FileMode, "640", Err("value must be octal (e.g 0644).")),
-            (Kind::User, "root", Ok((Value::Int(0), ""))),
-            (Kind::Word, "/var/x  y", Ok((Value::Str(b"/var/x".to_vec()), "  y"))),
-            (Kind::Char, "#", Ok((Value::Str(b"#".to_vec()), ""))),
-            (Kind::Severity, "warn", Ok((Value::Int(4), ""))),
+        let parsed = |kind, text: &str| {
+            let row = Param::new("x", kind, None, "X.");
+            let parsed = parse(&row, text.as_bytes());
+            parsed.map(|(value, rest)| (value, rest.to_vec())).map_err(|bad| bad.text)
+        };
+        let good = [
+            (Kind::Bool, "on # why", Value::Bool(true), " # why"),
+            (Kind::INT, "1,000,000 x", Value::Int(1_000_000), " x"),
+            (Kind::INT, "1k", Value::Int(1024), ""),
+            (Kind::INT, "-1", Value::Int(-1), ""),
+            (Kind::SIZE, "8m", Value::Size(8 << 20), ""),
+            (Kind::FileMode, "0640", Value::Int(0o640), ""),
+            (Kind::FileMode, "06401", Value::Int(0o640), "1"),
+            (Kind::User, "root", Value::Int(0), ""),
+            (Kind::Word, "/var/x  y", Value::Str(b"/var/x".to_vec()), "  y"),
+            (Kind::Char, "#", Value::Str(b"#".to_vec()), ""),
+            (Kind::Severity, "warn", Value::Int(4), ""),
         ];
-        for (kind, text, expect) in cases {
-            let got = parse(&row(*kind), text.as_bytes());
-            let got = got
-                .as_ref()
-                .map(|(value, rest)| (value.clone(), std::str::from_utf8(rest).unwrap_or("")));
-            assert_eq!(got.map_err(|bad| bad.text.as_str()), *expect, "{text:?}");
+        for (kind, text, value, rest) in good {
+            assert_eq!(parsed(kind, text), Ok((value, rest.as_bytes().to_vec())), "{text:?}");
+        }
+        let wrong = [
+            (Kind::Bool, "On", "Option value must be on or off, but is 'On'"),
+            (Kind::INT, "x", "invalid number"),
+            (Kind::INT, "3000000000", "value 3000000000 too large for integer argument."),
+            (Kind::POSITIVE, "0", "value 0 must be greater than zero."),
+            (Kind::NONNEG, "-3", "value -3 must not be less than zero."),
+            (Kind::FileMode, "640", "value must be octal (e.g 0644)."),
+        ];
+        for (kind, text, expect) in wrong {
+            assert_eq!(parsed(kind, text), Err(expect.to_owned()), "{text:?}");
         }
     }
 

@@ -16,7 +16,7 @@ pub mod source;
 
 mod args;
 mod check;
-mod config;
+mod checked;
 mod expr;
 mod fold;
 mod include;
@@ -31,7 +31,7 @@ mod statements;
 use std::path::Path;
 
 pub use ast::{Expr, PriMask, Span};
-pub use config::{
+pub use checked::{
     ActionDecl, ActionId, Config, Element, InputDecl, ModuleDecl, ObjectArgs, OutChannel, PropOp,
     RulesetDecl, RulesetId, Stmt, TemplateDecl, TemplateKind, TemplateOptions,
 };

@@ -202,7 +202,7 @@ impl Parser<'_> {
              details and a solution (Block '{}')",
             String::from_utf8_lossy(text)
         );
-        self.diagnostics.push(Diagnostic::parsing(span, text));
+        self.diagnostics.push(Diagnostic::plain(span, text).code(2304));
     }
 
     fn invalid_byte(&mut self, text: &[u8], span: Span) {
@@ -343,8 +343,13 @@ impl Parser<'_> {
     fn declaration(&mut self, kind: ObjectKind) -> Result<Object, SyntaxError> {
         let (_, span, _) = self.take();
         let mut object = self.object(kind, keyword_only(span, kind))?;
-        let (next, _) = self.peek();
+        if !matches!(kind, ObjectKind::Template | ObjectKind::Ruleset) {
+            return Ok(object);
+        }
+        let (next, brace) = self.peek();
         if next != Top::Keyword(Keyword::Open) {
+            // The reference has looked for a brace before it comes to check the object.
+            object.end_line = self.reached_line();
             return Ok(object);
         }
         match kind {
@@ -355,7 +360,7 @@ impl Parser<'_> {
             ObjectKind::Ruleset => {
                 self.take();
                 self.enter(limits::NESTING_DEPTH, span)?;
-                object.body = Some(self.statements_to_brace(true)?);
+                object.body = Some(self.statements_to_brace(brace, true)?);
                 self.depth -= 1;
             }
             _ => {}
@@ -386,6 +391,7 @@ impl Parser<'_> {
 
     /// The parameters of an object, behind its opening parenthesis.
     fn object(&mut self, kind: ObjectKind, span: Span) -> Result<Object, SyntaxError> {
+        let mut invalid = false;
         let mut object = Object {
             kind,
             params: Vec::new(),
@@ -406,6 +412,8 @@ impl Parser<'_> {
                     let param = self.parameter(name, at)?;
                     object.params.push(param);
                 }
+                // Of several stray bytes only the first is worth a message.
+                Obj::Invalid if std::mem::replace(&mut invalid, true) => {}
                 Obj::Invalid => self.invalid_in_object(&bytes, at, None),
                 _ => return Err(self.object_error(token, at, &bytes, span)),
             }
@@ -450,13 +458,17 @@ impl Parser<'_> {
         let (token, value_span, bytes) = self.significant_in_object();
         let mut value = Vec::new();
         let array = token == Obj::Open;
+        let mut value_span = value_span;
         match token {
             Obj::Text | Obj::Backticks => value.push(self.object_text(token, &bytes, value_span)),
             Obj::Open => loop {
                 let (token, at, bytes) = self.significant_in_object();
                 match token {
                     Obj::Text | Obj::Backticks => value.push(self.object_text(token, &bytes, at)),
-                    Obj::CloseArray => break,
+                    Obj::CloseArray => {
+                        value_span.len = (at.offset + at.len).saturating_sub(value_span.offset);
+                        break;
+                    }
                     _ => return Err(self.object_error(token, at, &bytes, span)),
                 }
             },
@@ -491,7 +503,11 @@ impl Parser<'_> {
     }
 
     /// Statements up to the closing brace, which is taken. Only a ruleset's body may be empty.
-    fn statements_to_brace(&mut self, may_be_empty: bool) -> Result<Vec<Stmt>, SyntaxError> {
+    fn statements_to_brace(
+        &mut self,
+        brace: Span,
+        may_be_empty: bool,
+    ) -> Result<Vec<Stmt>, SyntaxError> {
         let mut statements = Vec::new();
         let mut any = may_be_empty;
         loop {
@@ -502,7 +518,10 @@ impl Parser<'_> {
                 return Ok(statements);
             }
             if kind == Top::End {
-                return Err(self.syntax_error(span, b"", Some("a '}' is missing".to_owned())));
+                let help = "the '}' to this '{' is missing";
+                self.syntax_error(brace, b"", Some(help.to_owned()));
+                self.diagnostics.set_line(span.line);
+                return Err(SyntaxError);
             }
             self.statement(&mut statements)?;
             any = true;
@@ -515,7 +534,7 @@ impl Parser<'_> {
         self.enter(limits::NESTING_DEPTH, span)?;
         let statements = if kind == Top::Keyword(Keyword::Open) {
             self.take();
-            self.statements_to_brace(false)?
+            self.statements_to_brace(span, false)?
         } else {
             let mut statements = Vec::new();
             self.flush_directives(&mut statements);
@@ -560,8 +579,10 @@ impl Parser<'_> {
 
     fn misplaced(&mut self, kind: ObjectKind, span: Span) -> Result<(), SyntaxError> {
         let span = keyword_only(span, kind);
-        let text =
-            format!("declarative object '{}' not permitted in action block [stmt]", kind.keyword());
+        let text = format!(
+            "declarative object '{}(' not permitted in action block [stmt]",
+            kind.keyword()
+        );
         let help = "move it out of the braces";
         self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
         self.object(kind, span)?;

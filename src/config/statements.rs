@@ -3,7 +3,7 @@
 use super::args::{self, Left, not_implemented};
 use super::ast::{self, Expr, ExprKind, Object, Span, StmtKind};
 use super::check::{Checker, Reference};
-use super::config::{ActionDecl, ActionId, ObjectArgs, PropOp, RulesetId, Stmt};
+use super::checked::{ActionDecl, ActionId, ObjectArgs, PropOp, RulesetId, Stmt};
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::{expr, fold, selector, tables};
 use crate::param::{Class, Module, Value};
@@ -51,7 +51,7 @@ impl Checker<'_> {
             StmtKind::If { arms, otherwise } => self.if_statement(arms, otherwise, body),
             StmtKind::PriFilter { selector, then } => self.pri_filter(&selector, then, span, body),
             StmtKind::PropFilter { filter, then } => {
-                self.prop_filter(filter, then, span, end_line, body)
+                self.prop_filter(filter, then, span, end_line, body);
             }
             StmtKind::Action(object) => body.extend(self.action(&object).map(Stmt::Action)),
             StmtKind::LegacyAction(text) => self.legacy_action(&text, span, end_line, body),
@@ -146,6 +146,9 @@ impl Checker<'_> {
             ast::Variable::Property(String::from_utf8_lossy(written).to_ascii_lowercase())
         };
         let exists = fold::check_property(&property, filter.property_span, self.diagnostics);
+        if !exists {
+            self.diagnostics.set_line(end_line);
+        }
         let Some(op) = op.filter(|_| exists && !then.is_empty()) else { return };
         body.push(Stmt::PropFilter {
             property,
@@ -190,17 +193,12 @@ impl Checker<'_> {
             .source(span)
             .map_or_else(String::new, |source| source.name().to_owned());
         let text = format!("errors occurred in file '{file}' around line {line}");
-        self.diagnostics
-            .push(Diagnostic::parsing(span, text).line(line).help("this action is left out"));
+        self.diagnostics.push(Diagnostic::parsing(span, text).line(line).brief());
     }
 
     fn checked_action(&mut self, object: &Object) -> Option<ActionId> {
-        let Some(kind) = args::text(object, "type") else {
-            let _ = args::check(object, [tables::ACTION], self.diagnostics);
-            return None;
-        };
-        let written = kind.value.first().cloned().unwrap_or_default();
-        let module = self.loaded_module(&written, Class::Output, kind.value_span)?;
+        let (written, at) = args::word(object, "type", self.diagnostics)?;
+        let module = self.loaded_module(&written, Class::Output, at)?;
         let tables = [tables::ACTION, tables::QUEUE_ACTION, module.params];
         let [core, mut queue, args] = match args::check(object, tables, self.diagnostics) {
             Ok(checked) => checked,
@@ -302,7 +300,7 @@ pub(super) fn resolve_calls(body: &mut Vec<Stmt>, rulesets: &[Option<RulesetId>]
                 resolve_calls(otherwise, rulesets);
             }
             Stmt::PriFilter { then, .. } | Stmt::PropFilter { then, .. } => {
-                resolve_calls(then, rulesets)
+                resolve_calls(then, rulesets);
             }
             Stmt::Action(_) | Stmt::Stop => {}
         }

@@ -815,8 +815,8 @@ pub static TEMPLATE: &[Param] = &[
     Param::required("name", Kind::Str, "Name; case matters."),
     Param::required(
         "type",
-        Kind::Choice(&["string", "list", "subtree", "plugin"]),
-        "Where its content comes from.",
+        Kind::Str,
+        "Where its content comes from: string, list, subtree or plugin.",
     ),
     Param::new("string", Kind::Str, None, "Text with %property% in it."),
     Param::new("subtree", Kind::Str, None, "JSON variable to render."),

@@ -33,6 +33,11 @@ impl ObjectArgs {
         found.map_or(self.span, |(_, span)| *span)
     }
 
+    /// Whether nothing at all was given.
+    pub(super) fn is_bare(&self) -> bool {
+        self.spans.is_empty()
+    }
+
     /// Takes over what `other`, of the same tables, was given.
     pub(super) fn merge(&mut self, other: &Self) {
         for param in other.args.params().filter(|param| other.args.given(param.name)) {
