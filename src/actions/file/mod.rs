@@ -5,8 +5,9 @@
 //! commit: for each file with lines: Stream.write, one write(2) (the file's lock)
 //! ```
 //! [`stream`] is one file, [`cache`] the dynamic files that are open, [`worker`] one thread's lines,
-//! [`path`] the check of dynamic names, [`open`] creation, [`rotate`] the size limit.
+//! [`path`] the check of dynamic names, [`open`] creation, [`rotate`] the size limit, [`build`] the arguments.
 
+mod build;
 mod cache;
 mod open;
 mod params;
@@ -15,30 +16,24 @@ mod rotate;
 mod stream;
 mod worker;
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::{Output, OutputEnv, OutputKind, OutputWorker};
-use crate::param::{Args, Problem};
+use super::{Output, OutputKind, OutputWorker};
 use crate::sys::process;
 use crate::template::Template;
 use cache::Cache;
-use open::Creation;
-use rotate::Rotation;
 use stream::{Settings, Stream};
 
-/// Default line template.
-const TEMPLATE: &[u8] = b"RSYSLOG_FileFormat";
-/// Minutes after which an unused dynamic file is closed.
-const DYNAMIC_CLOSE_MINUTES: i64 = 10;
 /// Seconds between two looks for unused files.
 const CLOSE_CHECK_SECONDS: i64 = 15;
+/// How long files with buffered lines may take at the end.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The omfile module.
-pub static KIND: OutputKind = OutputKind { module: &params::MODULE, build };
+pub static KIND: OutputKind = OutputKind { module: &params::MODULE, build: build::build };
 
 /// One omfile action.
 struct FileOutput {
@@ -50,10 +45,16 @@ struct FileOutput {
     close_after: i64,
     /// Seconds between flushes of gathered lines by a thread of their own; 0 is none.
     flush_interval: i64,
-    /// Seconds of the last look for unused files and of the last flush. `Relaxed`: only the control thread
-    /// uses them.
-    close_checked: AtomicI64,
-    flushed: AtomicI64,
+    ticks: Mutex<Ticks>,
+}
+
+/// Seconds in which the control thread last did something.
+#[derive(Default)]
+struct Ticks {
+    /// Looked for unused files.
+    close: i64,
+    /// Had gathered lines written.
+    flush: i64,
 }
 
 /// Where the lines go.
@@ -110,14 +111,15 @@ impl Output for FileOutput {
     }
 
     fn tick(&self, now: i64) {
-        let due = |last: &AtomicI64, interval: i64| {
-            let due = interval > 0 && now - last.load(Ordering::Relaxed) >= interval;
+        let due = |last: &mut i64, interval: i64| {
+            let due = interval > 0 && now - *last >= interval;
             if due {
-                last.store(now, Ordering::Relaxed);
+                *last = now;
             }
             due
         };
-        if self.close_after > 0 && due(&self.close_checked, CLOSE_CHECK_SECONDS) {
+        let mut ticks = self.ticks.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.close_after > 0 && due(&mut ticks.close, CLOSE_CHECK_SECONDS) {
             match &self.target {
                 Target::Fixed(stream) => {
                     stream.close_unused(now, self.close_after);
@@ -125,7 +127,7 @@ impl Output for FileOutput {
                 Target::Dynamic(dynamic) => dynamic.cache.close_unused(now, self.close_after),
             }
         }
-        if due(&self.flushed, self.flush_interval) {
+        if due(&mut ticks.flush, self.flush_interval) {
             let mut streams = self.streams();
             streams.retain(|stream| stream.has_gathered());
             aside("sluice-flush", streams, |stream| {
@@ -137,15 +139,36 @@ impl Output for FileOutput {
     }
 
     fn close(&self) -> usize {
-        let close = |stream: &Arc<Stream>| {
+        let mut streams = self.streams();
+        streams.retain(|stream| stream.close_if_idle());
+        if streams.is_empty() {
+            return 0;
+        }
+        // What holds lines back has to write; a pipe that nobody reads must not keep the daemon.
+        let (sender, receiver) = mpsc::channel();
+        aside("sluice-close", streams, move |stream| {
             let lost = stream.close();
             if lost > 0 {
                 let path = stream.path();
                 log::error!(code = 2027; "{lost} lines could not be written to file '{path}'");
             }
-            lost
-        };
-        self.streams().iter().map(close).sum()
+            // Nobody listens any more after the time is over.
+            let _ = sender.send(lost);
+        });
+        let deadline = Instant::now() + CLOSE_PATIENCE;
+        let mut total = 0;
+        loop {
+            match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(lost) => total += lost,
+                Err(RecvTimeoutError::Disconnected) => return total,
+                Err(RecvTimeoutError::Timeout) => {
+                    let text =
+                        "omfile: gave up waiting for a file that takes no data; its buffer is lost";
+                    log::error!(code = 2027; "{text}");
+                    return total;
+                }
+            }
+        }
     }
 }
 
@@ -157,132 +180,6 @@ fn aside(name: &str, streams: Vec<Arc<Stream>>, work: impl Fn(&Stream) + Send + 
     if let Err(error) = process::spawn(name, move || streams.iter().for_each(|stream| work(stream)))
     {
         log::error!("omfile: cannot start a thread to write buffered lines: {error}");
-    }
-}
-
-/// The value of `name`: the action's, else the module's, else the default (which legacy directives set).
-fn inherited<'a>(args: &'a Args, module: &'a Args, name: &str) -> &'a Args {
-    if !args.given(name) && module.param(name).is_some() && module.given(name) {
-        module
-    } else {
-        args
-    }
-}
-
-fn build(args: &Args, module: &Args, env: &OutputEnv<'_>) -> Result<Arc<dyn Output>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let name = inherited(args, module, "template").str("template");
-    let name = name.or_else(|| module.str("template")).unwrap_or(TEMPLATE);
-    let template = env.template_or_problem(0, name).map_err(|why| problems.push(why)).ok();
-    let settings = Arc::new(settings(args, module));
-    let target = target(args, module, env, &settings).map_err(|why| problems.push(why)).ok();
-    let (Some(template), Some(target)) = (template, target) else { return Err(problems) };
-    let default_minutes =
-        if matches!(target, Target::Dynamic(_)) { DYNAMIC_CLOSE_MINUTES } else { 0 };
-    let flush_interval = args.int("flushInterval").unwrap_or(1).max(1);
-    Ok(Arc::new(FileOutput {
-        template,
-        add_lf: inherited(args, module, "addLF").bool("addLF"),
-        close_after: args.int("closeTimeout").unwrap_or(default_minutes).saturating_mul(60),
-        flush_interval: if args.bool("asyncWriting") && settings.gather > 0 {
-            flush_interval
-        } else {
-            0
-        },
-        settings,
-        target,
-        close_checked: AtomicI64::new(0),
-        flushed: AtomicI64::new(0),
-    }))
-}
-
-fn target(
-    args: &Args,
-    module: &Args,
-    env: &OutputEnv<'_>,
-    settings: &Arc<Settings>,
-) -> Result<Target, Problem> {
-    let dynamic = args.str("dynaFile");
-    let Some(name) = dynamic.or_else(|| args.str("file")).filter(|name| !name.is_empty()) else {
-        let text = "omfile: either the \"file\" or \"dynafile\" parameter must be given";
-        return Err(Problem::error(text).code(2211));
-    };
-    if name.iter().all(u8::is_ascii_whitespace) {
-        let text = "omfile: \"file\" or \"dynafile\" parameter consist only of whitespace - this is not permitted";
-        return Err(Problem::error(text).code(2211));
-    }
-    if dynamic.is_none() {
-        let path = PathBuf::from(OsStr::from_bytes(name));
-        return Ok(Target::Fixed(Arc::new(Stream::new(path, Arc::clone(settings)))));
-    }
-    if args.str("file").is_some() {
-        let text = "omfile: both \"file\" and \"dynafile\" set, will use dynafile";
-        (env.report)(Problem::error(text).at("file"));
-    }
-    let template = env.template_or_problem(1, name)?;
-    if module.bool("dynafile.restrictTemplateType") && !template.is_inspectable() {
-        let text = format!(
-            "omfile: dynafile template '{}' uses a template type that cannot be safely inspected for path \
-             traversal; use type=\"string\" or type=\"list\", or set module parameter \
-             dynafile.restrictTemplateType=\"off\" to use the legacy template subject to the fallback path \
-             guards",
-            template.name
-        );
-        return Err(Problem::error(text).at("dynaFile").code(3000));
-    }
-    let mut size = args.int("dynaFileCacheSize").unwrap_or(10);
-    if size < 1 {
-        let text = format!("DynaFileCacheSize must be greater 0 ({size} given), changed to 1.");
-        (env.report)(Problem::error(text).at("dynaFileCacheSize"));
-        size = 1;
-    }
-    let permit = "dynafile.dangerousPermitPathEscape";
-    let permit_escape = inherited(args, module, permit).bool(permit);
-    if permit_escape {
-        let text = format!(
-            "omfile: {permit} permits dynafile paths to escape the configured base directory. This is \
-             dangerous with untrusted message properties and can overwrite any file permitted by OS \
-             permissions."
-        );
-        (env.report)(Problem::warning(text).at(permit));
-    }
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    Ok(Target::Dynamic(Arc::new(Dynamic {
-        cache: Cache::new(size, Arc::clone(settings), &template.name, &env.stats),
-        base: path::base(template.leading_constant()),
-        template,
-        permit_escape,
-        do_not_suspend: module.bool("dynafile.doNotSuspend"),
-    })))
-}
-
-fn settings(args: &Args, module: &Args) -> Settings {
-    let number = |name| inherited(args, module, name).int(name);
-    let id = |name, numeric| {
-        let value = number(numeric).or_else(|| number(name));
-        value.and_then(|id| u32::try_from(id).ok())
-    };
-    let mode = |name| number(name).and_then(|mode| u32::try_from(mode).ok());
-    let limit = args.size("rotation.sizeLimit").filter(|&limit| limit > 0);
-    let gather = if args.bool("flushOnTXEnd") { 0 } else { args.size("ioBufferSize").unwrap_or(0) };
-    Settings {
-        creation: Creation {
-            file_mode: mode("fileCreateMode").unwrap_or(0o644),
-            dir_mode: mode("dirCreateMode").unwrap_or(0o700),
-            file_owner: (id("fileOwner", "fileOwnerNum"), id("fileGroup", "fileGroupNum")),
-            dir_owner: (id("dirOwner", "dirOwnerNum"), id("dirGroup", "dirGroupNum")),
-            dirs: args.bool("createDirs"),
-            follow_symlinks: inherited(args, module, "followSymlinks").bool("followSymlinks"),
-            chown_failure_is_error: args.bool("failOnChOwnFailure"),
-        },
-        sync: args.bool("sync"),
-        gather: usize::try_from(gather).unwrap_or(usize::MAX),
-        rotation: limit.map(|limit| Rotation {
-            limit,
-            command: args.str("rotation.sizeLimitCommand").map(<[u8]>::to_vec),
-            pass_file_name: args.bool("rotation.sizeLimitCommandPassFileName"),
-        }),
-        generation: AtomicU64::new(0),
     }
 }
 

@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::fs;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::*;
+use crate::actions::OutputEnv;
 use crate::actions::action::Action;
 use crate::actions::lines::Lines;
 use crate::actions::retry::Runner;
@@ -17,7 +19,7 @@ use crate::actions::settings::Settings;
 use crate::actions::testing::{environment, messages};
 use crate::actions::{Effect, Failure};
 use crate::message::Msg;
-use crate::param::Value;
+use crate::param::{Args, Problem, Value};
 use crate::stats;
 use crate::template::{Content, Options};
 
@@ -283,7 +285,7 @@ fn a_line_cut_in_two_is_completed_and_never_doubled() {
     let defaults = Args::defaults(&[params::MODULE.params]);
     let module = Args::defaults(&[params::MODULE.module_params]);
     let stream =
-        Stream::new(PathBuf::from("socket"), Arc::new(super::settings(&defaults, &module)));
+        Stream::new(PathBuf::from("socket"), Arc::new(build::settings(&defaults, &module)));
     stream.adopt(fs::File::from(OwnedFd::from(writer)));
     let mut lines = Lines::default();
     let text = "0123456789".repeat(30_000);
