@@ -360,6 +360,8 @@ impl Pool {
         }
         batch.bytes.used = 0;
         batch.records.clear();
+        // One receive of tiny messages makes a list of megabytes; the usual one stays below twice the limit.
+        batch.records.shrink_to(2 * limits::BATCH_RECORDS);
         batch.senders.clear();
         let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if free.len() < limits::POOL_STORAGES {

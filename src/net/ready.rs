@@ -119,6 +119,12 @@ impl<S> Ready<S> {
         lock(&self.shared).queue.len()
     }
 
+    /// Whether a turn that could go on should end: others wait, or the pool is stopping.
+    pub fn wants_turn(&self) -> bool {
+        let shared = lock(&self.shared);
+        shared.stopping || !shared.queue.is_empty()
+    }
+
     /// Running → armed. The caller arms the descriptors in epoll right after.
     pub fn park(&self, sessions: impl Iterator<Item = Owned<S>>) {
         let mut shared = lock(&self.shared);
@@ -211,8 +217,12 @@ mod tests {
         let owned: Vec<_> = "abc".chars().map(|s| ready.open(|| s).unwrap()).collect();
         let queued = owned[1].token();
         ready.park(owned.into_iter());
+        assert!(!ready.wants_turn());
         ready.wake([queued].into_iter());
+        assert!(ready.wants_turn(), "others wait");
+        drop(ready.next().map(|owned| ready.requeue([owned].into_iter())));
         ready.stop();
+        assert!(ready.wants_turn());
         assert!(ready.next().is_none());
         assert!(ready.wait().is_none());
         let mut drained: Vec<_> = ready.drain().into_iter().map(|o| ready.close(o)).collect();

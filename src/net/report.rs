@@ -66,7 +66,7 @@ mod tests {
         let limiter = Limiter::default();
         let passed = (0..100).filter(|_| limiter.admit(7).is_some()).count();
         assert_eq!(passed, PEER_REPORTS_PER_SEC as usize);
-        assert_eq!(limiter.admit(8), Some(90));
+        assert_eq!(limiter.admit(8), Some(100 - u64::from(PEER_REPORTS_PER_SEC)));
         assert_eq!(limiter.admit(8), Some(0));
     }
 }

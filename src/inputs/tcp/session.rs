@@ -57,6 +57,13 @@ pub(super) enum End {
     Tls,
 }
 
+/// Whether bytes are the last ones of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    GoesOn,
+    Ends,
+}
+
 impl Session {
     pub(super) fn new(transport: Transport, sender: Arc<Sender>) -> Self {
         Self {
@@ -98,7 +105,7 @@ impl Session {
         self.bytes += len as u64;
         builder.bytes().advance(len);
         match self.judge(builder, start + held) {
-            Verdict::No => self.decode(shared, builder, start, tally),
+            Verdict::No => self.decode(shared, builder, start, Stream::GoesOn, tally),
             Verdict::Need => builder.bytes().truncate(start),
             Verdict::Yes => {
                 builder.bytes().truncate(start);
@@ -118,26 +125,31 @@ impl Session {
         verdict
     }
 
-    fn decode(&mut self, shared: &Shared, builder: &mut Builder, start: usize, tally: &mut Tally) {
-        let Self { decoder, sender, messages, .. } = self;
-        builder.decode(start, |input, appender| {
-            let mut frames = Frames::new(shared, input, appender, sender);
-            decoder.feed(&shared.conf.framing, input, &mut frames);
-            *messages += frames.count(tally);
-        });
-    }
-
     /// Ends the stream: what is a message without its delimiter becomes one.
     pub(super) fn finish(&mut self, shared: &Shared, builder: &mut Builder, tally: &mut Tally) {
         let start = builder.bytes().len();
         if let Some(probe) = self.probe.take() {
             builder.bytes().append(probe.held());
         }
-        self.decode(shared, builder, start, tally);
+        self.decode(shared, builder, start, Stream::Ends, tally);
+    }
+
+    /// Decodes the builder's bytes from `start` on.
+    fn decode(
+        &mut self,
+        shared: &Shared,
+        builder: &mut Builder,
+        start: usize,
+        stream: Stream,
+        tally: &mut Tally,
+    ) {
         let Self { decoder, sender, messages, .. } = self;
         builder.decode(start, |input, appender| {
             let mut frames = Frames::new(shared, input, appender, sender);
-            decoder.finish(&mut frames);
+            decoder.feed(&shared.conf.framing, input, &mut frames);
+            if stream == Stream::Ends {
+                decoder.finish(&mut frames);
+            }
             *messages += frames.count(tally);
         });
     }

@@ -107,8 +107,9 @@ impl Worker {
         loop {
             if self.builder.is_full() {
                 self.flush();
-                // Its frames are submitted, so it may go; a whole batch is turn enough.
-                if reads > 0 && self.shared.ready.waiting() > 0 {
+                // Its frames are submitted, so it may go; a whole batch is turn enough. Without a pool
+                // nobody looks for others with input until the turn is over.
+                if reads > 0 && (self.is_alone() || self.shared.ready.wants_turn()) {
                     self.shared.ready.requeue(std::iter::once(owned));
                     return;
                 }
@@ -131,16 +132,22 @@ impl Worker {
         }
     }
 
-    fn end(&mut self, owned: Owned<Boxed>, end: &End) {
-        owned.session.report_end(&self.shared, end, &mut self.tally);
-        if matches!(end, End::Tls) {
-            self.forget(owned);
-        } else {
-            self.close(owned);
-        }
+    /// Whether there is no pool and the worker is the poller thread's.
+    fn is_alone(&self) -> bool {
+        self.cells.is_none()
     }
 
-    /// Ends a session's stream and the session.
+    /// A session that is over by itself.
+    fn end(&mut self, mut owned: Owned<Boxed>, end: &End) {
+        // What a TLS handshake looks like as text is nobody's message.
+        if !matches!(end, End::Tls) {
+            owned.session.finish(&self.shared, &mut self.builder, &mut self.tally);
+        }
+        owned.session.report_end(&self.shared, end, &mut self.tally);
+        self.forget(owned);
+    }
+
+    /// Ends a session that its peer has not ended.
     fn close(&mut self, mut owned: Owned<Boxed>) {
         owned.session.finish(&self.shared, &mut self.builder, &mut self.tally);
         self.forget(owned);
@@ -160,16 +167,17 @@ impl Worker {
     }
 
     fn submit(&mut self) {
+        // Counted first: who has seen a message finds it counted.
+        let tally = std::mem::take(&mut self.tally);
+        self.shared.cells.add(&tally);
+        if let Some(cells) = &self.cells {
+            cells.add(&tally);
+        }
         if self.builder.is_empty() {
             // What is there was copied to decoders as unfinished frames.
             self.builder.bytes().truncate(0);
         } else {
             self.shared.env.submit.submit(self.builder.seal(), self.shared.conf.flow);
-        }
-        let tally = std::mem::take(&mut self.tally);
-        self.shared.cells.add(&tally);
-        if let Some(cells) = &self.cells {
-            cells.add(&tally);
         }
     }
 
