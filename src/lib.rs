@@ -9,11 +9,20 @@
 //!    (actions)                              (template)                            (script, ruleset)
 //! ```
 
+// How it is built and why.
+pub mod manual;
+
+// The command line.
+pub mod cli;
+
 // Text to typed values.
 pub mod config;
 
 // What a module's table says about its parameters.
 pub mod param;
+
+// All modules, by name.
+pub mod registry;
 
 // Every limit, with the relations between them.
 pub mod limits;
@@ -50,6 +59,12 @@ pub mod actions;
 
 // Counters and their objects.
 pub mod stats;
+
+// Signals and timers.
+pub mod control;
+
+// Builds, starts and stops everything.
+pub mod daemon;
 
 // Locks that loom can model.
 pub mod sync;

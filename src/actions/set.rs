@@ -29,15 +29,25 @@ pub struct Set {
 }
 
 enum Slot {
-    Direct { runner: Runner, touched: bool },
-    Queued { action: Arc<Action>, queue: Arc<Queue<Frozen>>, records: Vec<u32> },
+    /// Could not be made; messages pass it by.
+    Absent,
+    Direct {
+        runner: Runner,
+        touched: bool,
+    },
+    Queued {
+        action: Arc<Action>,
+        queue: Arc<Queue<Frozen>>,
+        records: Vec<u32>,
+    },
 }
 
 impl Set {
-    /// A thread's ends of `actions`; `interrupt` ends the thread's waits when the daemon stops.
+    /// A thread's ends of `actions`, `None` for those that could not be made; `interrupt` ends the thread's waits when the daemon stops.
     #[must_use]
-    pub fn new(actions: &[Configured], interrupt: &Arc<Interrupt>) -> Self {
-        let slot = |configured: &Configured| {
+    pub fn new(actions: &[Option<Configured>], interrupt: &Arc<Interrupt>) -> Self {
+        let slot = |configured: &Option<Configured>| {
+            let Some(configured) = configured else { return Slot::Absent };
             let action = Arc::clone(&configured.action);
             match &configured.queue {
                 None => {
@@ -68,6 +78,7 @@ impl ActionSet for Set {
     fn push(&mut self, id: ActionId, index: u32, msg: &Msg<'_>) {
         let Some(slot) = self.slots.get_mut(id.0) else { return };
         match slot {
+            Slot::Absent => {}
             Slot::Direct { runner, touched } => {
                 if !runner.action().admits(msg, self.previous_suspended) {
                     return;
@@ -137,7 +148,7 @@ mod tests {
         let backup = |settings: &mut Settings| settings.gate.when_previous_suspended = true;
         let (second, secondary) = direct(backup, &stats);
         let (third, tertiary) = direct(backup, &stats);
-        let mut set = Set::new(&[first, second, third], &Arc::default());
+        let mut set = Set::new(&[Some(first), Some(second), Some(third)], &Arc::default());
         let (batch, env) = (messages(&["a", "b", "c"]), environment());
         primary.commits(&[None, Some(0), Some(0)]);
         for index in 0..3 {

@@ -26,7 +26,8 @@ pub static GLOBAL: &[Param] = &[
         Some("off"),
         "Drop messages whose sender's PTR record is a numeric address.",
     )
-    .legacy("DropMsgsWithMaliciousDNSPTRRecords"),
+    .legacy("DropMsgsWithMaliciousDNSPTRRecords")
+    .missing(),
     Param::new("localHostname", Kind::Word, None, "Host name to use instead of the system's.")
         .legacy("LocalHostName"),
     Param::new(

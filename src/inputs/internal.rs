@@ -9,7 +9,8 @@
 //! can hold up the thread but nobody else. Until the queue stands (`start`), messages are kept.
 //!
 //! Key `code` of a message is rsyslog's return code, shown in TAG and text; `code = 0` marks a message that
-//! rsyslogd writes without any suffix (start, HUP, exit). Levels below info go to standard error only, and
+//! rsyslogd writes without any suffix (start, HUP, exit). Key `quiet` keeps a message off standard error, where it
+//! stands already. Levels below info go to standard error only, and
 //! only in debug mode.
 
 use std::collections::VecDeque;
@@ -183,8 +184,9 @@ impl log::Log for Internal {
         if !self.enabled(record.metadata()) {
             return;
         }
+        let quiet = record.key_values().get("quiet".into()).is_some();
         let shown = match severity(record.level()) {
-            Some(severity) => self.take(Entry::new(severity, record)),
+            Some(severity) => self.take(Entry::new(severity, record), quiet),
             None => false,
         };
         if !shown && self.debug.load(Ordering::Relaxed) {
@@ -277,10 +279,10 @@ impl Entry {
 }
 
 impl Internal {
-    /// Takes a message; returns whether it was shown on standard error.
-    fn take(&self, entry: Entry) -> bool {
+    /// Takes a message; returns whether it was shown on standard error (`quiet`: it has been, or need not be).
+    fn take(&self, entry: Entry, quiet: bool) -> bool {
         let mut state = lock(&self.state);
-        let (show, is_last) = state.shows(entry.severity);
+        let (show, is_last) = if quiet { (false, false) } else { state.shows(entry.severity) };
         let line = if show { format!("rsyslogd: {}\n", entry.text) } else { String::new() };
         if state.waiting.len() < WAITING_MAX && !state.is_closed {
             state.waiting.push_back(entry);
@@ -298,7 +300,7 @@ impl Internal {
                   global(errorMessagesToStderr.maxNumber=\"xx\")\nif you want more.\n",
             );
         }
-        show
+        show || quiet
     }
 
     fn start(&'static self, pipeline: Pipeline, stats: &stats::Set) -> io::Result<()> {
@@ -528,7 +530,7 @@ mod tests {
         let queue = Arc::new(Collect::default());
         let internal = internal(settings);
         for entry in entries {
-            internal.take(entry);
+            internal.take(entry, false);
         }
         let main_queue: Arc<dyn Submit> = Arc::<Collect>::clone(&queue);
         let pipeline = Pipeline { main_queue, hostname: b"here".as_slice().into() };
@@ -670,7 +672,7 @@ mod tests {
     fn after_the_end_nothing_is_kept() {
         let internal = internal(quiet());
         internal.stop();
-        internal.take(entry(1));
+        internal.take(entry(1), false);
         assert_eq!(internal.next(), None);
     }
 }

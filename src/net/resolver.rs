@@ -70,19 +70,23 @@ enum Entry {
 }
 
 impl Resolver {
-    /// Starts the thread. `ttl` limits how long a name is kept.
+    /// A resolver that answers nothing before [`Resolver::start`]. `ttl` limits how long a name is kept.
+    #[must_use]
+    pub fn new(ttl: Option<Duration>) -> Self {
+        Self(Arc::new(Shared { ttl, wait: WAIT, ..Shared::default() }))
+    }
+
+    /// Starts the thread.
     ///
     /// # Errors
     /// When there is no further thread to be had.
-    pub fn start(ttl: Option<Duration>) -> io::Result<Self> {
-        Self::start_asking(Box::new(ask_library), ttl, WAIT)
+    pub fn start(&self) -> io::Result<()> {
+        self.start_asking(Box::new(ask_library))
     }
 
-    fn start_asking(ask: Ask, ttl: Option<Duration>, wait: Duration) -> io::Result<Self> {
-        let shared = Arc::new(Shared { ttl, wait, ..Shared::default() });
-        let thread = Arc::clone(&shared);
-        process::spawn("resolver", move || thread.run(&ask))?;
-        Ok(Self(shared))
+    fn start_asking(&self, ask: Ask) -> io::Result<()> {
+        let thread = Arc::clone(&self.0);
+        process::spawn("resolver", move || thread.run(&ask)).map(drop)
     }
 }
 
@@ -283,7 +287,9 @@ mod tests {
             let _ = ask.send(addr);
             answer.recv().unwrap_or(Answer::Failed)
         };
-        (Resolver::start_asking(Box::new(ask), ttl, wait).unwrap(), asked, answers)
+        let resolver = Resolver(Arc::new(Shared { ttl, wait, ..Shared::default() }));
+        resolver.start_asking(Box::new(ask)).unwrap();
+        (resolver, asked, answers)
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -118,6 +119,23 @@ fn supplemental_groups(uid: u32) -> Result<(), String> {
              CAP_SETUID or insufficient privilege: {why}"
         )
     })
+}
+
+/// Ends the process with abort(3) when TERM has come `times` times: whatever hangs, hangs no longer.
+///
+/// # Errors
+/// When the handler cannot be installed.
+pub fn abort_on_repeated_term(times: usize) -> io::Result<()> {
+    static TERMS: AtomicUsize = AtomicUsize::new(0);
+    let count = move || {
+        // Relaxed: only the number counts.
+        if TERMS.fetch_add(1, Ordering::Relaxed) + 1 >= times {
+            // abort(3) is async-signal-safe (signal-safety(7)).
+            std::process::abort();
+        }
+    };
+    // SAFETY: the handler only touches an atomic and calls abort(3), both async-signal-safe.
+    unsafe { signal_hook::low_level::register(libc::SIGTERM, count) }.map(drop)
 }
 
 /// How the kernel schedules a thread.

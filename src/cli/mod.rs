@@ -1,0 +1,225 @@
+//! From the command line to a running daemon, and to an exit code.
+
+mod flags;
+mod help;
+#[cfg(test)]
+mod man;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use self::flags::{Options, Request};
+use crate::config::diagnostic::{REFERENCE_VERSION, Severity};
+use crate::config::{self, Catalogue, Config, Diagnostic, Diagnostics, SystemLoader};
+use crate::control::pidfile::PidFile;
+use crate::control::{self, signals::Signals};
+use crate::daemon::Plan;
+use crate::inputs::internal;
+use crate::parsers::Parser;
+use crate::sys::process::{self, Fork, Readiness};
+use crate::{registry, template};
+
+/// How long the foreground process waits for the background one to be ready.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// Where rsyslogd keeps its process id.
+const PID_FILE: &str = "/run/rsyslogd.pid";
+
+/// Why the program ends early: text for standard error, and the exit code.
+struct Exit {
+    text: String,
+    code: u8,
+}
+
+impl Exit {
+    fn failure(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: 1 }
+    }
+
+    /// The reference's closing line for a start that failed with return code `code`.
+    fn run_failed(code: u16) -> Self {
+        Self::failure(format!(
+            "run failed with error -{code} (see rsyslog.h or try https://www.rsyslog.com/e/{code} to learn what \
+             that number means)"
+        ))
+    }
+}
+
+/// The whole program.
+#[must_use]
+pub fn run() -> ExitCode {
+    let result = match flags::read(std::env::args_os().skip(1)) {
+        Request::Version => show(&version()),
+        Request::Help(None) => show(&help::overview()),
+        Request::Help(Some(module)) => match help::module(&module) {
+            Some(text) => show(&text),
+            None => Err(Exit::failure(format!("no module '{module}'; --help lists all"))),
+        },
+        Request::Usage(why) => Err(usage(why)),
+        Request::Run(options) => start(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => {
+            if !exit.text.is_empty() {
+                complain(&exit.text);
+            }
+            ExitCode::from(exit.code)
+        }
+    }
+}
+
+fn show(text: &str) -> Result<(), Exit> {
+    // A closed pipe is the reader's business, not an error of ours.
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(())
+}
+
+/// A line on standard error, in the form that rsyslogd's have. Nothing can be done where it cannot be written.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "rsyslogd: {text}");
+}
+
+fn version() -> String {
+    format!(
+        "sluiced {} (configuration language and formats of rsyslogd {REFERENCE_VERSION})\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn usage(why: Option<String>) -> Exit {
+    let mut text = why.map(|why| why + "\n").unwrap_or_default();
+    text.push_str("usage: sluiced [options]\nuse \"sluiced --help\" for details, \"sluiced -n\" to run in the foreground");
+    Exit::failure(text)
+}
+
+fn start(options: &Options) -> Result<(), Exit> {
+    options.notices.iter().for_each(|notice| complain(notice));
+    if let Some(root) = &options.chroot {
+        process::chroot(Path::new(root)).map_err(|e| Exit::failure(format!("-T {root}: {e}")))?;
+    }
+    internal::install(options.debug);
+    let checking = options.check_level > 0;
+    if checking {
+        complain(&format!(
+            "version {REFERENCE_VERSION}, config validation run (level {}), master config {}",
+            options.check_level, options.config
+        ));
+    }
+    let modules: Vec<_> = registry::modules().collect();
+    let catalogue = Catalogue {
+        modules: &modules,
+        templates: &template::BUILTIN_NAMES,
+        parsers: Parser::BUILTIN,
+    };
+    let (config, mut diagnostics) = config::load(&options.config, &SystemLoader, &catalogue);
+    let foreground = options.foreground || options.debug || std::process::id() == 1;
+    let plan = Plan::build(&config, foreground, &mut diagnostics);
+    // As it is, with the places and the help; the log gets the bare lines once it runs.
+    let _ = io::stderr().write_all(diagnostics.render().as_bytes());
+    verdict(options, &config, &diagnostics)?;
+    if checking {
+        complain("End of config validation run. Bye.");
+        return Ok(());
+    }
+    if !options.keep_directory && std::env::set_current_dir("/").is_err() {
+        complain("Can not do 'cd /' - still trying to run");
+    }
+    launch(options, foreground, plan, &diagnostics)
+}
+
+/// Whether to go on with this configuration (`spec/config-language.md` section 18).
+fn verdict(options: &Options, config: &Config, diagnostics: &Diagnostics) -> Result<(), Exit> {
+    if let Some(last_words) = diagnostics.fatal() {
+        return Err(Exit::failure(last_words));
+    }
+    if !config.has_actions() && options.check_level != 2 {
+        complain(
+            "there are no active actions configured. Inputs would run, but no output whatsoever were created. \
+             [v8.2608.0 try https://www.rsyslog.com/e/2103 ]",
+        );
+        return Err(Exit::run_failed(2103));
+    }
+    if diagnostics.has_errors() && config.globals.args.bool("abortOnUncleanConfig") {
+        let text = "global(AbortOnUncleanConfig=\"on\") is set, and config is not clean.\n\
+                    Check error log for details, fix errors and restart. As a last\n\
+                    resort, you may want to use global(AbortOnUncleanConfig=\"off\") \n\
+                    to permit a startup with a dirty config.";
+        return Err(Exit { text: text.into(), code: 2 });
+    }
+    if diagnostics.has_errors() && options.check_level > 0 {
+        return Err(Exit::failure(""));
+    }
+    Ok(())
+}
+
+/// From here on it is a real start: pid file, background, signals, the daemon.
+fn launch(
+    options: &Options,
+    foreground: bool,
+    plan: Plan,
+    diagnostics: &Diagnostics,
+) -> Result<(), Exit> {
+    let pid_path = pid_path(options);
+    if let Some(path) = &pid_path {
+        PidFile::check(path).map_err(Exit::failure)?;
+    }
+    let readiness = if foreground {
+        None
+    } else {
+        match process::fork().map_err(|e| Exit::failure(format!("fork failed: {e}")))? {
+            Fork::Parent(startup) => return startup.wait(START_PATIENCE).map_err(Exit::failure),
+            Fork::Child(readiness) => Some(readiness),
+        }
+    };
+    let result = serve(options, pid_path.as_deref(), plan, diagnostics, readiness);
+    result.map_err(Exit::failure)
+}
+
+fn serve(
+    options: &Options,
+    pid_path: Option<&Path>,
+    plan: Plan,
+    diagnostics: &Diagnostics,
+    readiness: Option<Readiness>,
+) -> Result<(), String> {
+    let text = |e: io::Error| e.to_string();
+    let interactive = options.debug || plan.permits_ctrl_c() || std::process::id() == 1;
+    let mut signals = Signals::install(interactive).map_err(text)?;
+    let write_pid = || pid_path.map(PidFile::write).transpose().map_err(text);
+    let early = plan.drops_privileges();
+    let mut pid_file = if early { write_pid()? } else { None };
+    diagnostics.iter().for_each(|diagnostic| log_diagnostic(diagnostics, diagnostic));
+    let daemon = plan.start()?;
+    if !early {
+        pid_file = write_pid()?;
+    }
+    if let Some(readiness) = readiness {
+        readiness.ready().map_err(text)?;
+    }
+    let signal = control::run(&mut signals, &daemon).map_err(text)?;
+    daemon.stop(signal);
+    drop(pid_file);
+    Ok(())
+}
+
+/// Where the process id goes: `-i`, or rsyslogd's file; nowhere for `-iNONE` and as the first process.
+fn pid_path(options: &Options) -> Option<PathBuf> {
+    match options.pid_file.as_deref() {
+        Some("NONE") => None,
+        Some(path) => Some(path.into()),
+        None => (std::process::id() != 1).then(|| PID_FILE.into()),
+    }
+}
+
+/// To the log only: standard error has it already, with its place.
+fn log_diagnostic(diagnostics: &Diagnostics, diagnostic: &Diagnostic) {
+    let text = diagnostics.headline(diagnostic);
+    match (diagnostic.severity, diagnostic.code) {
+        (Severity::Error, Some(code)) => log::error!(code = code, quiet = true; "{text}"),
+        (Severity::Error, None) => log::error!(quiet = true; "{text}"),
+        (Severity::Warning, Some(code)) => log::warn!(code = code, quiet = true; "{text}"),
+        (Severity::Warning, None) => log::warn!(quiet = true; "{text}"),
+    }
+}

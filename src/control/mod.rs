@@ -1,0 +1,34 @@
+//! The control thread: it owns signals and timers, and never touches a message.
+//!
+//! It is the process's main thread. Everything it calls on HUP or on a tick must not wait for an output: a file
+//! that is stuck in a write closes itself when that write returns.
+
+pub mod pidfile;
+pub mod signals;
+
+use std::time::Duration;
+
+use self::signals::{Event, Signals};
+use crate::daemon::Daemon;
+use crate::inputs::internal;
+use crate::sys::clock;
+
+/// Time between two ticks.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Serves signals and timers until one of them says stop; returns that signal's number.
+///
+/// # Errors
+/// When waiting for signals fails.
+pub fn run(signals: &mut Signals, daemon: &Daemon) -> std::io::Result<i32> {
+    loop {
+        for event in signals.wait(TICK)? {
+            match event {
+                Event::Hup => daemon.hup(),
+                Event::Stop(signal) => return Ok(signal),
+                Event::ToggleDebug => internal::toggle_debug(),
+                Event::Tick => daemon.tick(clock::now_secs()),
+            }
+        }
+    }
+}

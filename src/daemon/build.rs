@@ -1,0 +1,273 @@
+//! From a checked configuration to objects that only have to be started. Nothing outside is touched: `-N1` runs
+//! all of this.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::globals::Globals;
+use crate::actions::retry::Action;
+use crate::actions::set::{Configured, Set};
+use crate::actions::{self, OutputEnv};
+use crate::config::{
+    Config, Diagnostics, Element, InputDecl, ObjectArgs, RulesetDecl, RulesetId, TemplateDecl,
+    TemplateKind,
+};
+use crate::inputs::{Input, InputEnv};
+use crate::message::{Names, Pool, Submit};
+use crate::param::{Args, Problem};
+use crate::parsers::{Parser, ParserOptions};
+use crate::queue::{self, Queue, Type};
+use crate::ruleset::{Actions, Hostname, Job, Rules, Surroundings, consumers};
+use crate::sync::lock;
+use crate::template::{self, Template};
+use crate::{registry, stats};
+
+/// All templates a configuration can name.
+#[derive(Debug, Default)]
+pub(super) struct Templates(HashMap<Vec<u8>, Arc<Template>>);
+
+impl Templates {
+    /// Compiles the templates of the configuration. One that does not compile does not exist.
+    pub(super) fn build(config: &Config, diagnostics: &mut Diagnostics) -> Self {
+        let mut compiled = HashMap::new();
+        for decl in &config.templates {
+            let mut problems = Vec::new();
+            if let Some(template) = compile(decl, &mut problems) {
+                compiled.insert(decl.name.clone().into_bytes(), Arc::new(template));
+            }
+            let place = ObjectArgs::new(Args::default(), decl.body);
+            report(&place, problems, diagnostics);
+        }
+        Self(compiled)
+    }
+
+    /// The template of this name. Built-in ones were there first, so their names cannot be taken.
+    pub(super) fn find(&self, name: &[u8]) -> Option<Arc<Template>> {
+        template::builtin(name).or_else(|| self.0.get(name).cloned())
+    }
+}
+
+fn compile(decl: &TemplateDecl, problems: &mut Vec<Problem>) -> Option<Template> {
+    let options = template::Options {
+        sql: decl.options.sql,
+        stdsql: decl.options.stdsql,
+        json: decl.options.json,
+        jsonf: decl.options.jsonf,
+        jsonftree: decl.options.jsonftree,
+        case_sensitive: decl.options.case_sensitive,
+    };
+    let elements: Vec<template::Element<'_>>;
+    let content = match &decl.kind {
+        TemplateKind::String { text, legacy } => {
+            template::Content::String { text, legacy: *legacy }
+        }
+        TemplateKind::List(list) => {
+            elements = list.iter().map(element).collect();
+            template::Content::List(&elements)
+        }
+        TemplateKind::Subtree(path) => template::Content::Subtree(path),
+        TemplateKind::Plugin(name) => template::Content::Plugin(name),
+    };
+    Template::compile(&decl.name, &content, options, problems)
+}
+
+fn element(element: &Element) -> template::Element<'_> {
+    match element {
+        Element::Property(object) => template::Element::Property(&object.args),
+        Element::Constant(object) => template::Element::Constant(&object.args),
+    }
+}
+
+/// Which `default.….queue.*` parameters of `global()` count.
+#[derive(Clone, Copy)]
+pub(super) enum QueueClass {
+    /// Of an action.
+    Action,
+    /// Of a ruleset, and the main queue.
+    Ruleset,
+}
+
+/// The main queue, and the queues of rulesets.
+pub(super) type Queues = (Arc<Queue<Job>>, Vec<(RulesetId, Arc<Queue<Job>>)>);
+
+/// What is lent to everything that is built.
+pub(super) struct Shop<'a> {
+    pub(super) config: &'a Config,
+    pub(super) globals: &'a Globals,
+    pub(super) templates: &'a Templates,
+    pub(super) stats: &'a Arc<stats::Set>,
+    pub(super) pool: &'a Arc<Pool>,
+    pub(super) hostname: &'a Hostname,
+}
+
+impl Shop<'_> {
+    /// Makes all actions. What cannot be made is `None`, and its statement does nothing.
+    pub(super) fn actions(&self, diagnostics: &mut Diagnostics) -> Vec<Option<Configured>> {
+        (0..self.config.actions.len()).map(|index| self.action(index, diagnostics)).collect()
+    }
+
+    fn action(&self, index: usize, diagnostics: &mut Diagnostics) -> Option<Configured> {
+        let decl = &self.config.actions[index];
+        let kind = registry::output(decl.module.name)?;
+        let module_args = self.config.module_args(decl.module);
+        let remarks = RefCell::new(Vec::new());
+        let env = OutputEnv {
+            template: &|name| self.templates.find(name),
+            stats: Arc::clone(self.stats),
+            message_bytes: self.globals.message_bytes,
+            report: &|problem| remarks.borrow_mut().push(problem),
+        };
+        let output = (kind.build)(&decl.args.args, &module_args.args, &env);
+        report(&decl.args, remarks.into_inner(), diagnostics);
+        let output = output.map_err(|problems| report(&decl.args, problems, diagnostics)).ok()?;
+        let report_suspension = self.globals.report_suspension;
+        let mut settings = actions::settings::Settings::new(
+            &decl.core.args,
+            index,
+            decl.module,
+            report_suspension,
+        );
+        settings.commit_each = self.next_is_failover(index);
+        let action = Arc::new(Action::new(settings, output, self.stats));
+        let settings =
+            self.queue_settings(&decl.queue, &decl.name, QueueClass::Action, diagnostics);
+        let queue = (settings.kind != Type::Direct).then(|| {
+            let pool = Arc::clone(self.pool);
+            Arc::new(actions::queued::queue(
+                &action,
+                settings,
+                Arc::clone(self.hostname),
+                pool,
+                self.stats,
+            ))
+        });
+        Some(Configured { action, queue })
+    }
+
+    /// Whether the next action runs only when this one is suspended, so that each message's fate must be known
+    /// before the next action is asked.
+    fn next_is_failover(&self, index: usize) -> bool {
+        let next = self.config.actions.get(index + 1);
+        next.is_some_and(|next| next.core.args.bool("action.execOnlyWhenPreviousIsSuspended"))
+    }
+
+    /// Compiles the rulesets and makes their queues: the main queue, and those of rulesets that have one.
+    pub(super) fn queues(
+        &self,
+        actions: &Arc<[Option<Configured>]>,
+        diagnostics: &mut Diagnostics,
+    ) -> Queues {
+        let decls = &self.config.rulesets;
+        let parsers = decls.iter().map(|decl| self.parser_options(decl)).collect();
+        let (rules, found) = Rules::compile(decls, parsers);
+        found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
+        let rules = Arc::new(rules);
+        let set: Box<Actions> = {
+            let actions = Arc::clone(actions);
+            Box::new(move |interrupt| Box::new(Set::new(&actions, interrupt)))
+        };
+        let (pool, hostname) = (Arc::clone(self.pool), Arc::clone(self.hostname));
+        let shared =
+            Arc::new(Surroundings::new(Arc::clone(&rules), set, pool, hostname, self.stats));
+        let mut queue = |object: &ObjectArgs, name: &str| {
+            let settings = self.queue_settings(object, name, QueueClass::Ruleset, diagnostics);
+            Arc::new(Queue::new(name, settings, consumers(&shared), self.stats))
+        };
+        let own: Vec<Option<Arc<Queue<Job>>>> = decls
+            .iter()
+            .map(|decl| decl.queue.as_ref().map(|object| queue(object, &decl.name)))
+            .collect();
+        let main = queue(&self.config.main_queue, "main Q");
+        rules.connect(own.clone());
+        let numbered = own.into_iter().enumerate();
+        (main, numbered.filter_map(|(i, queue)| Some((RulesetId(i), queue?))).collect())
+    }
+
+    /// How the messages of a ruleset are parsed: its `parser=`, or the default chain.
+    fn parser_options(&self, decl: &RulesetDecl) -> ParserOptions {
+        let chain = if decl.parsers.is_empty() {
+            Parser::default_chain()
+        } else {
+            decl.parsers.iter().filter_map(|name| Parser::builtin(name)).collect()
+        };
+        ParserOptions::new(&self.config.globals.args, chain)
+    }
+
+    /// Makes the inputs, those of one module together.
+    pub(super) fn inputs(
+        &self,
+        inlet: &dyn Fn(RulesetId) -> Arc<dyn Submit>,
+        names: Option<Arc<dyn Names>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Box<dyn Input>> {
+        let mut inputs = Vec::new();
+        for decl in &self.config.modules {
+            let Some(kind) = registry::input(decl.module.name) else { continue };
+            let (mut input, problems) = (kind.build)(&decl.args.args);
+            report(&decl.args, problems, diagnostics);
+            let own = self.config.inputs.iter().filter(|i| i.module.name == decl.module.name);
+            for statement in own {
+                let env = InputEnv {
+                    submit: inlet(statement.ruleset),
+                    ruleset_found: self.found_ruleset(statement),
+                    pool: Arc::clone(self.pool),
+                    names: names.clone(),
+                    stats: Arc::clone(self.stats),
+                    message_bytes: self.globals.message_bytes,
+                    ip_protocol: self.globals.ip_protocol,
+                    hostname: Arc::from(&**lock(self.hostname)),
+                };
+                let problems = input.add(&statement.args.args, &env);
+                report(&statement.args, problems, diagnostics);
+            }
+            report(&decl.args, input.check(), diagnostics);
+            inputs.push(input);
+        }
+        inputs
+    }
+
+    fn found_ruleset(&self, decl: &InputDecl) -> bool {
+        decl.args
+            .args
+            .text("ruleset")
+            .is_none_or(|name| self.config.ruleset(decl.ruleset).name.eq_ignore_ascii_case(&name))
+    }
+
+    /// The settings of a queue, with the defaults that `global()` gives.
+    pub(super) fn queue_settings(
+        &self,
+        object: &ObjectArgs,
+        name: &str,
+        class: QueueClass,
+        diagnostics: &mut Diagnostics,
+    ) -> queue::Settings {
+        let mut args = object.args.clone();
+        let prefix = match class {
+            QueueClass::Action => "default.action.queue",
+            QueueClass::Ruleset => "default.ruleset.queue",
+        };
+        let globals = &self.config.globals.args;
+        for timeout in [
+            "timeoutShutdown",
+            "timeoutActionCompletion",
+            "timeoutEnqueue",
+            "timeoutWorkerThreadShutdown",
+        ] {
+            let global = format!("{prefix}.{timeout}");
+            if globals.given(&global) {
+                args.set_default(&format!("queue.{timeout}"), globals.value(&global).cloned());
+            }
+        }
+        let mut settings = queue::Settings::from_args(&args);
+        report(object, settings.correct(name), diagnostics);
+        settings
+    }
+}
+
+/// Adds problems at the places of their parameters.
+pub(super) fn report(object: &ObjectArgs, problems: Vec<Problem>, diagnostics: &mut Diagnostics) {
+    for problem in &problems {
+        diagnostics.push(object.diagnose(problem));
+    }
+}

@@ -1,0 +1,119 @@
+//! `global()` as typed values: the one place that reads its parameters by name.
+
+use std::time::Duration;
+
+use crate::inputs::{IpProtocol, internal};
+use crate::net::resolver::local_name;
+use crate::param::Args;
+
+/// What `global()` says to the daemon and its modules.
+#[derive(Debug)]
+pub(super) struct Globals {
+    /// `maxMessageSize`, bytes.
+    pub(super) message_bytes: usize,
+    /// `net.ipprotocol`.
+    pub(super) ip_protocol: IpProtocol,
+    /// `net.enableDNS`.
+    pub(super) dns: bool,
+    /// `reverseLookup.cache.ttl.*`; `None` is for ever.
+    pub(super) dns_ttl: Option<Duration>,
+    /// `umask`.
+    pub(super) umask: Option<u32>,
+    /// `maxOpenFiles`.
+    pub(super) open_files: Option<u64>,
+    /// `inputs.timeout.shutdown`.
+    pub(super) input_shutdown: Duration,
+    /// `action.reportSuspension` and its continuation.
+    pub(super) report_suspension: (bool, bool),
+    /// Identity to take on once the sockets are open.
+    pub(super) privileges: Privileges,
+    /// `shutdown.enable.ctlc`.
+    pub(super) ctrl_c: bool,
+    /// `$LogRSyslogStatusMessages`.
+    pub(super) status_messages: bool,
+}
+
+/// `privdrop.*`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Privileges {
+    /// User id.
+    pub(super) user: Option<u32>,
+    /// Group id.
+    pub(super) group: Option<u32>,
+    /// Keep supplemental groups.
+    pub(super) keep_supplemental: bool,
+}
+
+impl Globals {
+    /// Reads the checked arguments.
+    pub(super) fn new(args: &Args, directives: &Args) -> Self {
+        let number = |name| args.int(name).and_then(|n| u32::try_from(n).ok());
+        let ttl = args
+            .bool("reverseLookup.cache.ttl.enable")
+            .then(|| args.int("reverseLookup.cache.ttl.default"));
+        Self {
+            message_bytes: args.size("maxMessageSize").map_or(0, to_usize),
+            ip_protocol: match args.choice("net.ipprotocol") {
+                Some("ipv4-only") => IpProtocol::V4Only,
+                Some("ipv6-only") => IpProtocol::V6Only,
+                _ => IpProtocol::Unspecified,
+            },
+            dns: args.bool("net.enableDNS"),
+            dns_ttl: ttl.flatten().and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs),
+            umask: number("umask"),
+            open_files: args.int("maxOpenFiles").and_then(|n| u64::try_from(n).ok()),
+            input_shutdown: args
+                .int("inputs.timeout.shutdown")
+                .map_or(Duration::from_secs(1), |ms| {
+                    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+                }),
+            report_suspension: (
+                args.bool("action.reportSuspension"),
+                args.bool("action.reportSuspensionContinuation"),
+            ),
+            privileges: Privileges {
+                user: number("privdrop.user.id").or_else(|| number("privdrop.user.name")),
+                group: number("privdrop.group.id").or_else(|| number("privdrop.group.name")),
+                keep_supplemental: args.bool("privdrop.group.keepSupplemental"),
+            },
+            ctrl_c: args.bool("shutdown.enable.ctlc"),
+            status_messages: directives.bool("LogRSyslogStatusMessages"),
+        }
+    }
+}
+
+/// What happens to the daemon's own messages.
+pub(super) fn internal_settings(
+    args: &Args,
+    directives: &Args,
+    foreground: bool,
+) -> internal::Settings {
+    let default = internal::Settings::default();
+    let number = |name| args.int(name).unwrap_or(0);
+    internal::Settings {
+        process: if args.given("processInternalMessages") {
+            args.bool("processInternalMessages")
+        } else {
+            default.process
+        },
+        interval: number("internalmsg.ratelimit.interval"),
+        burst: u64::try_from(number("internalmsg.ratelimit.burst")).unwrap_or(0),
+        severity: u8::try_from(number("internalmsg.severity")).unwrap_or(default.severity),
+        errors_to_stderr: directives.bool("ErrorMessagesToStderr"),
+        all_to_stderr: args.bool("allMessagesToStderr"),
+        stderr_max: u64::try_from(number("errorMessagesToStderr.maxNumber")).ok(),
+        foreground,
+    }
+}
+
+/// The name messages of this machine carry: `localHostname`, or the system's (`spec/message-model.md` section 8).
+pub(super) fn hostname(args: &Args) -> Box<[u8]> {
+    match args.str("localHostname") {
+        Some(name) => name.into(),
+        None => local_name(args.bool("net.enableDNS"), args.bool("preserveFQDN")).into(),
+    }
+}
+
+fn to_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,271 @@
+//! Builds everything from a checked configuration, starts it, and stops it in reverse.
+//!
+//! ```text
+//! Plan::build (touches nothing) ─► Plan::start: sockets, privileges, outputs → queues → inputs ─► Daemon
+//! Daemon::stop: inputs → main queue → ruleset queues → action queues → outputs
+//! ```
+
+mod build;
+mod globals;
+
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use self::build::{Shop, Templates};
+use self::globals::{Globals, Privileges};
+use crate::actions::set::Configured;
+use crate::config::diagnostic::REFERENCE_VERSION;
+use crate::config::{Config, Diagnostics, RulesetId};
+use crate::inputs::{Input, Running, internal};
+use crate::message::{Names, Pool, Submit};
+use crate::net::resolver::Resolver;
+use crate::param::{Args, Problem};
+use crate::queue::{Frozen, Queue};
+use crate::ruleset::{Hostname, Inlet, Job};
+use crate::stats;
+use crate::sync::lock;
+use crate::sys::process;
+
+/// A daemon that only has to be started.
+pub struct Plan {
+    core: Core,
+    inputs: Vec<Box<dyn Input>>,
+    resolver: Option<Arc<Resolver>>,
+    /// Where the daemon's own messages go.
+    own: Arc<dyn Submit>,
+    internal: internal::Settings,
+}
+
+/// What lives as long as the daemon.
+struct Core {
+    globals: Globals,
+    globals_args: Args,
+    stats: Arc<stats::Set>,
+    hostname: Hostname,
+    actions: Arc<[Option<Configured>]>,
+    main: Arc<Queue<Job>>,
+    /// Queues of rulesets, in the order of the configuration.
+    queues: Vec<Arc<Queue<Job>>>,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    core: Core,
+    inputs: Vec<Box<dyn Running>>,
+}
+
+impl Plan {
+    /// Builds from the configuration; what cannot be built is reported and left out.
+    #[must_use]
+    pub fn build(config: &Config, foreground: bool, diagnostics: &mut Diagnostics) -> Self {
+        let args = &config.globals.args;
+        let globals = Globals::new(args, &config.directives.args);
+        let stats = Arc::new(stats::Set::default());
+        let pool = Arc::new(Pool::default());
+        let hostname: Hostname = Arc::new(Mutex::new(globals::hostname(args)));
+        let templates = Templates::build(config, diagnostics);
+        let shop = Shop {
+            config,
+            globals: &globals,
+            templates: &templates,
+            stats: &stats,
+            pool: &pool,
+            hostname: &hostname,
+        };
+        let actions: Arc<[Option<Configured>]> = shop.actions(diagnostics).into();
+        let (main, queues) = shop.queues(&actions, diagnostics);
+        let resolver = globals.dns.then(|| Arc::new(Resolver::new(globals.dns_ttl)));
+        let inlet = |ruleset: RulesetId| {
+            let own = queues.iter().find(|(id, _)| *id == ruleset).map(|(_, queue)| queue);
+            let queue = Arc::clone(own.unwrap_or(&main));
+            Arc::new(Inlet { queue, ruleset }) as Arc<dyn Submit>
+        };
+        let names = resolver.clone().map(|resolver| resolver as Arc<dyn Names>);
+        let inputs = shop.inputs(&inlet, names, diagnostics);
+        let own = inlet(config.default_ruleset);
+        let internal = globals::internal_settings(args, &config.directives.args, foreground);
+        let globals_args = args.clone();
+        let queues = queues.into_iter().map(|(_, queue)| queue).collect();
+        let core = Core { globals, globals_args, stats, hostname, actions, main, queues };
+        Self { core, inputs, resolver, own, internal }
+    }
+
+    /// Whether TERM's little brothers INT and QUIT stop the daemon.
+    #[must_use]
+    pub fn permits_ctrl_c(&self) -> bool {
+        self.core.globals.ctrl_c
+    }
+
+    /// Whether another identity is taken on, so that the pid file has to be written before.
+    #[must_use]
+    pub fn drops_privileges(&self) -> bool {
+        let Privileges { user, group, .. } = self.core.globals.privileges;
+        user.is_some() || group.is_some()
+    }
+
+    /// Starts everything: opens sockets, takes on the configured identity, then outputs, queues, inputs.
+    ///
+    /// # Errors
+    /// What makes running pointless: no thread to be had, no change of identity, a queue that does not start.
+    pub fn start(mut self) -> Result<Daemon, String> {
+        internal::configure(self.internal);
+        let core = &self.core;
+        if let Some(mask) = core.globals.umask {
+            process::umask(mask);
+        }
+        if let Some(limit) = core.globals.open_files {
+            raise_open_files(limit);
+        }
+        for problem in self.inputs.iter_mut().flat_map(|input| input.open()) {
+            log_problem(&problem);
+        }
+        take_identity(core.globals.privileges)?;
+        let thread = |e: io::Error| format!("could not start a thread: {e}");
+        if let Some(resolver) = &self.resolver {
+            resolver.start().map_err(thread)?;
+        }
+        core.start_queues().map_err(thread)?;
+        let hostname = Arc::from(&**lock(&core.hostname));
+        let pipeline = internal::Pipeline { main_queue: self.own, hostname };
+        internal::start(pipeline, &core.stats).map_err(thread)?;
+        let mut inputs = Vec::new();
+        for input in self.inputs {
+            inputs.push(input.start().map_err(thread)?);
+        }
+        if self.core.globals.status_messages {
+            log::info!(code = 0; "{} start", origin());
+        }
+        Ok(Daemon { core: self.core, inputs })
+    }
+}
+
+impl Core {
+    /// Starts the queues from the outputs' end, so that each finds the next one running.
+    fn start_queues(&self) -> io::Result<()> {
+        for queue in self.action_queues() {
+            queue.start()?;
+        }
+        for queue in &self.queues {
+            queue.start()?;
+        }
+        self.main.start()
+    }
+
+    fn action_queues(&self) -> impl Iterator<Item = &Queue<Frozen>> {
+        self.actions.iter().flatten().filter_map(|action| action.queue.as_deref())
+    }
+}
+
+impl Daemon {
+    /// HUP: outputs close their files, the host name is read again. Waits for no output.
+    pub fn hup(&self) {
+        for action in self.core.actions.iter().flatten() {
+            action.action.hup();
+        }
+        if self.core.globals.status_messages {
+            log::info!(code = 0; "{} rsyslogd was HUPed", origin());
+        }
+        // Last, because it may ask a name server.
+        let name = globals::hostname(&self.core.globals_args);
+        *lock(&self.core.hostname) = name;
+    }
+
+    /// Once a second: idle files are closed, buffers flushed.
+    pub fn tick(&self, now_seconds: i64) {
+        for action in self.core.actions.iter().flatten() {
+            action.action.tick(now_seconds);
+        }
+    }
+
+    /// Stops everything in the order in which messages flow, so that each stage can hand on what it holds.
+    pub fn stop(self, signal: i32) {
+        let core = self.core;
+        self.inputs.iter().for_each(|input| input.stop());
+        for queue in core.queues.iter().chain([&core.main]) {
+            queue.release();
+        }
+        join_inputs(self.inputs, core.globals.input_shutdown);
+        if core.globals.status_messages {
+            log::info!(code = 0; "{} exiting on signal {signal}.", origin());
+        }
+        internal::stop();
+        // What does not get done in time is counted and logged by each queue.
+        let _ = core.main.shutdown();
+        for queue in &core.queues {
+            let _ = queue.shutdown();
+        }
+        for queue in core.action_queues() {
+            let _ = queue.shutdown();
+        }
+        for action in core.actions.iter().flatten() {
+            action.action.close();
+        }
+        if log::log_enabled!(log::Level::Debug) {
+            print_stats(&core.stats);
+        }
+    }
+}
+
+/// Waits for the inputs' threads, but not longer than `inputs.timeout.shutdown`.
+fn join_inputs(inputs: Vec<Box<dyn Running>>, patience: Duration) {
+    let (ended, wait) = mpsc::channel();
+    let join = move || {
+        inputs.into_iter().for_each(|input| input.join());
+        // Nobody listens any more if it took too long.
+        let _ = ended.send(());
+    };
+    let joined =
+        process::spawn("join inputs", join).is_ok_and(|_| wait.recv_timeout(patience).is_ok());
+    if !joined {
+        log::warn!("inputs did not end within {} ms, going on without them", patience.as_millis());
+    }
+}
+
+/// How the daemon's status messages begin.
+fn origin() -> String {
+    format!(
+        "[origin software=\"rsyslogd\" swVersion=\"{REFERENCE_VERSION}\" x-pid=\"{}\" \
+         x-info=\"https://www.rsyslog.com\"]",
+        std::process::id()
+    )
+}
+
+fn log_problem(problem: &Problem) {
+    let text = &problem.text;
+    match (problem.warning, problem.code) {
+        (false, Some(code)) => log::error!(code = code; "{text}"),
+        (false, None) => log::error!("{text}"),
+        (true, Some(code)) => log::warn!(code = code; "{text}"),
+        (true, None) => log::warn!("{text}"),
+    }
+}
+
+fn raise_open_files(limit: u64) {
+    use nix::sys::resource::{Resource, setrlimit};
+    if let Err(e) = setrlimit(Resource::RLIMIT_NOFILE, limit, limit) {
+        log::error!("could not set process file limit to {limit}: {}", io::Error::from(e));
+    }
+}
+
+/// `privdrop.*`: group first, while the right to change it is still there.
+fn take_identity(privileges: Privileges) -> Result<(), String> {
+    if let Some(group) = privileges.group {
+        process::drop_to_group(group, privileges.keep_supplemental)?;
+        log::info!("rsyslogd's groupid changed to {group}");
+    }
+    if let Some(user) = privileges.user {
+        if let Some(warning) = process::drop_to_user(user)? {
+            log::warn!("{warning}");
+        }
+        log::info!("rsyslogd's userid changed to {user}");
+    }
+    Ok(())
+}
+
+/// All counters, as `-d` shows them at the end.
+fn print_stats(stats: &stats::Set) {
+    let lines: String = stats.objects().iter().map(|o| stats::report::legacy(o) + "\n").collect();
+    // Standard error may be closed by now.
+    let _ = io::stderr().write_all(lines.as_bytes());
+}

@@ -1,0 +1,20 @@
+//! What a peer, a configuration and a local user can do, and what bounds them.
+//!
+//! | who | may try | bound |
+//! |---|---|---|
+//! | TCP peer | endless frame | `maxMessageSize` pieces; the session's buffer never exceeds one message |
+//! | TCP peer | huge octet count | clamped, no allocation follows from a number on the wire |
+//! | TCP peer | many connections | `maxSessions`, then EOF and a counter; EMFILE pauses accepting, never spins |
+//! | TCP peer | flood | `starvationProtection.maxReads`, then the tail of the ready queue |
+//! | TCP peer | send without us reading | the kernel's window closes; nothing is buffered for it |
+//! | UDP peer | flood | kernel drops are counted (`SO_RXQ_OVFL`), a full queue discards and counts |
+//! | UDP peer | many source addresses | the sender cache is bounded |
+//! | any peer | bytes that confuse a parser | every byte string yields a message; parsers cannot panic (fuzzed) |
+//! | any peer | provoke log floods | messages about a peer are rate-limited, occurrences counted |
+//! | any peer | name a file (`dynafile`) | contained below the template's constant directory; `..` is blocked |
+//! | slow DNS | hold up messages | one bounded wait, then addresses are used until it answers quickly again |
+//! | configuration | recursion, includes, size | depth and size limits in `limits.rs`, each a diagnostic |
+//! | local user | symlink in place of a log file | `followSymlinks="off"` opens with `O_NOFOLLOW` |
+//!
+//! Not defended against in this version: a peer that can forge UDP source addresses, and anyone who can write the
+//! configuration (it names files and commands that run as the daemon).

@@ -1,0 +1,67 @@
+//! All modules there are. The only file that names them: deleting a module's file and its line here leaves a
+//! program that compiles.
+
+use crate::actions::{self, OutputKind};
+use crate::inputs::{self, InputKind};
+use crate::param::Module;
+
+/// Inputs.
+pub static INPUTS: &[&InputKind] = &[&inputs::tcp::KIND, &inputs::udp::KIND];
+
+/// Outputs.
+pub static OUTPUTS: &[&OutputKind] =
+    &[&actions::file::KIND, &actions::discard::KIND, &actions::stdout::KIND];
+
+/// The descriptors of all modules.
+pub fn modules() -> impl Iterator<Item = &'static Module> {
+    INPUTS.iter().map(|kind| kind.module).chain(OUTPUTS.iter().map(|kind| kind.module))
+}
+
+/// The input module of this name.
+#[must_use]
+pub fn input(name: &str) -> Option<&'static InputKind> {
+    INPUTS.iter().copied().find(|kind| kind.module.name == name)
+}
+
+/// The output module of this name.
+#[must_use]
+pub fn output(name: &str) -> Option<&'static OutputKind> {
+    OUTPUTS.iter().copied().find(|kind| kind.module.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::param::{Args, Param};
+
+    #[test]
+    fn tables_are_sound() {
+        let mut names = Vec::new();
+        for module in modules() {
+            assert!(!names.contains(&module.name), "{} is there twice", module.name);
+            names.push(module.name);
+            assert!(module.summary.ends_with('.'), "{}", module.name);
+            for table in [module.module_params, module.params] {
+                check(module.name, table);
+            }
+            for (counter, doc) in module.counters {
+                assert!(doc.ends_with('.'), "{} {counter}", module.name);
+            }
+        }
+    }
+
+    fn check(module: &str, table: &'static [Param]) {
+        let _ = Args::defaults(&[table]); // panics on a default that does not parse
+        for (i, param) in table.iter().enumerate() {
+            assert!(param.doc.ends_with('.'), "{module} {}", param.name);
+            let names = || std::iter::once(&param.name).chain(param.aliases);
+            for other in &table[i + 1..] {
+                assert!(
+                    !names().any(|name| other.is(name)),
+                    "{module} {} is there twice",
+                    param.name
+                );
+            }
+        }
+    }
+}
