@@ -115,7 +115,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         stats: Arc::clone(&stats),
         message_bytes: 8096,
     };
-    let configured: Vec<Configured> = config
+    let configured: Vec<Option<Configured>> = config
         .actions
         .iter()
         .enumerate()
@@ -129,7 +129,8 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
                 decl.module,
                 (true, false),
             );
-            Configured { action: Arc::new(Action::new(settings, output, &stats)), queue: None }
+            let action = Arc::new(Action::new(settings, output, &stats));
+            Some(Configured { action, queue: None })
         })
         .collect();
     assert!(problems.borrow().is_empty(), "{problems:?}");
