@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::sys::resolve;
+
 /// What is known about the name of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Name {
@@ -59,13 +61,16 @@ impl Sender {
     /// A network peer; `names` resolves `fromhost` on first use, `None` leaves the address.
     #[must_use]
     pub fn network(input: Arc<InputInfo>, addr: SocketAddr, names: Option<Arc<dyn Names>>) -> Self {
-        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        let mut addr = addr;
+        if addr.ip().to_canonical().is_ipv4() {
+            addr.set_ip(addr.ip().to_canonical()); // an IPv4 address in IPv6 clothes
+        }
         if let Some(names) = &names {
             names.prefetch(addr);
         }
         Self {
             input,
-            ip: addr.ip().to_string().into_bytes().into(),
+            ip: address_text(addr).into_bytes().into(),
             port: addr.port().to_string().into_bytes().into(),
             addr: Some(addr),
             names,
@@ -120,11 +125,85 @@ impl Sender {
     }
 }
 
+/// The address without the port; a link-local one with its interface, as getnameinfo(3) writes it.
+fn address_text(addr: SocketAddr) -> String {
+    match addr {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            let interface = resolve::interface_name(v6.scope_id());
+            format!("{}%{}", v6.ip(), interface.unwrap_or_else(|| v6.scope_id().to_string()))
+        }
+        addr => addr.ip().to_string(),
+    }
+}
+
 impl std::fmt::Debug for Sender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sender")
             .field("ip", &String::from_utf8_lossy(&self.ip))
             .field("port", &String::from_utf8_lossy(&self.port))
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// Answers from a list, last first.
+    struct Script(Mutex<Vec<Name>>);
+
+    impl Names for Script {
+        fn name(&self, _addr: SocketAddr) -> Name {
+            self.0.lock().unwrap().pop().expect("asked more often than scripted")
+        }
+    }
+
+    fn sender(addr: &str, preserve_case: bool, answers: &[Name]) -> Sender {
+        let input = Arc::new(InputInfo { preserve_case, ..InputInfo::default() });
+        let script = Script(Mutex::new(answers.iter().rev().cloned().collect()));
+        Sender::network(input, addr.parse().unwrap(), Some(Arc::new(script)))
+    }
+
+    #[test]
+    fn names_are_lower_case_unless_preserved_and_asked_for_once() {
+        let known = Name::Known(b"Host.Example".as_slice().into());
+        for (preserve, expected) in [(true, "Host.Example"), (false, "host.example")] {
+            let sender = sender("192.0.2.1:5", preserve, std::slice::from_ref(&known));
+            assert_eq!(sender.known_host(), b"192.0.2.1");
+            assert_eq!(sender.fromhost(), expected.as_bytes());
+            assert_eq!(sender.fromhost(), expected.as_bytes());
+            assert_eq!(sender.known_host(), expected.as_bytes());
+        }
+        let nameless = sender("192.0.2.1:5", false, &[Name::Unknown]);
+        assert_eq!(
+            (nameless.fromhost(), nameless.fromhost()),
+            (&b"192.0.2.1"[..], &b"192.0.2.1"[..])
+        );
+    }
+
+    #[test]
+    fn a_pending_name_shows_the_address_and_is_asked_for_again() {
+        let known = Name::Known(b"late".as_slice().into());
+        let sender = sender("192.0.2.1:5", false, &[Name::Pending, Name::Pending, known]);
+        let seen = [(); 4].map(|()| String::from_utf8_lossy(sender.fromhost()).into_owned());
+        assert_eq!(seen, ["192.0.2.1", "192.0.2.1", "late", "late"]);
+    }
+
+    #[test]
+    fn addresses_as_text() {
+        let cases = [
+            ("192.0.2.1:514", "192.0.2.1"),
+            ("[::ffff:192.0.2.1]:514", "192.0.2.1"),
+            ("[2001:db8::1]:514", "2001:db8::1"),
+            ("[fe80::1%1]:514", "fe80::1%lo"),
+            ("[fe80::1%4000000000]:514", "fe80::1%4000000000"),
+        ];
+        for (addr, expected) in cases {
+            let sender = Sender::network(Arc::default(), addr.parse().unwrap(), None);
+            assert_eq!(String::from_utf8_lossy(&sender.ip), expected);
+            assert_eq!(&*sender.port, b"514");
+            assert_eq!(sender.fromhost(), expected.as_bytes());
+        }
     }
 }

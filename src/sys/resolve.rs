@@ -61,6 +61,17 @@ pub fn canonical_name(host: &[u8]) -> Option<Vec<u8>> {
     })?
 }
 
+/// The name of the network interface with number `index`. Never blocks.
+#[must_use]
+pub fn interface_name(index: u32) -> Option<String> {
+    let mut name = [0 as c_char; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the size that the call asks for.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
+    // SAFETY: on success the name ends in NUL within the buffer.
+    (!found.is_null())
+        .then(|| unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned())
+}
+
 /// Resolves `host` and has a look at the first result.
 fn addresses<T>(host: &[u8], flags: c_int, look: impl FnOnce(&libc::addrinfo) -> T) -> Option<T> {
     let host = CString::new(host).ok()?;
