@@ -222,7 +222,7 @@ impl Runner {
 
     /// Gives up a message that was never pushed; its text matters only to the error file.
     fn lose(&mut self, msg: &Msg<'_>) {
-        let why = Failure::suspend(2123, "suspended");
+        let why = Failure::suspend(2007, "suspended");
         if self.action.keeps_lost() {
             let Self { action, worker, .. } = self;
             let mut sink = |why: &Failure, text: &[u8]| action.lost(why, text);
@@ -418,7 +418,7 @@ mod tests {
         bench.commit();
         let lines = std::fs::read_to_string(path).expect("the error file");
         let expected = "{ \"action\": \"test\", \"status\": -2007, \"template0\": \"a\" }\n\
-                        { \"action\": \"test\", \"status\": -2123, \"template0\": \"b\" }\n";
+                        { \"action\": \"test\", \"status\": -2007, \"template0\": \"b\" }\n";
         assert_eq!(lines, expected);
     }
 
