@@ -115,6 +115,9 @@ fn show(bar: Bar) -> String {
 fn range(ratios: &[f64]) -> String {
     let low = ratios.iter().copied().fold(f64::INFINITY, f64::min);
     let high = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if !high.is_finite() {
+        return "-".to_owned();
+    }
     let show = |ratio: f64| {
         if ratio < 1.0 { format!("1/{:.1}", 1.0 / ratio) } else { format!("{ratio:.1}") }
     };
