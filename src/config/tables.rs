@@ -339,9 +339,8 @@ pub static GLOBAL: &[Param] = &[
         "processInternalMessages",
         Kind::Bool,
         Some("off"),
-        "Handle the daemon's own messages by its rules.",
-    )
-    .missing(),
+        "Handle the daemon's own messages by its rules; RSYSLOG_DFLT_LOG_INTERNAL=1 in the environment is on.",
+    ),
     Param::new(
         "internalmsg.ratelimit.interval",
         Kind::POSITIVE,

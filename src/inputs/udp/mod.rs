@@ -129,15 +129,19 @@ const INPUT_PARAMS: &[Param] = &[
         Some("imudp"),
         "The inputname property, and the counters' prefix.",
     ),
-    Param::new("inputname", Kind::Word, None, "The same as name.").deprecated("use name instead"),
+    Param::new("inputname", Kind::Word, None, "Deprecated: the same as name."),
     Param::new(
         "name.appendPort",
         Kind::Bool,
         Some("off"),
         "Appends the port to the inputname property.",
     ),
-    Param::new("inputname.appendPort", Kind::Bool, None, "The same as name.appendPort.")
-        .deprecated("use name.appendPort instead"),
+    Param::new(
+        "inputname.appendPort",
+        Kind::Bool,
+        None,
+        "Deprecated: the same as name.appendPort.",
+    ),
     Param::new("device", Kind::Str, None, "Network device to bind to, e.g. eth0."),
     Param::new(
         "defaultTZ",
@@ -326,6 +330,16 @@ impl Statement {
         } else {
             None
         };
+        for (old, new) in [("inputname", "name"), ("inputname.appendPort", "name.appendPort")] {
+            if args.given(old) {
+                let text = format!(
+                    "imudp: deprecated parameter {} used. Suggest to use {} instead",
+                    old.to_ascii_lowercase(),
+                    new.to_ascii_lowercase()
+                );
+                problems.push(Problem::warning(text).code(2307).at(old));
+            }
+        }
         if let Some((text, param)) = refused {
             problems.push(Problem::error(text).code(2016).at(param));
             return None;

@@ -419,8 +419,11 @@ fn statements_that_contradict_themselves() {
     let both = Setup::new().input("name", word("a")).input("inputname", word("b"));
     let (udp, problems) = both.configure();
     assert_eq!(
-        problems[0].text,
-        "imudp: name and inputname parameter specified - only one can be used"
+        problems.iter().map(|p| (p.text.as_str(), p.warning)).collect::<Vec<_>>(),
+        [
+            ("imudp: deprecated parameter inputname used. Suggest to use name instead", true),
+            ("imudp: name and inputname parameter specified - only one can be used", false)
+        ]
     );
     assert!(udp.statements.is_empty());
     assert_eq!(
