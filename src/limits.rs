@@ -37,8 +37,11 @@ pub const BACKLOG_MAX: usize = 4096;
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// Milliseconds a listener rests when no descriptor or memory is left for a connection.
 pub const ACCEPT_REST_MSEC: u64 = 100;
-/// Log lines per second that the peers of one input may cause.
-pub const PEER_REPORTS_PER_SEC: u32 = 20;
+/// Log lines that the peers of one input may cause in [`PEER_REPORTS_SECS`]: half of what the daemon's own
+/// messages are limited to by default, so that peers cannot silence it.
+pub const PEER_REPORTS: u32 = 50;
+/// Seconds for which [`PEER_REPORTS`] counts.
+pub const PEER_REPORTS_SECS: i64 = 60;
 /// Receives of one session after the input was told to stop; what is unread then stays with the peer.
 pub const FINAL_READS: usize = 64;
 /// Milliseconds for these receives of all sessions together, however slow the queue is.

@@ -461,3 +461,17 @@ fn descriptors_run_out_and_come_back() {
         fixture.stop();
     }
 }
+
+#[test]
+fn a_peer_that_sees_the_end_of_its_connection_may_open_the_next_one_in_order() {
+    let fixture = Fixture::start(&[("workerThreads", int(8))]);
+    for n in 0..500 {
+        let mut peer = fixture.connect();
+        peer.write_all(format!("<13>{n}").as_bytes()).unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        assert!(is_closed(&mut peer));
+    }
+    let expected: Vec<_> = (0..500).map(|n| format!("<13>{n}")).collect();
+    assert_eq!(fixture.collector.texts(500), expected);
+    fixture.stop();
+}

@@ -28,6 +28,9 @@ pub(super) struct Worker {
     drained: Vec<Owned<Boxed>>,
     /// Sessions to be queued again once their frames are submitted.
     unfinished: Vec<Owned<Boxed>>,
+    /// Sessions to be closed once their frames are submitted: a peer that sees the end of its connection
+    /// may open another, whose messages come after.
+    over: Vec<Owned<Boxed>>,
     /// Kept for its storage: the descriptors to arm.
     arm: Vec<(RawFd, Token)>,
 }
@@ -42,6 +45,7 @@ impl Worker {
             tally: Tally::default(),
             drained: Vec::new(),
             unfinished: Vec::new(),
+            over: Vec::new(),
             arm: Vec::new(),
         }
     }
@@ -144,20 +148,13 @@ impl Worker {
             owned.session.finish(&self.shared, &mut self.builder, &mut self.tally);
         }
         owned.session.report_end(&self.shared, end, &mut self.tally);
-        self.forget(owned);
+        self.over.push(owned);
     }
 
     /// Ends a session that its peer has not ended.
     fn close(&mut self, mut owned: Owned<Boxed>) {
         owned.session.finish(&self.shared, &mut self.builder, &mut self.tally);
-        self.forget(owned);
-    }
-
-    /// Frees the session's slot, then closes its socket.
-    fn forget(&mut self, owned: Owned<Boxed>) {
-        drop(self.shared.ready.close(owned));
-        self.shared.cells.closed.add(1);
-        self.shared.cells.open.sub(1);
+        self.over.push(owned);
     }
 
     /// Submits what was read and gives back the sessions it was read from.
@@ -182,24 +179,27 @@ impl Worker {
     }
 
     fn release(&mut self) {
-        let mut lost = Vec::new();
+        let ready = &self.shared.ready;
+        for owned in self.over.drain(..) {
+            // The slot is free before the socket closes, for a peer that connects again.
+            drop(ready.close(owned));
+            self.shared.cells.closed.add(1);
+            self.shared.cells.open.sub(1);
+        }
+        if !self.unfinished.is_empty() {
+            ready.requeue(self.unfinished.drain(..));
+        }
         if !self.drained.is_empty() {
             let target = |owned: &Owned<Boxed>| (owned.session.transport.fd(), owned.token());
             self.arm.extend(self.drained.iter().map(target));
-            self.shared.ready.park(self.drained.drain(..));
+            ready.park(self.drained.drain(..));
             for (fd, token) in self.arm.drain(..) {
                 if let Err(why) = self.shared.poller.rearm_session(fd, token) {
                     log::error!(code = EPOLL_CTL; "epoll_ctl failed re-arm socket {fd}: {why}");
-                    lost.extend(self.shared.ready.reclaim(token));
+                    // Nobody would ever hear of it again.
+                    self.over.extend(ready.reclaim(token));
                 }
             }
-        }
-        if !self.unfinished.is_empty() {
-            self.shared.ready.requeue(self.unfinished.drain(..));
-        }
-        // Nobody would ever hear of these again.
-        for owned in lost {
-            self.close(owned);
         }
     }
 }
