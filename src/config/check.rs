@@ -9,20 +9,14 @@ use std::path::Path;
 
 use super::args::{self, Left, not_implemented};
 use super::ast::{Item, Object, ObjectKind, Span, Tree};
-use super::checked::{
-    Config, Element, InputDecl, ModuleDecl, ObjectArgs, RulesetDecl, RulesetId, TemplateDecl,
-    TemplateKind, TemplateOptions,
-};
+use super::checked::{Config, ObjectArgs, RulesetDecl, RulesetId};
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::legacy::Legacy;
 use super::{Catalogue, Loader, tables};
-use crate::param::{Args, Class, Module, Value};
+use crate::param::{Args, Module, Value};
 
 /// The ruleset that statements outside of any `ruleset()` belong to.
 pub(super) const DEFAULT_RULESET: &str = "RSYSLOG_DefaultRuleset";
-
-/// Template types whose content is the parameter of the same name.
-const TEMPLATE_SOURCES: [&str; 3] = ["string", "subtree", "plugin"];
 
 /// A name to be resolved when all has been read.
 pub(super) struct Reference {
@@ -36,7 +30,7 @@ pub(super) struct Checker<'a> {
     pub(super) diagnostics: &'a mut Diagnostics,
     pub(super) config: Config,
     /// All modules by lower-case name.
-    known: HashMap<String, &'static Module>,
+    pub(super) known: HashMap<String, &'static Module>,
     /// Index into `config.modules` of those that can be used.
     pub(super) loaded: HashMap<&'static str, usize>,
     /// By lower-case name.
@@ -50,11 +44,11 @@ pub(super) struct Checker<'a> {
     /// What `Stmt::Call` means until the end.
     pub(super) calls: Vec<Reference>,
     /// The rulesets of `config.inputs`.
-    input_rulesets: Vec<Option<Reference>>,
+    pub(super) input_rulesets: Vec<Option<Reference>>,
     pub(super) default_ruleset: Option<Reference>,
     has_main_queue: bool,
     /// Built-in modules that module() has given parameters.
-    builtins_set: HashSet<&'static str>,
+    pub(super) builtins_set: HashSet<&'static str>,
     pub(super) legacy: Legacy,
 }
 
@@ -260,129 +254,6 @@ impl<'a> Checker<'a> {
         queue.args.set("queue.type", Value::Choice("LinkedList"));
     }
 
-    /// The name behind `builtin:`, a directory and `.so`.
-    pub(super) fn module_name(written: &[u8]) -> String {
-        let name = String::from_utf8_lossy(written).to_ascii_lowercase();
-        let name = name.rsplit('/').next().unwrap_or_default();
-        let name = name.strip_suffix(".so").unwrap_or(name);
-        name.strip_prefix("builtin:").unwrap_or(name).to_owned()
-    }
-
-    fn module(&mut self, object: &Object) {
-        let Some((written, at)) = args::word(object, "load", self.diagnostics) else { return };
-        let Some(module) = self.find_module(&written, at) else { return };
-        let repeated = if module.builtin {
-            !self.builtins_set.insert(module.name)
-        } else {
-            self.loaded.contains_key(module.name)
-        };
-        if repeated {
-            self.already_loaded(module, at);
-            let others =
-                object.params.iter().filter(|param| !param.name.eq_ignore_ascii_case("load"));
-            for param in others {
-                let text = format!("parameter '{}' not known -- typo in config file?", param.name);
-                let help = format!("give it where {} is loaded first", module.name);
-                self.diagnostics
-                    .push(Diagnostic::parsing(param.span, text).line(object.end_line).help(help));
-            }
-            return;
-        }
-        let tables = [tables::MODULE, module.module_params];
-        let Ok([_, given]) = args::check(object, tables, self.diagnostics) else { return };
-        match self.loaded.get(module.name) {
-            Some(index) => self.config.modules[*index].args.merge(&given),
-            None => self.add_module(module, given),
-        }
-    }
-
-    pub(super) fn already_loaded(&mut self, module: &Module, span: Span) {
-        let name = module.name;
-        let (text, code) = if module.builtin {
-            (format!("parameters for built-in module builtin:{name} already set - ignored"), 2220)
-        } else {
-            (format!("module '{name}' already in this config, cannot be added"), 2221)
-        };
-        self.diagnostics.push(Diagnostic::plain(span, text).code(code));
-    }
-
-    pub(super) fn add_module(&mut self, module: &'static Module, args: ObjectArgs) {
-        self.loaded.insert(module.name, self.config.modules.len());
-        self.config.modules.push(ModuleDecl { module, args });
-    }
-
-    /// The module to load; reported if there is none.
-    pub(super) fn find_module(&mut self, written: &[u8], span: Span) -> Option<&'static Module> {
-        let name = Self::module_name(written);
-        if let Some(module) = self.known.get(&name) {
-            return Some(module);
-        }
-        if tables::REFERENCE_MODULES.contains(&name.as_str()) {
-            self.error(span, not_implemented(&format!("module '{name}'")));
-            return None;
-        }
-        let shown = String::from_utf8_lossy(written);
-        let text = format!("could not load module '{shown}', errors: there is no such module");
-        let help = self.near_module(&name, None);
-        self.diagnostics.push(Diagnostic::plain(span, text).code(2066).maybe_help(help));
-        None
-    }
-
-    fn near_module(&self, name: &str, class: Option<Class>) -> Option<String> {
-        let ours =
-            self.catalogue.modules.iter().filter(|m| class.is_none_or(|class| m.class == class));
-        did_you_mean(name, ours.map(|module| module.name))
-    }
-
-    /// The loaded module of an `input()` or `action()`; `None`, and reported, if there is none.
-    pub(super) fn loaded_module(
-        &mut self,
-        written: &[u8],
-        class: Class,
-        span: Span,
-    ) -> Option<&'static Module> {
-        let name = Self::module_name(written);
-        let known = self.known.get(&name).copied();
-        let fits = |module: &Module| match class {
-            Class::Output => matches!(module.class, Class::Output | Class::Modifier),
-            other => module.class == other,
-        };
-        if let Some(module) =
-            known.filter(|module| fits(module) && self.loaded.contains_key(module.name))
-        {
-            return Some(module);
-        }
-        if known.is_none() && tables::REFERENCE_MODULES.contains(&name.as_str()) {
-            self.error(span, not_implemented(&format!("module '{name}'")));
-            return None;
-        }
-        let help = match known {
-            Some(module) if fits(module) => Some(format!("load it first: module(load=\"{name}\")")),
-            _ => self.near_module(&name, Some(class)),
-        };
-        let what = if class == Class::Input { "input module" } else { "module" };
-        let text = format!("{what} name '{}' is unknown", String::from_utf8_lossy(written));
-        self.diagnostics.push(Diagnostic::plain(span, text).code(2209).maybe_help(help));
-        None
-    }
-
-    fn input(&mut self, object: &Object) {
-        let Some((written, at)) = args::word(object, "type", self.diagnostics) else { return };
-        let Some(module) = self.loaded_module(&written, Class::Input, at) else {
-            return;
-        };
-        let tables = [tables::INPUT, module.params];
-        let Ok([_, args]) = args::check(object, tables, self.diagnostics) else { return };
-        self.add_input(module, args);
-    }
-
-    pub(super) fn add_input(&mut self, module: &'static Module, args: ObjectArgs) {
-        let ruleset = args.args.param("ruleset").and_then(|_| args.args.text("ruleset"));
-        self.input_rulesets
-            .push(ruleset.map(|name| Reference { name, span: args.place("ruleset") }));
-        self.config.inputs.push(InputDecl { module, args, ruleset: RulesetId(0) });
-    }
-
     /// Adds an empty ruleset; the caller has made sure that the name is new.
     pub(super) fn add_ruleset(&mut self, name: &str, span: Span) -> RulesetId {
         let id = RulesetId(self.config.rulesets.len());
@@ -441,97 +312,6 @@ impl<'a> Checker<'a> {
         );
         let help = did_you_mean(name, parsers.iter().copied());
         self.diagnostics.push(Diagnostic::plain(span, text).code(2159).maybe_help(help));
-    }
-
-    fn template(&mut self, object: &Object) {
-        let line = object.end_line;
-        let template = self.checked_template(object);
-        match template {
-            Some(template) => self.add_template(template),
-            None => {
-                let text = "error processing template object";
-                self.diagnostics.push(Diagnostic::parsing(object.span, text).line(line).brief());
-            }
-        }
-    }
-
-    fn checked_template(&mut self, object: &Object) -> Option<TemplateDecl> {
-        let Ok([args]) = args::check(object, [tables::TEMPLATE], self.diagnostics) else {
-            let text = "error processing template config parameters";
-            let diagnostic = Diagnostic::parsing(object.span, text).line(object.end_line);
-            self.diagnostics.push(diagnostic.brief());
-            return None;
-        };
-        let name = args.args.text("name").unwrap_or_default();
-        let kind = args.args.text("type").unwrap_or_default();
-        let source = TEMPLATE_SOURCES.iter().find(|source| **source == kind).copied();
-        let text = source.and_then(|source| args.args.str(source)).map(<[u8]>::to_vec);
-        let kind = match (kind.as_str(), text) {
-            ("list", _) if object.elements.is_empty() => {
-                let text = format!("template '{name}' of type list has no parameters specified");
-                self.diagnostics.push(Diagnostic::plain(object.span, text));
-                return None;
-            }
-            ("list", _) => TemplateKind::List(self.elements(object)?),
-            ("string", Some(text)) => TemplateKind::String { text, legacy: false },
-            ("subtree", Some(text)) => TemplateKind::Subtree(text),
-            ("plugin", Some(text)) => TemplateKind::Plugin(text),
-            (kind, _) => {
-                let (text, at, help) = match source {
-                    Some(_) => (
-                        format!("template '{name}' of type {kind} needs {kind} parameter"),
-                        object.span,
-                        None,
-                    ),
-                    None => {
-                        let known = TEMPLATE_SOURCES.iter().copied().chain(["list"]);
-                        let help = did_you_mean(kind, known);
-                        (format!("invalid template type '{kind}'"), args.place("type"), help)
-                    }
-                };
-                self.diagnostics.push(Diagnostic::plain(at, text).maybe_help(help));
-                return None;
-            }
-        };
-        let body = source.map_or(object.span, |source| args.place(source));
-        let option = |name| args.args.bool(name);
-        let options = TemplateOptions {
-            sql: option("option.sql"),
-            stdsql: option("option.stdsql"),
-            json: option("option.json"),
-            jsonf: option("option.jsonf"),
-            jsonftree: option("option.jsonftree"),
-            case_sensitive: option("option.casesensitive"),
-        };
-        Some(TemplateDecl { name, kind, options, span: object.span, body })
-    }
-
-    fn elements(&mut self, template: &Object) -> Option<Vec<Element>> {
-        let mut elements = Vec::new();
-        let mut valid = true;
-        for element in &template.elements {
-            let is_property = element.kind == ObjectKind::Property;
-            let table = if is_property { tables::PROPERTY } else { tables::CONSTANT };
-            match args::check(element, [table], self.diagnostics) {
-                Ok([args]) if is_property => elements.push(Element::Property(args)),
-                Ok([args]) => elements.push(Element::Constant(args)),
-                Err(Left::Disabled) => {}
-                Err(Left::Invalid) => {
-                    let text = "error processing template entry config parameters";
-                    let diagnostic = Diagnostic::parsing(element.span, text).line(element.end_line);
-                    self.diagnostics.push(diagnostic.brief());
-                    valid = false;
-                }
-            }
-        }
-        valid.then_some(elements)
-    }
-
-    /// Adds a template; of several with one name, the first counts.
-    pub(super) fn add_template(&mut self, template: TemplateDecl) {
-        if self.templates.insert(template.name.clone().into_bytes()) {
-            self.config.templates.push(template);
-        }
     }
 
     /// Resolves the names of rulesets.

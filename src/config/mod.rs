@@ -21,12 +21,16 @@ mod expr;
 mod fold;
 mod include;
 mod legacy;
+mod legacy_action;
 mod legacy_value;
 mod lex;
 mod loader;
+mod modules;
+mod objects;
 mod parse;
 mod selector;
 mod statements;
+mod templates;
 
 use std::path::Path;
 

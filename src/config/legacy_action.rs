@@ -1,0 +1,209 @@
+//! The actions that old selector lines end in: `/path`, `?template`, `:module:parameter;template`, `~`.
+
+use super::args::not_implemented;
+use super::ast::{ObjectKind, Span};
+use super::check::Checker;
+use super::checked::{ActionId, ObjectArgs, Stmt};
+use super::diagnostic::{Diagnostic, did_you_mean};
+use super::legacy::{Setting, apply};
+use super::tables;
+use crate::param::{Args, Class, Module, Value};
+
+/// Defaults of legacy action queues that differ from those of `action()`.
+const LEGACY_ACTION_QUEUE: [(&str, i64); 2] =
+    [("queue.timeoutShutdown", 0), ("queue.timeoutEnqueue", 50)];
+
+impl Checker<'_> {
+    /// An action as selector lines end in.
+    pub(super) fn legacy_action(
+        &mut self,
+        text: &[u8],
+        span: Span,
+        line: u32,
+        body: &mut Vec<Stmt>,
+    ) {
+        match text {
+            [b'~', ..] => {
+                let text =
+                    "warning: ~ action is deprecated, consider using the 'stop' statement instead";
+                let diagnostic = Diagnostic::plain(span, text).warning().code(2307);
+                self.diagnostics.push(diagnostic.help("write 'stop'"));
+                self.actions_counted += 1;
+                body.push(Stmt::Stop);
+            }
+            [b'/' | b'.' | b'?' | b'-', ..] => {
+                let accepted =
+                    text[0] != b'-' || matches!(text.get(1), Some(b'/' | b'.' | b'?' | b'$'));
+                let action = if accepted { self.file_action(text, span, line) } else { None };
+                self.legacy_result(action, span, line, body);
+            }
+            [b':', rest @ ..] => self.module_action(rest, span, line, body),
+            [b'@', ..] => self.missing_action("omfwd", text, span),
+            [b'|', ..] => self.missing_action("ompipe", text, span),
+            [b'^', ..] => self.missing_action("omshell", text, span),
+            [b'>', ..] => self.legacy_result(None, span, line, body),
+            _ => {
+                let shown = String::from_utf8_lossy(text);
+                let near = ObjectKind::ALL.iter().map(|(name, _)| *name);
+                let help = did_you_mean(&shown, near.chain(["stop", "call", "if", "set"]));
+                let what = format!("action '{shown}' (messages to users, omusrmsg)");
+                let text = not_implemented(&what);
+                self.diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
+            }
+        }
+    }
+
+    fn missing_action(&mut self, module: &str, text: &[u8], span: Span) {
+        let shown = String::from_utf8_lossy(text);
+        let what = format!("action '{}' ({module})", shown.trim_end());
+        self.error(span, not_implemented(&what));
+    }
+
+    fn legacy_result(
+        &mut self,
+        action: Option<ActionId>,
+        span: Span,
+        line: u32,
+        body: &mut Vec<Stmt>,
+    ) {
+        match action {
+            Some(id) => body.push(Stmt::Action(id)),
+            None => self.action_error(span, line),
+        }
+    }
+
+    /// `:module:parameter;template`
+    fn module_action(&mut self, text: &[u8], span: Span, line: u32, body: &mut Vec<Stmt>) {
+        let end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
+        let (name, rest) = (&text[..end], text.get(end + 1..).unwrap_or_default());
+        let name = Self::module_name(name);
+        if name == tables::FILE_MODULE {
+            let action = self.file_action(rest, span, line);
+            return self.legacy_result(action, span, line, body);
+        }
+        let known = self.catalogue.modules.iter().find(|module| module.name == name);
+        if known.is_none() && tables::REFERENCE_MODULES.contains(&name.as_str()) {
+            return self.missing_action(&name, &[b":", text].concat(), span);
+        }
+        let Some(module) = self.loaded_module(name.as_bytes(), Class::Output, span) else {
+            return self.action_error(span, line);
+        };
+        let action = self.with_template(rest, span, module, &[], &[]);
+        self.legacy_result(action, span, line, body);
+    }
+
+    /// `[-]/path`, `?template`, `$channel`, each with `;template` behind it.
+    fn file_action(&mut self, text: &[u8], span: Span, line: u32) -> Option<ActionId> {
+        let module = self.loaded_module(tables::FILE_MODULE.as_bytes(), Class::Output, span)?;
+        let (unsynced, text) = text.strip_prefix(b"-").map_or((false, text), |text| (true, text));
+        let end =
+            text.iter().position(|byte| matches!(byte, b';' | b' ' | b'\t')).unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        let mut settings = Vec::new();
+        match name {
+            [b'?', template @ ..] => settings.push(("dynaFile", Value::Str(template.to_vec()))),
+            [b'$', channel @ ..] => settings.extend(self.channel_settings(channel, span, line)?),
+            [b'/' | b'.', ..] => settings.push(("file", Value::Str(name.to_vec()))),
+            _ => return None,
+        }
+        if unsynced {
+            settings.push(("sync", Value::Bool(false)));
+        }
+        let stored = self.legacy.instances.get(module.name).cloned().unwrap_or_default();
+        self.with_template(rest, span, module, &stored, &settings)
+    }
+
+    fn channel_settings(
+        &mut self,
+        channel: &[u8],
+        span: Span,
+        line: u32,
+    ) -> Option<Vec<(&'static str, Value)>> {
+        let shown = String::from_utf8_lossy(channel);
+        let wrong = match self.config.out_channels.iter().find(|known| known.name == shown) {
+            None => format!("outchannel '{shown}' not found - ignoring action line"),
+            Some(found) if found.path.is_empty() => {
+                format!("outchannel '{shown}' has no file name template - ignoring action line")
+            }
+            Some(found) => {
+                let mut settings = vec![
+                    ("file", Value::Str(found.path.clone())),
+                    ("rotation.sizeLimit", Value::Size(found.size_limit)),
+                    ("rotation.sizeLimitCommandPassFileName", Value::Bool(false)),
+                ];
+                if !found.command.is_empty() {
+                    settings.push(("rotation.sizeLimitCommand", Value::Str(found.command.clone())));
+                }
+                return Some(settings);
+            }
+        };
+        let known = self.config.out_channels.iter().map(|channel| channel.name.as_str());
+        let help = did_you_mean(&shown, known);
+        self.diagnostics.push(Diagnostic::parsing(span, wrong).line(line).maybe_help(help));
+        None
+    }
+
+    /// Makes the action; `rest`, the end of its text, may hold `;template` and a comment.
+    fn with_template(
+        &mut self,
+        rest: &[u8],
+        span: Span,
+        module: &'static Module,
+        stored: &[Setting],
+        settings: &[(&'static str, Value)],
+    ) -> Option<ActionId> {
+        let rest = rest.trim_ascii_start();
+        let place = end_of(span, rest.len().saturating_sub(1));
+        let template = match rest.first() {
+            None | Some(b'#') => &[],
+            Some(b';') => {
+                let name = rest[1..].trim_ascii_start();
+                let end = name.iter().position(|byte| *byte == b'#' || byte.is_ascii_whitespace());
+                &name[..end.unwrap_or(name.len())]
+            }
+            Some(_) => {
+                let text = "invalid character in selector line - ';template' expected";
+                self.diagnostics.push(Diagnostic::plain(span, text));
+                return None;
+            }
+        };
+        let mut args = ObjectArgs::new(Args::defaults(&[module.params]), span);
+        apply(stored, &mut args);
+        for (name, value) in settings {
+            args.args.set(name, value.clone());
+        }
+        if !template.is_empty() {
+            if args.args.param("template").is_none() {
+                let text = format!("{} takes no template", module.name);
+                self.diagnostics.push(Diagnostic::plain(span, text));
+                return None;
+            }
+            args.args.set("template", Value::Str(template.to_vec()));
+            args.note("template", place);
+        }
+        let (core, queue) = self.legacy_core(span);
+        self.add_action(module, core, queue, args)
+    }
+
+    /// What directives have set for the next action.
+    fn legacy_core(&mut self, span: Span) -> (ObjectArgs, ObjectArgs) {
+        let mut core = ObjectArgs::new(Args::defaults(&[tables::ACTION]), span);
+        apply(&self.legacy.action, &mut core);
+        let only_next =
+            ["name", "action.execOnlyEveryNthTime", "action.execOnlyEveryNthTimeTimeout"];
+        self.legacy.action.retain(|(row, ..)| !only_next.contains(&row.name));
+        let mut queue = ObjectArgs::new(Args::defaults(&[tables::QUEUE_ACTION]), span);
+        for (name, value) in LEGACY_ACTION_QUEUE {
+            queue.args.set_default(name, Some(Value::Int(value)));
+        }
+        apply(&std::mem::take(&mut self.legacy.action_queue), &mut queue);
+        self.check_queue_type(&mut queue);
+        (core, queue)
+    }
+}
+
+/// The last `len` bytes of a span.
+fn end_of(span: Span, len: usize) -> Span {
+    let len = u32::try_from(len).unwrap_or(u32::MAX).min(span.len);
+    Span { offset: span.offset + span.len - len, len: len.max(1), ..span }
+}

@@ -1,0 +1,134 @@
+//! `module()` and `input()`: which modules there are, and which are loaded.
+
+use super::args::{self, not_implemented};
+use super::ast::{Object, Span};
+use super::check::{Checker, Reference};
+use super::checked::{InputDecl, ModuleDecl, ObjectArgs, RulesetId};
+use super::diagnostic::{Diagnostic, did_you_mean};
+use super::tables;
+use crate::param::{Class, Module};
+
+impl Checker<'_> {
+    /// The name behind `builtin:`, a directory and `.so`.
+    pub(super) fn module_name(written: &[u8]) -> String {
+        let name = String::from_utf8_lossy(written).to_ascii_lowercase();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let name = name.strip_suffix(".so").unwrap_or(name);
+        name.strip_prefix("builtin:").unwrap_or(name).to_owned()
+    }
+
+    pub(super) fn module(&mut self, object: &Object) {
+        let Some((written, at)) = args::word(object, "load", self.diagnostics) else { return };
+        let Some(module) = self.find_module(&written, at) else { return };
+        let repeated = if module.builtin {
+            !self.builtins_set.insert(module.name)
+        } else {
+            self.loaded.contains_key(module.name)
+        };
+        if repeated {
+            self.already_loaded(module, at);
+            let others =
+                object.params.iter().filter(|param| !param.name.eq_ignore_ascii_case("load"));
+            for param in others {
+                let text = format!("parameter '{}' not known -- typo in config file?", param.name);
+                let help = format!("give it where {} is loaded first", module.name);
+                self.diagnostics
+                    .push(Diagnostic::parsing(param.span, text).line(object.end_line).help(help));
+            }
+            return;
+        }
+        let tables = [tables::MODULE, module.module_params];
+        let Ok([_, given]) = args::check(object, tables, self.diagnostics) else { return };
+        match self.loaded.get(module.name) {
+            Some(index) => self.config.modules[*index].args.merge(&given),
+            None => self.add_module(module, given),
+        }
+    }
+
+    pub(super) fn already_loaded(&mut self, module: &Module, span: Span) {
+        let name = module.name;
+        let (text, code) = if module.builtin {
+            (format!("parameters for built-in module builtin:{name} already set - ignored"), 2220)
+        } else {
+            (format!("module '{name}' already in this config, cannot be added"), 2221)
+        };
+        self.diagnostics.push(Diagnostic::plain(span, text).code(code));
+    }
+
+    pub(super) fn add_module(&mut self, module: &'static Module, args: ObjectArgs) {
+        self.loaded.insert(module.name, self.config.modules.len());
+        self.config.modules.push(ModuleDecl { module, args });
+    }
+
+    /// The module to load; reported if there is none.
+    pub(super) fn find_module(&mut self, written: &[u8], span: Span) -> Option<&'static Module> {
+        let name = Self::module_name(written);
+        if let Some(module) = self.known.get(&name) {
+            return Some(module);
+        }
+        if tables::REFERENCE_MODULES.contains(&name.as_str()) {
+            self.error(span, not_implemented(&format!("module '{name}'")));
+            return None;
+        }
+        let shown = String::from_utf8_lossy(written);
+        let text = format!("could not load module '{shown}', errors: there is no such module");
+        let help = self.near_module(&name, None);
+        self.diagnostics.push(Diagnostic::plain(span, text).code(2066).maybe_help(help));
+        None
+    }
+
+    fn near_module(&self, name: &str, class: Option<Class>) -> Option<String> {
+        let ours =
+            self.catalogue.modules.iter().filter(|m| class.is_none_or(|class| m.class == class));
+        did_you_mean(name, ours.map(|module| module.name))
+    }
+
+    /// The loaded module of an `input()` or `action()`; `None`, and reported, if there is none.
+    pub(super) fn loaded_module(
+        &mut self,
+        written: &[u8],
+        class: Class,
+        span: Span,
+    ) -> Option<&'static Module> {
+        let name = Self::module_name(written);
+        let known = self.known.get(&name).copied();
+        let fits = |module: &Module| match class {
+            Class::Output => matches!(module.class, Class::Output | Class::Modifier),
+            other => module.class == other,
+        };
+        if let Some(module) =
+            known.filter(|module| fits(module) && self.loaded.contains_key(module.name))
+        {
+            return Some(module);
+        }
+        if known.is_none() && tables::REFERENCE_MODULES.contains(&name.as_str()) {
+            self.error(span, not_implemented(&format!("module '{name}'")));
+            return None;
+        }
+        let help = match known {
+            Some(module) if fits(module) => Some(format!("load it first: module(load=\"{name}\")")),
+            _ => self.near_module(&name, Some(class)),
+        };
+        let what = if class == Class::Input { "input module" } else { "module" };
+        let text = format!("{what} name '{}' is unknown", String::from_utf8_lossy(written));
+        self.diagnostics.push(Diagnostic::plain(span, text).code(2209).maybe_help(help));
+        None
+    }
+
+    pub(super) fn input(&mut self, object: &Object) {
+        let Some((written, at)) = args::word(object, "type", self.diagnostics) else { return };
+        let Some(module) = self.loaded_module(&written, Class::Input, at) else {
+            return;
+        };
+        let tables = [tables::INPUT, module.params];
+        let Ok([_, args]) = args::check(object, tables, self.diagnostics) else { return };
+        self.add_input(module, args);
+    }
+
+    pub(super) fn add_input(&mut self, module: &'static Module, args: ObjectArgs) {
+        let ruleset = args.args.param("ruleset").and_then(|_| args.args.text("ruleset"));
+        self.input_rulesets
+            .push(ruleset.map(|name| Reference { name, span: args.place("ruleset") }));
+        self.config.inputs.push(InputDecl { module, args, ruleset: RulesetId(0) });
+    }
+}
