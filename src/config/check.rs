@@ -49,6 +49,8 @@ pub(super) struct Checker<'a> {
     has_main_queue: bool,
     /// Built-in modules that module() has given parameters.
     pub(super) builtins_set: HashSet<&'static str>,
+    /// Parsers of objects that are not there yet; using one is no further error.
+    missing_parsers: HashSet<Vec<u8>>,
     pub(super) legacy: Legacy,
 }
 
@@ -93,6 +95,7 @@ impl<'a> Checker<'a> {
             actions: Vec::new(),
             out_channels: Vec::new(),
             allowed_senders: Vec::new(),
+            discards: false,
         };
         let mut checker = Self {
             catalogue,
@@ -111,6 +114,7 @@ impl<'a> Checker<'a> {
             default_ruleset: None,
             has_main_queue: false,
             builtins_set: HashSet::new(),
+            missing_parsers: HashSet::new(),
             legacy: Legacy::new(catalogue),
         };
         for module in catalogue.modules.iter().filter(|module| module.builtin) {
@@ -144,8 +148,12 @@ impl<'a> Checker<'a> {
                     format!("{}() is only possible inside of template()", object.kind.keyword());
                 self.error(object.span, text);
             }
-            ObjectKind::Parser
-            | ObjectKind::Timezone
+            ObjectKind::Parser => {
+                let name = args::word(&object, "name", self.diagnostics);
+                self.missing_parsers.extend(name.map(|(name, _)| name));
+                self.error(object.span, not_implemented("object parser()"));
+            }
+            ObjectKind::Timezone
             | ObjectKind::LookupTable
             | ObjectKind::DynStats
             | ObjectKind::PercentileStats
@@ -224,6 +232,7 @@ impl<'a> Checker<'a> {
             return;
         }
         self.has_main_queue = true;
+        let first = self.diagnostics.len();
         match args::check(object, [tables::QUEUE_RULESET], self.diagnostics) {
             Ok([mut queue]) => {
                 self.check_queue_type(&mut queue);
@@ -236,6 +245,8 @@ impl<'a> Checker<'a> {
                     .push(Diagnostic::parsing(object.span, text).line(object.end_line).brief());
             }
         }
+        // The reference looks at this object when all has been read.
+        self.diagnostics.after_reading(first);
     }
 
     /// Whether a `main_queue()` object was met.
@@ -307,6 +318,9 @@ impl<'a> Checker<'a> {
             self.config.rulesets[ruleset.0].parsers.push((*parser).to_owned());
             return;
         }
+        if self.missing_parsers.contains(name.as_bytes()) {
+            return;
+        }
         let text = format!(
             "error: parser '{name}' unknown at this time (maybe defined too late in rsyslog.conf?)"
         );
@@ -369,8 +383,8 @@ impl<'a> Checker<'a> {
     }
 
     fn unknown_ruleset(&mut self, diagnostic: Diagnostic, name: &str) {
-        let help =
-            did_you_mean(name, self.config.rulesets.iter().map(|ruleset| ruleset.name.as_str()));
+        let known = self.config.rulesets.iter().map(|ruleset| ruleset.name.as_str());
+        let help = self.diagnostics.suggest(name, known);
         self.diagnostics.push(diagnostic.maybe_help(help));
     }
 

@@ -92,6 +92,8 @@ pub struct Config {
     pub out_channels: Vec<OutChannel>,
     /// `$AllowedSender` lists: protocol in upper case (`UDP`, `TCP`) and its entries, in order.
     pub allowed_senders: Vec<(String, Vec<Vec<u8>>)>,
+    /// Whether a `~` was met: it is a [`Stmt::Stop`] here, but an action where they are counted.
+    pub discards: bool,
 }
 
 impl Config {
@@ -117,10 +119,10 @@ impl Config {
         &self.actions[id.0]
     }
 
-    /// Whether any ruleset contains an action; without one the reference refuses to start.
+    /// Whether there is any action; without one the reference refuses to start.
     #[must_use]
     pub fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
+        self.discards || !self.actions.is_empty()
     }
 }
 

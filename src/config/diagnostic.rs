@@ -179,6 +179,30 @@ impl Diagnostics {
         }
     }
 
+    /// `did you mean 'x'?` for names that the configuration itself makes: with thousands of names and
+    /// thousands of errors only the first ones are worth the search.
+    pub(super) fn suggest<'a>(
+        &self,
+        word: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Option<String> {
+        if self.list.len() < SUGGESTIONS { did_you_mean(word, known) } else { None }
+    }
+
+    /// How many findings are kept.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Gives all findings from the `first` on the form of those that come up after reading.
+    pub(super) fn after_reading(&mut self, first: usize) {
+        for diagnostic in self.list.iter_mut().skip(first) {
+            if diagnostic.shape == Shape::Parsing {
+                diagnostic.shape = Shape::Processing;
+            }
+        }
+    }
+
     /// Adds an error that has no place in a file.
     pub(super) fn push_without_place(&mut self, text: String, code: Option<u16>) {
         let diagnostic = Diagnostic::plain(Span::default(), text);
@@ -281,7 +305,9 @@ impl Diagnostics {
         if diagnostic.brief {
             return;
         }
-        let shown = diagnostic.span.and_then(|span| Some((span, self.source(span)?)));
+        // Line 0 stands for what no text has given, as the arguments of a module that was not loaded.
+        let span = diagnostic.span.filter(|span| span.line > 0);
+        let shown = span.and_then(|span| Some((span, self.source(span)?)));
         let gutter = shown.map_or(1, |(span, _)| span.line.to_string().len());
         if let Some((span, source)) = shown {
             let (line, column) = source.line_at(span.offset);
@@ -303,7 +329,6 @@ impl Diagnostics {
 /// The name in `known` that `word` was probably meant to be.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_ascii_lowercase();
     let allowed = match word.len() {
         0..=3 => 1,
         4..=6 => 2,
@@ -311,7 +336,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     };
     known
         .into_iter()
-        .map(|name| (distance(&word, &name.to_ascii_lowercase()), name))
+        .filter(|name| name.len().abs_diff(word.len()) <= allowed)
+        .map(|name| (distance(word, name), name))
         .filter(|(distance, name)| *distance <= allowed && *distance < name.len())
         .min()
         .map(|(_, name)| name)
@@ -323,27 +349,42 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     nearest(word, known).map(|name| format!("did you mean '{name}'?"))
 }
 
-/// Optimal string alignment distance: insertions, deletions, replacements and swapped neighbours.
+/// Optimal string alignment distance without regard to case: insertions, deletions, replacements and swapped
+/// neighbours.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len().abs_diff(b.len()) > 3 || a.len() > 64 {
+    if b.len() > NAME_BYTES {
         return usize::MAX;
     }
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, &x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, &y) in b.iter().enumerate() {
-            let mut best = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
+    // Row i holds the distances of the first i bytes of `a` from all beginnings of `b`.
+    let mut before = [0; NAME_BYTES + 1];
+    let mut last: [usize; NAME_BYTES + 1] = std::array::from_fn(|j| j);
+    for (i, x) in a.iter().enumerate() {
+        let mut row = [0; NAME_BYTES + 1];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let differs = !x.eq_ignore_ascii_case(y);
+            let mut best = (last[j] + usize::from(differs)).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0
+                && j > 0
+                && x.eq_ignore_ascii_case(&b[j - 1])
+                && a[i - 1].eq_ignore_ascii_case(y)
+            {
                 best = best.min(before[j - 1] + 1);
             }
-            row.push(best);
+            row[j + 1] = best;
         }
-        before = std::mem::replace(&mut last, row);
+        before = last;
+        last = row;
     }
     last[b.len()]
 }
+
+/// Longer names are not compared.
+const NAME_BYTES: usize = 63;
+
+/// How many findings get a suggestion out of the configuration's own names.
+const SUGGESTIONS: usize = 100;
 
 #[cfg(test)]
 mod tests {

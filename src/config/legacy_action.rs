@@ -29,6 +29,7 @@ impl Checker<'_> {
                 let diagnostic = Diagnostic::plain(span, text).warning().code(2307);
                 self.diagnostics.push(diagnostic.help("write 'stop'"));
                 self.actions_counted += 1;
+                self.config.discards = true;
                 body.push(Stmt::Stop);
             }
             [b'/' | b'.' | b'?' | b'-', ..] => {
@@ -138,7 +139,7 @@ impl Checker<'_> {
             }
         };
         let known = self.config.out_channels.iter().map(|channel| channel.name.as_str());
-        let help = did_you_mean(&shown, known);
+        let help = self.diagnostics.suggest(&shown, known);
         self.diagnostics.push(Diagnostic::parsing(span, wrong).line(line).maybe_help(help));
         None
     }

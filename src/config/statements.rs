@@ -268,7 +268,8 @@ impl Checker<'_> {
             let shown = String::from_utf8_lossy(name).into_owned();
             let text = format!(" Could not find template {number} '{shown}' - action disabled");
             let ours = self.config.templates.iter().map(|template| template.name.as_str());
-            let help = did_you_mean(&shown, ours.chain(self.catalogue.templates.iter().copied()));
+            let known = ours.chain(self.catalogue.templates.iter().copied());
+            let help = self.diagnostics.suggest(&shown, known);
             let help = help
                 .unwrap_or_else(|| "a template must stand before the action that uses it".into());
             self.diagnostics.push(Diagnostic::plain(args.place(param), text).code(3003).help(help));

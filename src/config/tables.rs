@@ -679,7 +679,7 @@ const fn queue_table(d: &QueueDefaults) -> [Param; QUEUE_ROWS] {
         Param::new("queue.syncQueueFiles", Kind::Bool, Some("off"), "Flush queue files to the disk after every write.").missing(),
         Param::new("queue.diskQueueType", Kind::Choice(&["auto", "disk", "segmentedDisk"]), Some("auto"), "Format of the disk part.").missing(),
         Param::new("queue.diskQueueAutoUpgrade", Kind::Bool, Some("off"), "Turn old queue files into the new format.").missing(),
-        Param::new("queue.diskQueueIdleTimeout", Kind::NONNEG, Some("60000"), "Idle time after which queue files are closed, ms.").missing(),
+        Param::new("queue.diskQueueIdleTimeout", Kind::INT, Some("60000"), "Idle time after which queue files are closed, ms; -1 is never.").missing(),
         Param::new("queue.onCorruption", Kind::Choice(&["safe", "ignore", "inMemory"]), Some("safe"), "What is done with broken queue files.").missing(),
         Param::new("queue.cry.provider", Kind::Word, None, "Encryption of queue files.").missing(),
     ]

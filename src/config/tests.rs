@@ -676,3 +676,10 @@ proptest::proptest! {
         let _ = load("c.conf", &memory, &CATALOGUE).1.render();
     }
 }
+
+#[test]
+fn large_configurations_with_many_errors() {
+    let rulesets = (0..5_000).map(|i| format!("ruleset(name=\"r{i}\") {{ call x{i} }}\n"));
+    let (_, diagnostics) = load_text(&rulesets.collect::<String>());
+    assert!(diagnostics.has_errors());
+}
