@@ -57,6 +57,11 @@ pub const EXPRESSION_DEPTH: usize = 256;
 pub const INCLUDE_FILES: usize = 10_000;
 /// Bytes of all files of a configuration.
 pub const CONFIG_BYTES: usize = 64 * 1024 * 1024;
+/// Messages in a queue above which inputs that can wait a little are paced, as long as the queue moves: what
+/// has to wait anyway waits in the sender, not here, where it costs memory, cache and the patience of messages
+/// behind it. Eight batches: some milliseconds of work.
+pub const QUEUE_PACE: usize = 8 * BATCH_RECORDS;
+
 /// Levels of nested `call` (`spec/config-language.md` section 9).
 pub const CALL_DEPTH: usize = 1024;
 /// `call` statements run for one message: calls that branch cannot run for ever either.

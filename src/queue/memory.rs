@@ -22,6 +22,8 @@ use crate::sync::model::{Condvar, Mutex, MutexGuard, lock, wait, wait_until};
 
 /// How long a flow-controlled input is held up at a time.
 const HOLD: Duration = Duration::from_secs(1);
+/// How long an input is paced at a time. A queue that does not move in that time is not paced for until it does.
+const PACE: Duration = Duration::from_millis(10);
 
 /// What a submitter has to do after a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,10 +107,14 @@ struct State<W> {
     /// Workers asleep, and wake-up calls made to them that they have not answered.
     idle: usize,
     called: usize,
-    /// Submitters asleep: for room, for the light mark, for the full mark.
+    /// Submitters asleep: for room, for pace, for the light mark, for the full mark.
     need_room: usize,
+    paced: usize,
     held_light: usize,
     held_full: usize,
+    /// Messages committed since the start, and whether a paced submitter has waited for that in vain.
+    committed: u64,
+    stalled: bool,
     /// Messages since the last one that sampling kept.
     skipped: usize,
 }
@@ -150,8 +156,11 @@ impl<W: Work> Memory<W> {
                 idle: 0,
                 called: 0,
                 need_room: 0,
+                paced: 0,
                 held_light: 0,
                 held_full: 0,
+                committed: 0,
+                stalled: false,
                 skipped: 0,
             }),
             work: Condvar::new(),
@@ -238,32 +247,63 @@ impl<W: Work> Memory<W> {
         }
     }
 
-    /// Flow control: a light hold is one wait of at most a second, a full one lasts.
+    /// Flow control: a light hold is one wait of at most a second, a full one lasts. Below the light mark an
+    /// input that can wait a little is paced ([`limits::QUEUE_PACE`](crate::limits::QUEUE_PACE)).
     fn hold<'a>(
         &'a self,
         mut state: MutexGuard<'a, State<W>>,
         flow: FlowControl,
     ) -> MutexGuard<'a, State<W>> {
-        let open = |state: &State<W>| state.phase == Phase::Open;
-        if flow == FlowControl::Light && self.marks.holds_light(state.len(), false) {
-            let deadline = Instant::now() + HOLD;
-            state.held_light += 1;
-            while open(&state)
-                && self.marks.holds_light(state.len(), true)
-                && Instant::now() < deadline
-            {
-                state = wait_until(&self.relief, state, deadline);
+        let marks = &self.marks;
+        match flow {
+            FlowControl::None => {}
+            FlowControl::Light if marks.holds_light(state.len(), false) => {
+                state = self.wait_for_relief(
+                    state,
+                    HOLD,
+                    |s| &mut s.held_light,
+                    |size| marks.holds_light(size, true),
+                );
             }
-            state.held_light -= 1;
-        }
-        if flow == FlowControl::Full && self.marks.holds_full(state.len(), false) {
-            state.held_full += 1;
-            while open(&state) && self.marks.holds_full(state.len(), false) {
-                let slice = Instant::now() + HOLD;
-                state = wait_until(&self.relief, state, slice);
+            FlowControl::Light if !state.stalled && marks.paces(state.len(), false) => {
+                let committed = state.committed;
+                state = self.wait_for_relief(
+                    state,
+                    PACE,
+                    |s| &mut s.paced,
+                    |size| marks.paces(size, true),
+                );
+                state.stalled = state.committed == committed;
             }
-            state.held_full -= 1;
+            FlowControl::Light => {}
+            FlowControl::Full => {
+                while state.phase == Phase::Open && marks.holds_full(state.len(), false) {
+                    state = self.wait_for_relief(
+                        state,
+                        HOLD,
+                        |s| &mut s.held_full,
+                        |size| marks.holds_full(size, false),
+                    );
+                }
+            }
         }
+        state
+    }
+
+    /// Waits while `held` says so of the fill level, for at most `patience`, counted among those `asleep`.
+    fn wait_for_relief<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<W>>,
+        patience: Duration,
+        asleep: fn(&mut State<W>) -> &mut usize,
+        held: impl Fn(usize) -> bool,
+    ) -> MutexGuard<'a, State<W>> {
+        let deadline = Instant::now() + patience;
+        *asleep(&mut state) += 1;
+        while state.phase == Phase::Open && held(state.len()) && Instant::now() < deadline {
+            state = wait_until(&self.relief, state, deadline);
+        }
+        *asleep(&mut state) -= 1;
         state
     }
 
@@ -408,6 +448,8 @@ impl<W: Work> Memory<W> {
             return;
         }
         state.taken = state.taken.saturating_sub(done);
+        state.committed += done as u64;
+        state.stalled = false;
         let size = state.len();
         self.counters.size.set(size as u64);
         if state.need_room > 0 && self.marks.room(size) > 0 {
@@ -415,7 +457,8 @@ impl<W: Work> Memory<W> {
         }
         let light = state.held_light > 0 && !self.marks.holds_light(size, true);
         let full = state.held_full > 0 && !self.marks.holds_full(size, true);
-        if light || full {
+        let pace = state.paced > 0 && !self.marks.paces(size, true);
+        if light || full || pace {
             self.relief.notify_all();
         }
     }
@@ -592,6 +635,28 @@ mod tests {
     }
 
     #[test]
+    fn inputs_are_paced_while_the_queue_moves_and_only_then() {
+        let queue = memory(settings());
+        queue.push(Numbers::of(0..9_000, 6), FlowControl::None);
+        // Nobody commits: after one short wait the queue counts as stalled, and no one waits any more.
+        queue.push(Numbers::of(9_000..9_001, 6), FlowControl::Light);
+        assert!(lock(&queue.state).stalled);
+        queue.push(Numbers::of(9_001..9_002, 6), FlowControl::Light);
+        assert_eq!(queue.len(), 9_002);
+        queue.add_worker();
+        std::thread::scope(|scope| {
+            let mut list = Vec::new();
+            assert_eq!(queue.next(0, &mut list), Next::Work);
+            queue.done(1);
+            assert!(!lock(&queue.state).stalled);
+            scope.spawn(|| queue.push(Numbers::of(9_002..9_003, 6), FlowControl::Light));
+            queue.done(8_999);
+        });
+        assert_eq!(queue.len(), 3);
+        assert!(!lock(&queue.state).stalled);
+    }
+
+    #[test]
     fn a_minimum_batch_is_waited_for_but_not_for_ever() {
         let given = Settings {
             min_dequeue_batch: 5,
@@ -713,6 +778,7 @@ mod models {
     fn loom_queue_held_submitters_are_woken() {
         for flow in [FlowControl::Light, FlowControl::Full] {
             loom::model(move || {
+                // The pace of a light hold is the same mark.
                 let marks = Settings { light_delay: Some(1), full_delay: Some(1), ..settings() };
                 let queue = memory(marks);
                 let workers = vec![worker(&queue)];

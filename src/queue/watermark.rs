@@ -2,6 +2,7 @@
 //! messages that wait or are being processed.
 
 use super::settings::Settings;
+use crate::limits;
 
 /// The marks of one queue, in messages.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,12 @@ impl Marks {
         if held { size >= self.full_delay.div_ceil(2) } else { size >= self.full_delay }
     }
 
+    /// Whether an input that can wait a little is paced, and (once it waits) still is.
+    pub(super) fn paces(&self, size: usize, held: bool) -> bool {
+        let mark = limits::QUEUE_PACE.min(self.light_delay);
+        if held { size >= mark.div_ceil(2) } else { size >= mark }
+    }
+
     /// How many workers should run.
     pub(super) fn wanted_workers(&self, size: usize) -> usize {
         (size / self.worker_messages + 1).min(self.workers)
@@ -85,6 +92,7 @@ mod tests {
         assert!(!marks.holds_light(69_999, false) && marks.holds_light(70_000, false));
         assert!(marks.holds_light(35_000, true) && !marks.holds_light(34_999, true));
         assert!(marks.holds_full(97_000, false) && !marks.holds_full(48_499, true));
+        assert!(!marks.paces(8191, false) && marks.paces(8192, false) && marks.paces(4096, true));
     }
 
     #[test]
