@@ -1,9 +1,14 @@
-//! Actions: each output file here is one `om…` module; `retry` holds the state machine around all of them.
+//! Actions: what is done with a message that the rules have chosen. Each `om…` module is a file or folder here.
 //!
 //! ```text
-//! rules ── push(msg) ──► retry (state, once-only options) ──► OutputWorker.push: render into own buffer
-//! end of batch ────────► retry ──► OutputWorker.commit: one write
+//! rules ── Set.push(msg) ─┬─► Runner (state, retries) ──► OutputWorker.push: render into a buffer of its own
+//!                         │   end of batch ─────────────► OutputWorker.commit: one write
+//!                         └─► the action's queue ──► Consumer ──► Runner, as above, in another thread
 //! ```
+//! - [`action`]: a configured action, shared by threads; [`settings`] its `action.*` parameters.
+//! - [`retry`]: one thread's end of it, the state machine around the output.
+//! - [`set`]: all actions, as one thread of the rules has them; [`queued`]: actions with a queue of their own.
+//! - [`file`](mod@file), [`stdout`], [`discard`]: the outputs.
 //!
 //! The ledger of an action is `pushed = written + lost`: an output hands every message it gives up to a
 //! [`Lost`] sink, whatever the reason, and never drops one otherwise.

@@ -4,8 +4,8 @@
 //! push:   render into the worker's lines of that file          (no lock, no I/O)
 //! commit: for each file with lines: Stream.write, one write(2) (the file's lock)
 //! ```
-//! [`stream`] is one file, [`cache`] the dynamic files that are open, [`worker`] one thread's lines,
-//! [`path`] the check of dynamic names, [`open`] creation, [`rotate`] the size limit, [`build`] the arguments.
+//! `stream` is one file, `cache` the dynamic files that are open, `worker` one thread's lines, `path` the check
+//! of dynamic names, `open` creation, `rotate` the size limit, `build` the arguments, `params` their table.
 
 mod build;
 mod cache;
