@@ -1,6 +1,8 @@
 //! The RFC 3164 parser (`spec/message-model.md` section 6): never refuses a message, but makes the best of
 //! what devices send, by the reference's heuristics.
 
+use std::ops::Range;
+
 use super::{ParserOptions, class, msg_from};
 use crate::message::{Field, Flags, Record, Time, pri, timestamp};
 
@@ -71,38 +73,44 @@ pub fn parse<'o>(
 ) -> Tag<'o> {
     record.version = 0;
     let rest = raw.get(start..).unwrap_or_default();
-    let (mut at, mut tag) = (start, Tag::Found);
-    if record.pri != pri::INVALID && !is_data(rest) {
-        let len = timestamp(rest, options);
-        at += len.unwrap_or(0);
-        match (&options.headerless, len) {
-            (Some(headerless), None) => {
-                if headerless.drop {
-                    record.flags.set(Flags::DISCARDED);
-                }
-                tag = Tag::Headerless(headerless);
-            }
-            (_, len) => {
-                if len.is_some() && !record.flags.has(Flags::IGNORE_DATE) {
-                    // A blank before it is not part of it.
-                    let blank = usize::from(rest.first() == Some(&b' '));
-                    record.timestamp = Field::new(start + blank, at - start - blank);
-                    if record.timestamp.len > 0 {
-                        record.flags.set(Flags::HAS_TIMESTAMP);
-                    }
-                }
-                if globals.parse_hostname_and_tag && !record.flags.has(Flags::INTERNAL) {
-                    at = hostname(raw, at, record, options);
-                    (at, tag) = program_tag(raw, at, record, globals, options);
-                }
+    let (at, tag) = if record.pri == pri::INVALID || is_data(rest) {
+        (start, Tag::Found)
+    } else {
+        header(raw, start, record, globals, options)
+    };
+    let drop_blank = options.remove_msg_first_space && raw.get(at) == Some(&b' ');
+    record.msg = msg_from(record, at + usize::from(drop_blank));
+    tag
+}
+
+/// Takes the header; returns where MSG begins.
+fn header<'o>(
+    raw: &[u8],
+    start: usize,
+    record: &mut Record,
+    globals: &ParserOptions,
+    options: &'o Rfc3164Options,
+) -> (usize, Tag<'o>) {
+    let mut at = start;
+    if let Some(time) = timestamp(raw.get(start..).unwrap_or_default(), options) {
+        at += time.end;
+        if !record.flags.has(Flags::IGNORE_DATE) {
+            record.timestamp = Field::new(start + time.start, time.len());
+            if record.timestamp.len > 0 {
+                record.flags.set(Flags::HAS_TIMESTAMP);
             }
         }
+    } else if let Some(headerless) = &options.headerless {
+        if headerless.drop {
+            record.flags.set(Flags::DISCARDED);
+        }
+        return (start, Tag::Headerless(headerless));
     }
-    if options.remove_msg_first_space && raw.get(at) == Some(&b' ') {
-        at += 1;
+    if !globals.parse_hostname_and_tag || record.flags.has(Flags::INTERNAL) {
+        return (at, Tag::Found);
     }
-    record.msg = msg_from(record, at);
-    tag
+    let at = hostname(raw, at, record, options);
+    program_tag(raw, at, record, globals, options)
 }
 
 /// Whether the message is JSON or the like, without a header.
@@ -111,15 +119,15 @@ fn is_data(rest: &[u8]) -> bool {
     matches!(first, Some(b'{' | b'['))
 }
 
-/// Length of the timestamp with what ends it, and with the one blank that some devices put before it.
-fn timestamp(rest: &[u8], options: &Rfc3164Options) -> Option<usize> {
+/// Where the timestamp is, with what ends it; some devices put one blank before it.
+fn timestamp(rest: &[u8], options: &Rfc3164Options) -> Option<Range<usize>> {
     let context =
         timestamp::Context { year: 0, offset: 0, year_after: options.year_after_timestamp };
     if let Some((_, len)) = Time::decode(rest, &context) {
-        return Some(len);
+        return Some(0..len);
     }
     let behind = rest.strip_prefix(b" ").filter(|behind| !behind.is_empty())?;
-    Time::decode_rfc3164(behind, &context).map(|(_, len)| len + 1)
+    Time::decode_rfc3164(behind, &context).map(|(_, len)| 1..len + 1)
 }
 
 /// Takes the host name at `at`, if there is one; returns where the TAG begins.
