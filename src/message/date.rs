@@ -2,10 +2,10 @@
 //!
 //! Digits go straight to the output. A header time that already stands in the wanted format is copied.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::record::Flags;
-use super::timestamp::{Context, Sign, Time};
+use super::timestamp::{Context, Sign, Time, Zone};
 use super::view::Msg;
 
 /// How a time is written.
@@ -142,7 +142,7 @@ impl Msg<'_> {
     /// The time the message arrived, in the local zone (`timegenerated`).
     #[must_use]
     pub fn received(&self) -> Time {
-        Time::from_epoch_usec(self.record.received, &self.env.zone)
+        local_time(self.record.received, &self.env.zone)
     }
 
     /// The time in the message's header, else the time it arrived (`timestamp`).
@@ -213,6 +213,21 @@ impl Msg<'_> {
     }
 }
 
+/// The civil time of `usec` microseconds since the epoch. Most messages ask for the second of the last one.
+pub(super) fn local_time(usec: i64, zone: &Zone) -> Time {
+    let second = usec.div_euclid(1_000_000);
+    let key = (second, zone.from, zone.offset);
+    let time = match SECOND.get() {
+        Some((known, time)) if known == key => time,
+        _ => {
+            let time = Time::from_epoch_usec(usec, zone);
+            SECOND.set(Some((key, time)));
+            time
+        }
+    };
+    Time { usec: u32::try_from(usec.rem_euclid(1_000_000)).unwrap_or(0), ..time }
+}
+
 /// All that an RFC 3164 time's date, year and zone depend on. The year and the zone change only at a whole
 /// quarter of an hour.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -224,6 +239,8 @@ struct Key {
 }
 
 thread_local! {
+    /// The last second this thread has made a civil time of: epoch second and zone, time.
+    static SECOND: Cell<Option<((i64, i64, i32), Time)>> = const { Cell::new(None) };
     /// The last RFC 3164 time this thread has written as RFC 3339.
     static LAST: RefCell<Option<(Key, [u8; 25])>> = const { RefCell::new(None) };
 }

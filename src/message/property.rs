@@ -3,11 +3,10 @@
 //! Most properties are a slice of the message; [`Msg::property`] hands those out without copying. The rest
 //! is composed into a buffer that the caller lends and uses again.
 
-use super::date::{DateFormat, utc, write_decimal};
+use super::date::{DateFormat, local_time, utc, write_decimal};
 use super::json;
 use super::pri;
 use super::record::{Field, Flags};
-use super::timestamp::Time;
 use super::view::Msg;
 
 /// A property of a message, or of the system at the time the message is processed.
@@ -373,7 +372,7 @@ impl<'a> Msg<'a> {
     }
 
     fn compose_clock(&self, part: Clock, in_utc: bool, out: &mut Vec<u8>) {
-        let mut time = Time::from_epoch_usec(self.env.now, &self.env.zone);
+        let mut time = local_time(self.env.now, &self.env.zone);
         if in_utc {
             time = utc(&time);
         }
@@ -443,14 +442,14 @@ impl<'a> Msg<'a> {
         out.extend_from_slice(b", \"uuid\": null, \"$!\": null }");
     }
 
-    /// A version 4 UUID, made from where and when the message is: the place in memory of its batch, its
-    /// place therein and its arrival time name it once in this process, whose random key does the rest.
+    /// A version 4 UUID, made from where and when the message is: its place in memory and its arrival time
+    /// name it once in this process, whose random key does the rest.
     fn compose_uuid(&self, out: &mut Vec<u8>) {
         use std::collections::hash_map::RandomState;
         use std::hash::BuildHasher;
         static KEYS: std::sync::OnceLock<[RandomState; 2]> = std::sync::OnceLock::new();
         let keys = KEYS.get_or_init(|| [RandomState::new(), RandomState::new()]);
-        let place = (self.raw().as_ptr().addr(), self.record.raw.start, self.record.received);
+        let place = (self.raw().as_ptr().addr(), self.record.received);
         let [high, low] = [0, 1].map(|half: usize| keys[half].hash_one(place));
         let high = high & !0xf000 | 0x4000;
         let low = low & !(0b11 << 62) | (0b10 << 62);

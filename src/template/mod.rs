@@ -9,6 +9,14 @@
 //! it needs besides (scratch space, regular expressions) belongs to the thread, so that a message costs no
 //! allocation and no lock. A template never fails: what cannot be had becomes one of the texts that
 //! `spec/config-language.md` section 12.4 prescribes.
+//!
+//! Where the reference is wrong, this is not (cases under `tests/conformance/templates`):
+//! - `rfc3164-buggyday` pads with a zero, whatever format the time was shown in before; the day and the week
+//!   of the year know zones; a fraction keeps its value at UTC.
+//! - `option.json` escapes values too that are nothing but quotes and backslashes.
+//! - Positions that end before they begin yield nothing, not `**OUT OF MEMORY**`; a fixed width up to the end
+//!   (`$`) is no width.
+//! - `F,<delimiter>+` is obeyed, which the reference only documents.
 
 mod builtin;
 mod json_tree;

@@ -176,7 +176,7 @@ impl Escape {
         if memchr::memchr2(special[0], special[1], text).is_none() {
             return;
         }
-        replacer::with_scratch(|scratch| {
+        replacer::with_scratch(|[scratch, _]| {
             scratch.clear();
             scratch.extend(out.drain(start..));
             let mut rest = scratch.as_slice();

@@ -4,7 +4,7 @@
 //! case → control characters → path → last LF → blanks → format. The first three only narrow a slice of the
 //! message; a copy is made where the value changes, and the format is written straight to the output.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use crate::message::{DateFormat, Msg, Property, date, json};
 use crate::sys::regex::{CAPTURES_MAX, SharedRegex};
@@ -104,7 +104,7 @@ impl Replacer {
 
     /// Appends the text for `msg` to `out`.
     pub(super) fn write(&self, msg: &Msg<'_>, out: &mut Vec<u8>) {
-        SCRATCH.with_borrow_mut(|[fetched, changed]| {
+        with_scratch(|[fetched, changed]| {
             let value = self.source.value(msg, fetched);
             let value = match self.select.apply(value) {
                 Ok(value) => value,
@@ -128,12 +128,15 @@ impl Replacer {
 
 thread_local! {
     /// Buffers of this thread, reused from message to message.
-    static SCRATCH: RefCell<[Vec<u8>; 2]> = const { RefCell::new([const { Vec::new() }; 2]) };
+    static SCRATCH: Cell<[Vec<u8>; 2]> = const { Cell::new([const { Vec::new() }; 2]) };
 }
 
-/// Lends a buffer of this thread.
-pub(super) fn with_scratch(use_it: impl FnOnce(&mut Vec<u8>)) {
-    SCRATCH.with_borrow_mut(|[scratch, _]| use_it(scratch));
+/// Lends this thread's buffers. They are taken, not borrowed: fetching a host name may log, and where queues
+/// are direct the log message is rendered before the name is there.
+pub(super) fn with_scratch(use_them: impl FnOnce(&mut [Vec<u8>; 2])) {
+    let mut buffers = SCRATCH.take();
+    use_them(&mut buffers);
+    SCRATCH.set(buffers);
 }
 
 /// Which part of a value is taken.
