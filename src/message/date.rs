@@ -238,11 +238,14 @@ struct Key {
     default_tz: Option<i32>,
 }
 
+/// What was made last, behind what it was made of.
+type Last<K, T> = Option<(K, T)>;
+
 thread_local! {
     /// The last second this thread has made a civil time of: epoch second and zone, time.
-    static SECOND: Cell<Option<((i64, i64, i32), Time)>> = const { Cell::new(None) };
+    static SECOND: Cell<Last<(i64, i64, i32), Time>> = const { Cell::new(None) };
     /// The last RFC 3164 time this thread has written as RFC 3339.
-    static LAST: RefCell<Option<(Key, [u8; 25])>> = const { RefCell::new(None) };
+    static LAST: RefCell<Last<Key, [u8; 25]>> = const { RefCell::new(None) };
 }
 
 const QUARTER_HOUR_USEC: i64 = 15 * 60 * 1_000_000;
