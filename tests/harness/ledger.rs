@@ -31,14 +31,68 @@ pub(crate) fn find<'a>(objects: &'a [Object], name: &str) -> &'a Object {
     found.unwrap_or_else(|| panic!("no statistics object {name} among {objects:#?}"))
 }
 
-/// Nothing the inputs took in may be unaccounted for.
+/// Nothing the inputs took in may be unaccounted for, and nothing may be lost:
+///
+/// ```text
+/// received by workers = submitted + refused            (imudp)
+/// submitted by inputs = enqueued in the main queue     (own messages may come on top)
+/// enqueued = handed to actions; discarded = lost = left = 0
+/// processed by an action = written + failed
+/// ```
 pub(crate) fn check(stderr: &str) {
     let objects = parse(stderr);
     assert!(!objects.is_empty(), "no statistics at exit:\n{stderr}");
-    for object in &objects {
-        if object.origin == "core.queue" {
-            assert_eq!(object.get("size"), 0, "left in the queue: {object:?}");
+    let sum = |origins: &[&str], counters: &[&str]| {
+        let chosen = objects.iter().filter(|object| origins.contains(&object.origin.as_str()));
+        chosen
+            .map(|object| counters.iter().map(|counter| object.get(counter)).sum::<usize>())
+            .sum::<usize>()
+    };
+    assert_eq!(
+        sum(&["imudp"], &["msgs.received"]),
+        sum(&["imudp"], &["submitted", "disallowed", "empty"]),
+        "datagrams: {objects:#?}"
+    );
+    assert_eq!(
+        sum(&["imtcp"], &["sessions.opened"]),
+        sum(&["imtcp"], &["sessions.closed"]),
+        "sessions: {objects:#?}"
+    );
+    let queues = |of_action: bool| {
+        let action = move |object: &&Object| object.name.ends_with(" queue") == of_action;
+        objects.iter().filter(|object| object.origin == "core.queue").filter(action)
+    };
+    for queue in queues(false).chain(queues(true)) {
+        for counter in ["size", "discarded.full", "discarded.nf", "lost.shutdown"] {
+            assert_eq!(queue.get(counter), 0, "{counter} of {queue:?}");
         }
+    }
+    let submitted = sum(&["imtcp", "imudp"], &["submitted"]);
+    let own = sum(&["core"], &["submitted"]);
+    let enqueued: usize = queues(false).map(|queue| queue.get("enqueued")).sum();
+    // A queue of type Direct holds nothing and counts nothing, as in the reference.
+    let direct = enqueued == 0 && queues(false).all(|queue| queue.get("maxqsize") == 0);
+    if direct {
+        // Only the actions can tell.
+    } else if queues(false).count() == 1 {
+        assert!(
+            [submitted, submitted + own].contains(&enqueued),
+            "submitted {submitted}, own {own}, enqueued {enqueued}"
+        );
+    } else {
+        // A `call` puts a message into a second queue.
+        assert!(enqueued >= submitted, "submitted {submitted}, enqueued {enqueued}");
+    }
+    for action in objects.iter().filter(|object| object.origin == "core.action") {
+        assert_eq!(
+            action.get("processed"),
+            action.get("written") + action.get("failed"),
+            "{action:?}"
+        );
+    }
+    for queue in queues(true) {
+        let action = find(&objects, queue.name.trim_end_matches(" queue"));
+        assert_eq!(queue.get("enqueued"), action.get("processed"), "{queue:?} {action:?}");
     }
 }
 
