@@ -114,18 +114,18 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         report: &|problem| problems.borrow_mut().push(problem),
         stats: Arc::clone(&stats),
         message_bytes: 8096,
+        legacy: false,
     };
     let configured: Vec<Option<Configured>> = config
         .actions
         .iter()
-        .enumerate()
-        .map(|(index, decl)| {
+        .map(|decl| {
             let module = config.module_args(decl.module);
             let output =
                 (actions::file::KIND.build)(&decl.args.args, &module.args, &env).expect("builds");
             let settings = actions::settings::Settings::new(
                 &decl.core.args,
-                index,
+                &decl.name,
                 decl.module,
                 (true, false),
             );

@@ -49,10 +49,10 @@ pub struct Gate {
 }
 
 impl Settings {
-    /// Reads the arguments of the `index`th action of the configuration, counted from 0. `report` holds the
-    /// global defaults of `action.reportSuspension` and `action.reportSuspensionContinuation`.
+    /// Reads the arguments of the action `name`. `report` holds the global defaults of
+    /// `action.reportSuspension` and `action.reportSuspensionContinuation`.
     #[must_use]
-    pub fn new(args: &Args, index: usize, module: &Module, report: (bool, bool)) -> Self {
+    pub fn new(args: &Args, name: &str, module: &Module, report: (bool, bool)) -> Self {
         let prefix = if module.builtin { "builtin:" } else { "" };
         let module = format!("{prefix}{}", module.name);
         let number = |name| args.int(name).unwrap_or(0);
@@ -61,7 +61,7 @@ impl Settings {
         let path = |name| args.str(name).map(|path| PathBuf::from(OsStr::from_bytes(path)));
         let limit = u64::try_from(number("action.errorfile.maxsize")).unwrap_or(0);
         Self {
-            name: args.text("name").unwrap_or_else(|| format!("action-{index}-{module}")),
+            name: name.to_owned(),
             module,
             resume_retry_count: u64::try_from(number("action.resumeRetryCount")).ok(),
             resume_interval: number("action.resumeInterval"),

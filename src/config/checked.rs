@@ -159,6 +159,8 @@ pub struct ActionDecl {
     pub core: ObjectArgs,
     /// `queue.*`; table [`QUEUE_ACTION`](super::tables::QUEUE_ACTION).
     pub queue: ObjectArgs,
+    /// Whether a selector line made it: what `module()` sets for its actions does not count, directives do.
+    pub legacy: bool,
 }
 
 /// A ruleset.

@@ -183,7 +183,9 @@ impl Checker<'_> {
             args.note("template", place);
         }
         let (core, queue) = self.legacy_core(span);
-        self.add_action(module, core, queue, args)
+        let id = self.add_action(module, core, queue, args)?;
+        self.config.actions[id.0].legacy = true;
+        Some(id)
     }
 
     /// What directives have set for the next action.

@@ -236,7 +236,7 @@ impl Checker<'_> {
             self.diagnostics.push(Diagnostic::plain(core.place("name"), text).warning());
         }
         let id = ActionId(self.config.actions.len());
-        self.config.actions.push(ActionDecl { module, name, args, core, queue });
+        self.config.actions.push(ActionDecl { module, name, args, core, queue, legacy: false });
         Some(id)
     }
 

@@ -116,6 +116,7 @@ impl Shop<'_> {
             template: &|name| self.templates.find(name),
             stats: Arc::clone(self.stats),
             message_bytes: self.globals.message_bytes,
+            legacy: decl.legacy,
             report: &|problem| remarks.borrow_mut().push(problem),
         };
         let output = (kind.build)(&decl.args.args, &module_args.args, &env);
@@ -124,7 +125,7 @@ impl Shop<'_> {
         let report_suspension = self.globals.report_suspension;
         let mut settings = actions::settings::Settings::new(
             &decl.core.args,
-            index,
+            &decl.name,
             decl.module,
             report_suspension,
         );

@@ -26,19 +26,19 @@ pub(super) fn build(
     module: &Args,
     env: &OutputEnv<'_>,
 ) -> Result<Arc<dyn Output>, Vec<Problem>> {
+    let given = Given { args, module, legacy: env.legacy };
     let mut problems = Vec::new();
-    let name = inherited(args, module, "template").str("template");
-    let name = name.or_else(|| module.str("template")).unwrap_or(TEMPLATE);
+    let name = args.str("template").or_else(|| module.str("template")).unwrap_or(TEMPLATE);
     let template = env.template_or_problem(0, name).map_err(|why| problems.push(why)).ok();
-    let settings = Arc::new(settings(args, module));
-    let target = target(args, module, env, &settings).map_err(|why| problems.push(why)).ok();
+    let settings = Arc::new(settings(&given));
+    let target = target(&given, env, &settings).map_err(|why| problems.push(why)).ok();
     let (Some(template), Some(target)) = (template, target) else { return Err(problems) };
     let default_minutes =
         if matches!(target, Target::Dynamic(_)) { DYNAMIC_CLOSE_MINUTES } else { 0 };
     let flush_interval = args.int("flushInterval").unwrap_or(1).max(1);
     Ok(Arc::new(FileOutput {
         template,
-        add_lf: inherited(args, module, "addLF").bool("addLF"),
+        add_lf: given.by(&["addLF"]).bool("addLF"),
         close_after: args.int("closeTimeout").unwrap_or(default_minutes).saturating_mul(60),
         flush_interval: if args.bool("asyncWriting") && settings.gather > 0 {
             flush_interval
@@ -52,11 +52,11 @@ pub(super) fn build(
 }
 
 fn target(
-    args: &Args,
-    module: &Args,
+    given: &Given<'_>,
     env: &OutputEnv<'_>,
     settings: &Arc<Settings>,
 ) -> Result<Target, Problem> {
+    let Given { args, module, .. } = *given;
     let dynamic = args.str("dynaFile");
     let Some(name) = dynamic.or_else(|| args.str("file")).filter(|name| !name.is_empty()) else {
         let text = "omfile: either the \"file\" or \"dynafile\" parameter must be given";
@@ -92,7 +92,8 @@ fn target(
         size = 1;
     }
     let permit = "dynafile.dangerousPermitPathEscape";
-    let permit_escape = inherited(args, module, permit).bool(permit);
+    // This one counts for selector lines too.
+    let permit_escape = Given { legacy: false, ..*given }.by(&[permit]).bool(permit);
     if permit_escape {
         let text = format!(
             "omfile: {permit} permits dynafile paths to escape the configured base directory. This is \
@@ -111,23 +112,22 @@ fn target(
     })))
 }
 
-pub(super) fn settings(args: &Args, module: &Args) -> Settings {
-    let number = |name| inherited(args, module, name).int(name);
-    let id = |name, numeric| {
-        let value = number(numeric).or_else(|| number(name));
-        value.and_then(|id| u32::try_from(id).ok())
-    };
-    let mode = |name| number(name).and_then(|mode| u32::try_from(mode).ok());
+pub(super) fn settings(given: &Given<'_>) -> Settings {
+    let args = given.args;
+    let mode = |name| given.by(&[name]).int(name).and_then(|mode| u32::try_from(mode).ok());
     let limit = args.size("rotation.sizeLimit").filter(|&limit| limit > 0);
     let gather = if args.bool("flushOnTXEnd") { 0 } else { args.size("ioBufferSize").unwrap_or(0) };
     Settings {
         creation: Creation {
             file_mode: mode("fileCreateMode").unwrap_or(0o644),
             dir_mode: mode("dirCreateMode").unwrap_or(0o700),
-            file_owner: (id("fileOwner", "fileOwnerNum"), id("fileGroup", "fileGroupNum")),
-            dir_owner: (id("dirOwner", "dirOwnerNum"), id("dirGroup", "dirGroupNum")),
+            file_owner: (
+                given.id("fileOwner", "fileOwnerNum"),
+                given.id("fileGroup", "fileGroupNum"),
+            ),
+            dir_owner: (given.id("dirOwner", "dirOwnerNum"), given.id("dirGroup", "dirGroupNum")),
             dirs: args.bool("createDirs"),
-            follow_symlinks: inherited(args, module, "followSymlinks").bool("followSymlinks"),
+            follow_symlinks: given.by(&["followSymlinks"]).bool("followSymlinks"),
             chown_failure_is_error: args.bool("failOnChOwnFailure"),
         },
         sync: args.bool("sync"),
@@ -141,11 +141,26 @@ pub(super) fn settings(args: &Args, module: &Args) -> Settings {
     }
 }
 
-/// The value of `name`: the action's, else the module's, else the default (which legacy directives set).
-fn inherited<'a>(args: &'a Args, module: &'a Args, name: &str) -> &'a Args {
-    if !args.given(name) && module.param(name).is_some() && module.given(name) {
-        module
-    } else {
-        args
+/// The arguments of an action and of its `module()`, which gives defaults to actions that are objects.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) args: &'a Args,
+    pub(super) module: &'a Args,
+    /// Made by a selector line: its defaults come from directives, and stand in `args` already.
+    pub(super) legacy: bool,
+}
+
+impl<'a> Given<'a> {
+    /// Where the value of `names`, which mean the same, comes from: the action if it gives one of them, else
+    /// the module if that does, else the action's defaults.
+    fn by(&self, names: &[&str]) -> &'a Args {
+        let any = |args: &Args| names.iter().any(|name| args.given(name));
+        if !self.legacy && !any(self.args) && any(self.module) { self.module } else { self.args }
+    }
+
+    /// A user or group id, by name or by number; the number counts where both are there.
+    fn id(&self, name: &str, number: &str) -> Option<u32> {
+        let args = self.by(&[name, number]);
+        args.int(number).or_else(|| args.int(name)).and_then(|id| u32::try_from(id).ok())
     }
 }

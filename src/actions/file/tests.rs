@@ -48,6 +48,13 @@ fn text(path: impl AsRef<Path>) -> Value {
 /// Builds an action; `set` gets the arguments, the module's arguments and the test's directory.
 /// Templates: `line` (the default) is the message, `name` is `<dir>/<message>.log`, `free` the bare message.
 fn try_build(set: impl FnOnce(&mut Args, &mut Args, &Path)) -> Result<Bench, Vec<Problem>> {
+    build_as(false, set)
+}
+
+fn build_as(
+    legacy: bool,
+    set: impl FnOnce(&mut Args, &mut Args, &Path),
+) -> Result<Bench, Vec<Problem>> {
     let dir = tempfile::tempdir().expect("a directory");
     let mut module = Args::defaults(&[params::MODULE.module_params]);
     let mut args = Args::defaults(&[params::MODULE.params]);
@@ -67,7 +74,7 @@ fn try_build(set: impl FnOnce(&mut Args, &mut Args, &Path)) -> Result<Bench, Vec
     let problems = RefCell::new(Vec::new());
     let report = |problem| problems.borrow_mut().push(problem);
     let stats = Arc::new(stats::Set::default());
-    let env = OutputEnv { template: &find, report: &report, stats, message_bytes: 8096 };
+    let env = OutputEnv { template: &find, report: &report, stats, message_bytes: 8096, legacy };
     let output = (KIND.build)(&args, &module, &env)?;
     let worker = Arc::clone(&output).worker();
     let set = Arc::clone(&env.stats);
@@ -190,22 +197,31 @@ fn files_and_directories_get_their_modes() {
 }
 
 #[test]
-fn module_arguments_are_defaults() {
-    let build = |own: bool| {
-        try_build(|args, module, dir| {
+fn module_arguments_are_defaults_of_objects() {
+    // (by selector line, with arguments of its own) → (mode, group, text)
+    for ((legacy, own), expected) in [
+        ((false, false), (0o640, 7, "x")),
+        ((false, true), (0o600, 8, "x\n")),
+        ((true, false), (0o644, 0, "x\n")),
+    ] {
+        let built = build_as(legacy, |args, module, dir| {
             args.set("file", text(dir.join("out")));
             module.set("fileCreateMode", Value::Int(0o640));
+            module.set("fileGroupNum", Value::Int(7));
             module.set("addLF", Value::Bool(false));
             if own {
                 args.set("fileCreateMode", Value::Int(0o600));
+                args.set("fileGroup", Value::Int(8));
                 args.set("addLF", Value::Bool(true));
             }
-        })
-    };
-    for (own, expected) in [(false, (0o640, "x")), (true, (0o600, "x\n"))] {
-        let mut bench = build(own).map_err(|why| format!("{why:?}")).expect("an action");
+        });
+        let mut bench = built.map_err(|why| format!("{why:?}")).expect("an action");
         bench.write(&["x"]);
-        assert_eq!((mode(&bench.path("out")), bench.read("out").as_str()), expected);
+        let found = fs::metadata(bench.path("out")).expect("the file");
+        // Only root may give a file to any group.
+        let root = nix::unistd::geteuid().is_root();
+        let group = if root { found.gid() } else { expected.1 };
+        assert_eq!((mode(&bench.path("out")), group, bench.read("out").as_str()), expected);
     }
 }
 
@@ -284,8 +300,8 @@ fn a_line_cut_in_two_is_completed_and_never_doubled() {
     writer.set_nonblocking(true).expect("set");
     let defaults = Args::defaults(&[params::MODULE.params]);
     let module = Args::defaults(&[params::MODULE.module_params]);
-    let stream =
-        Stream::new(PathBuf::from("socket"), Arc::new(build::settings(&defaults, &module)));
+    let given = build::Given { args: &defaults, module: &module, legacy: false };
+    let stream = Stream::new(PathBuf::from("socket"), Arc::new(build::settings(&given)));
     stream.adopt(fs::File::from(OwnedFd::from(writer)));
     let mut lines = Lines::default();
     let text = "0123456789".repeat(30_000);
