@@ -268,8 +268,12 @@ impl Diagnostics {
     #[must_use]
     pub fn render(&self) -> String {
         let mut out = String::new();
+        let mut shown = None;
         for diagnostic in &self.list {
-            self.render_one(diagnostic, &mut out);
+            // What is said about the same place once more needs no second picture of it.
+            let again = diagnostic.span.is_some() && diagnostic.span == shown;
+            self.render_one(diagnostic, !again, &mut out);
+            shown = diagnostic.span;
         }
         if self.dropped > 0 {
             let _ = writeln!(out, "rsyslogd: {} more messages are not shown", self.dropped);
@@ -296,7 +300,7 @@ impl Diagnostics {
         }
     }
 
-    fn render_one(&self, diagnostic: &Diagnostic, out: &mut String) {
+    fn render_one(&self, diagnostic: &Diagnostic, picture: bool, out: &mut String) {
         let _ = write!(out, "rsyslogd: {} [v{REFERENCE_VERSION}", self.headline(diagnostic));
         if let Some(code) = diagnostic.code {
             let _ = write!(out, " try https://www.rsyslog.com/e/{code} ");
@@ -306,7 +310,7 @@ impl Diagnostics {
             return;
         }
         // Line 0 stands for what no text has given, as the arguments of a module that was not loaded.
-        let span = diagnostic.span.filter(|span| span.line > 0);
+        let span = diagnostic.span.filter(|span| picture && span.line > 0);
         let shown = span.and_then(|span| Some((span, self.source(span)?)));
         let gutter = shown.map_or(1, |(span, _)| span.line.to_string().len());
         if let Some((span, source)) = shown {

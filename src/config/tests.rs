@@ -328,7 +328,7 @@ uucp,news.crit                                          /var/log/spooler
 local7.*                                                /var/log/boot.log
 #action(type="omfwd"
 # queue.filename="fwdRule1"       # unique name prefix for spool files
-# Target="remote_host" Port="XXX" Protocol="tcp")
+# Target="remote_host" Port="514" Protocol="tcp")
 "#;
 
 /// The configurations of the distributions load; only what is not there yet is reported.
