@@ -25,6 +25,12 @@ pub enum Fault {
         /// How many bytes were to come; `None` if it ended within the count.
         missing: Option<u32>,
     },
+    /// No line matched the expression of `framing.delimiter.regex` within twice `maxMessageSize`; the record
+    /// is taken to end here.
+    NoBoundary {
+        /// Bytes received of the record.
+        size: usize,
+    },
 }
 
 /// A peer as framing errors name it; `(hostname unknown)` and the like are the caller's business.
@@ -83,6 +89,11 @@ impl fmt::Display for Report<'_> {
                 "imtcp {input}: received oversize message from peer: {peer}: size is {size} bytes, \
                  max msg size is {limit}, truncating..."
             ),
+            Fault::NoBoundary { size } => write!(
+                f,
+                "imtcp: more then double max message size ({size}) received without finding frame \
+                 terminator via regex - assuming end of frame now. Input: {input}, peer: {peer}"
+            ),
             Fault::Incomplete { received, missing } => {
                 write!(f, "Incomplete frame at end of stream in session with {peer}, ")?;
                 match missing {
@@ -127,6 +138,12 @@ mod tests {
             (
                 Fault::TooLarge(1005),
                 format!("{framing}frame too large: 1005, change to octet stuffing"),
+            ),
+            (
+                Fault::NoBoundary { size: 17 },
+                "imtcp: more then double max message size (17) received without finding frame terminator \
+                 via regex - assuming end of frame now. Input: in, peer: (hostname) h, (ip) ::1, (port) 9"
+                    .to_owned(),
             ),
             (
                 Fault::Incomplete { received: 9, missing: Some(11) },

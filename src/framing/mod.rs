@@ -4,6 +4,7 @@
 //!   counted (`11 <13>hi there`) or delimited (`<13>hi there\n`).
 //! - [`options`]: what a listener's configuration says about framing.
 //! - [`fault`]: what can be wrong with a stream, and how the log puts it.
+//! - [`record`]: the state machine of listeners whose frames begin with a line that matches an expression.
 //! - [`tls_hello`]: notices a peer that speaks TLS to a plain listener.
 //!
 //! ```text
@@ -14,11 +15,13 @@
 pub mod decoder;
 pub mod fault;
 pub mod options;
+pub mod record;
 pub mod tls_hello;
 
 pub use decoder::{Decoder, Sink};
 pub use fault::Fault;
 pub use options::Options;
+pub use record::{Boundary, RecordDecoder};
 
 #[cfg(test)]
 mod tests {

@@ -184,7 +184,7 @@ impl Shared {
         }
         let session = || {
             let sender = Sender::network(Arc::clone(&self.info), peer, self.env.names.clone());
-            Box::new(Session::new(Transport::Plain(stream), Arc::new(sender)))
+            Box::new(Session::new(&self.conf, Transport::Plain(stream), Arc::new(sender)))
         };
         let Some(owned) = self.ready.open(session) else {
             self.cells.rejected.add(1);

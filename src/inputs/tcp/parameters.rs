@@ -157,8 +157,7 @@ const PARAMS: &[Param] = &[
         Kind::Str,
         None,
         "POSIX extended expression that the first line of a message matches.",
-    )
-    .missing(),
+    ),
     Param::new(
         "rateLimit.interval",
         Kind::INT,
@@ -470,6 +469,8 @@ pub(super) struct Conf {
     pub(super) notify_close: bool,
     pub(super) keep_alive: Option<KeepAlive>,
     pub(super) framing: framing::Options,
+    /// What a frame's first line matches; takes precedence over all other framing options.
+    pub(super) boundary: Option<framing::Boundary>,
 }
 
 impl Conf {
@@ -498,6 +499,15 @@ impl Conf {
             );
             return (None, problems);
         }
+        let boundary = input.str("framing.delimiter.regex").map(framing::Boundary::new).transpose();
+        let boundary = match boundary {
+            Ok(boundary) => boundary,
+            Err(why) => {
+                let text = format!("imtcp: error in framing.delimiter.regex expansion: {why}");
+                problems.push(Problem::error(text).at("framing.delimiter.regex"));
+                return (None, problems);
+            }
+        };
         let port_file = input.text("listenPortFileName").map(PathBuf::from);
         let port = Self::port(input, port_file.is_some(), &mut problems);
         let octet_counting = match input.given("supportOctetCountedFraming") {
@@ -539,6 +549,7 @@ impl Conf {
                 multi_line: input.bool("multiLine"),
                 discard_truncated: bool("discardTruncatedMsg"),
             },
+            boundary,
         });
         (conf, problems)
     }
@@ -686,6 +697,14 @@ mod tests {
             );
             assert_eq!(problems[0].text, text);
         }
+        let mut regex = input("1");
+        regex.set("framing.delimiter.regex", Value::Str(b"^<[".to_vec()));
+        let (conf, problems) = Conf::new(&module(), &regex, 8096);
+        assert!(conf.is_none());
+        assert!(
+            problems[0].text.starts_with("imtcp: error in framing.delimiter.regex expansion: ")
+        );
+
         let mut input = input("1");
         input.set("defaultTZ", Value::Str(b"Europe/Berlin".to_vec()));
         let (conf, problems) = Conf::new(&module(), &input, 8096);

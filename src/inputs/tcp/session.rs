@@ -7,10 +7,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::counters::Tally;
+use super::parameters::Conf;
 use super::server::Shared;
 use crate::framing::fault::{Fault, Peer, Report};
 use crate::framing::tls_hello::{Probe, Verdict};
-use crate::framing::{Decoder, Sink};
+use crate::framing::{Decoder, RecordDecoder, Sink};
 use crate::limits;
 use crate::message::{Appender, Builder, Flags, Sender};
 use crate::net::transport::{Received, Transport};
@@ -21,7 +22,7 @@ use crate::sys::clock;
 pub(super) struct Session {
     pub(super) transport: Transport,
     pub(super) sender: Arc<Sender>,
-    decoder: Decoder,
+    decoder: Framing,
     /// Until it is clear that the peer does not speak TLS.
     probe: Option<Probe>,
     /// Messages so far.
@@ -32,6 +33,41 @@ pub(super) struct Session {
 
 // 10,000 idle sessions are to cost no more than 15 MiB, with their slots and senders.
 const _: () = assert!(size_of::<Session>() <= 96);
+
+/// How the session's stream is cut into messages.
+#[derive(Debug)]
+enum Framing {
+    /// By counts and delimiters.
+    Standard(Decoder),
+    /// By lines that match an expression.
+    Records(RecordDecoder),
+}
+
+impl Framing {
+    fn new(conf: &Conf) -> Self {
+        match conf.boundary {
+            None => Self::Standard(Decoder::default()),
+            Some(_) => Self::Records(RecordDecoder::default()),
+        }
+    }
+
+    fn feed(&mut self, conf: &Conf, input: &[u8], sink: &mut impl Sink) {
+        match (self, &conf.boundary) {
+            (Self::Standard(decoder), _) => decoder.feed(&conf.framing, input, sink),
+            (Self::Records(decoder), Some(boundary)) => {
+                decoder.feed(boundary, conf.framing.message_bytes, input, sink);
+            }
+            (Self::Records(_), None) => unreachable!("made for the same configuration"),
+        }
+    }
+
+    fn finish(&mut self, conf: &Conf, sink: &mut impl Sink) {
+        match self {
+            Self::Standard(decoder) => decoder.finish(sink),
+            Self::Records(decoder) => decoder.finish(conf.framing.message_bytes, sink),
+        }
+    }
+}
 
 /// How a receive of a session ended.
 #[derive(Debug)]
@@ -65,11 +101,11 @@ enum Stream {
 }
 
 impl Session {
-    pub(super) fn new(transport: Transport, sender: Arc<Sender>) -> Self {
+    pub(super) fn new(conf: &Conf, transport: Transport, sender: Arc<Sender>) -> Self {
         Self {
             transport,
             sender,
-            decoder: Decoder::default(),
+            decoder: Framing::new(conf),
             probe: Some(Probe::default()),
             messages: 0,
             bytes: 0,
@@ -146,9 +182,9 @@ impl Session {
         let Self { decoder, sender, messages, .. } = self;
         builder.decode(start, |input, appender| {
             let mut frames = Frames::new(shared, input, appender, sender);
-            decoder.feed(&shared.conf.framing, input, &mut frames);
+            decoder.feed(&shared.conf, input, &mut frames);
             if stream == Stream::Ends {
-                decoder.finish(&mut frames);
+                decoder.finish(&shared.conf, &mut frames);
             }
             *messages += frames.count(tally);
         });
