@@ -146,7 +146,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
 fn file_name(dir: &str) -> template::Template {
     let text = format!("{dir}/%hostname%.log");
     let content = template::Content::String { text: text.as_bytes(), legacy: false };
-    template::Template::compile("name", &content, template::Options::default(), &mut Vec::new())
+    template::Template::compile("name", &content, template::Options::default(), &mut |_, _| {})
         .expect("compiles")
 }
 

@@ -32,12 +32,13 @@ impl Templates {
     pub(super) fn build(config: &Config, diagnostics: &mut Diagnostics) -> Self {
         let mut compiled = HashMap::new();
         for decl in &config.templates {
-            let mut problems = Vec::new();
-            if let Some(template) = compile(decl, &mut problems) {
+            let body = ObjectArgs::new(Args::default(), decl.body);
+            let mut report = |index, problem| {
+                diagnostics.push(element_at(decl, index).unwrap_or(&body).diagnose(&problem));
+            };
+            if let Some(template) = compile(decl, &mut report) {
                 compiled.insert(decl.name.clone().into_bytes(), Arc::new(template));
             }
-            let place = ObjectArgs::new(Args::default(), decl.body);
-            report(&place, problems, diagnostics);
         }
         Self(compiled)
     }
@@ -48,7 +49,7 @@ impl Templates {
     }
 }
 
-fn compile(decl: &TemplateDecl, problems: &mut Vec<Problem>) -> Option<Template> {
+fn compile(decl: &TemplateDecl, report: template::Report<'_>) -> Option<Template> {
     let options = template::Options {
         sql: decl.options.sql,
         stdsql: decl.options.stdsql,
@@ -69,7 +70,17 @@ fn compile(decl: &TemplateDecl, problems: &mut Vec<Problem>) -> Option<Template>
         TemplateKind::Subtree(path) => template::Content::Subtree(path),
         TemplateKind::Plugin(name) => template::Content::Plugin(name),
     };
-    Template::compile(&decl.name, &content, options, problems)
+    Template::compile(&decl.name, &content, options, report)
+}
+
+/// The object with this number in the body of a list template.
+fn element_at(decl: &TemplateDecl, index: Option<usize>) -> Option<&ObjectArgs> {
+    match (&decl.kind, index) {
+        (TemplateKind::List(list), Some(index)) => list.get(index).map(|element| match element {
+            Element::Property(object) | Element::Constant(object) => object,
+        }),
+        _ => None,
+    }
 }
 
 fn element(element: &Element) -> template::Element<'_> {

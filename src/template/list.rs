@@ -1,12 +1,12 @@
 //! List templates: `property(…)` and `constant(…)` objects (`spec/config-language.md` section 12.2).
 
-use super::Element;
 use super::parse::{format, unknown_property};
 use super::program::Entry;
 use super::replacer::{
     Case, Change, Control, DataType, Field, Format, Match, Missing, OnEmpty, Path, Position,
     Replacer, Select, Source,
 };
+use super::{Element, Report};
 use crate::message::{DateFormat, Property};
 use crate::param::{Args, Problem};
 use crate::sys::regex::{CAPTURES_MAX, Flavour, SharedRegex};
@@ -15,21 +15,20 @@ use crate::sys::regex::{CAPTURES_MAX, Flavour, SharedRegex};
 pub(super) fn entries(
     template: &str,
     elements: &[Element<'_>],
-    problems: &mut Vec<Problem>,
+    report: Report<'_>,
 ) -> Option<Vec<Entry>> {
-    let before = problems.len();
     let mut entries = Vec::with_capacity(elements.len());
-    for element in elements {
+    for (index, element) in elements.iter().enumerate() {
         let entry = match element {
             Element::Property(args) => property(template, args),
             Element::Constant(args) => constant(args),
         };
         match entry {
             Ok(entry) => entries.push(entry),
-            Err(found) => problems.extend(found),
+            Err(found) => found.into_iter().for_each(|problem| report(Some(index), problem)),
         }
     }
-    (problems.len() == before).then_some(entries)
+    (entries.len() == elements.len()).then_some(entries)
 }
 
 fn constant(args: &Args) -> Result<Entry, Vec<Problem>> {

@@ -27,7 +27,7 @@ mod replacer;
 
 pub use builtin::{NAMES as BUILTIN_NAMES, builtin};
 
-use self::program::{Entry, Escape, Line, Op};
+use self::program::{Escape, Line, Op};
 use crate::message::{Msg, Property};
 use crate::param::{Args, Problem};
 
@@ -72,6 +72,9 @@ pub enum Content<'a> {
     Plugin(&'a [u8]),
 }
 
+/// Takes what is wrong with a template; the number is that of the object in its body, from 0.
+pub type Report<'r> = &'r mut dyn FnMut(Option<usize>, Problem);
+
 /// An object in the body of a list template.
 #[derive(Clone, Copy, Debug)]
 pub enum Element<'a> {
@@ -99,47 +102,27 @@ pub struct Options {
 }
 
 impl Template {
-    /// Compiles a template. What is wrong goes to `problems`; errors in details leave a template all the same.
+    /// Compiles a template. Errors in details leave a template all the same.
     pub fn compile(
         name: &str,
         content: &Content<'_>,
         options: Options,
-        problems: &mut Vec<Problem>,
+        report: Report<'_>,
     ) -> Option<Self> {
-        let template = |body| Some(Self { name: name.to_owned(), body });
-        let mut entries = match content {
-            Content::String { text, legacy } => parse::entries(name, text, *legacy, problems),
-            Content::List(elements) => list::entries(name, elements, problems),
-            Content::Subtree(path) => match Property::parse(path) {
-                Some(variable @ Property::Variable(..)) if path.starts_with(b"$!") => {
-                    return template(Body::Subtree(variable));
-                }
-                _ => {
-                    problems.push(Problem::error(format!(
-                        "invalid subtree parameter, variable must start with '$!' but var name is '{}'",
-                        String::from_utf8_lossy(path)
-                    )));
-                    None
-                }
-            },
-            Content::Plugin(generator) => match builtin::generator(generator) {
-                Some(line) => return template(Body::Line(line)),
-                None => {
-                    problems.push(Problem::error(format!(
-                        "template '{name}': error -3003 defining template via plugin (strgen) module"
-                    )));
-                    None
-                }
-            },
-        };
-        if let Some(entries) = &mut entries {
-            if !options.case_sensitive {
-                entries.iter_mut().for_each(Entry::lower_case);
+        let body = match content {
+            Content::String { text, legacy } => {
+                parse::entries(name, text, *legacy, &mut |problem| report(None, problem))
+                    .map(|entries| program::body(name, entries, options, report))
             }
-        } else {
-            problems.push(Problem::error("error processing template object").code(2207));
+            Content::List(elements) => list::entries(name, elements, report)
+                .map(|entries| program::body(name, entries, options, report)),
+            Content::Subtree(path) => subtree(path, report),
+            Content::Plugin(generator) => plugin(name, generator, report),
+        };
+        if body.is_none() {
+            report(None, Problem::error("error processing template object").code(2207));
         }
-        template(program::body(name, entries?, options, problems))
+        Some(Self { name: name.to_owned(), body: body? })
     }
 
     /// Appends the rendered text of `msg` to `out`.
@@ -179,6 +162,25 @@ impl Template {
     pub fn is_sql(&self) -> bool {
         matches!(self.body, Body::Text(_, Escape::Sql | Escape::StdSql))
     }
+}
+
+fn subtree(path: &[u8], report: Report<'_>) -> Option<Body> {
+    let variable = Property::parse(path).filter(|_| path.starts_with(b"$!"));
+    if variable.is_none() {
+        let path = String::from_utf8_lossy(path);
+        let text = "invalid subtree parameter, variable must start with '$!' but var name is";
+        report(None, Problem::error(format!("{text} '{path}'")));
+    }
+    variable.map(Body::Subtree)
+}
+
+fn plugin(name: &str, generator: &[u8], report: Report<'_>) -> Option<Body> {
+    let line = builtin::generator(generator);
+    if line.is_none() {
+        let text = "error -2159 defining template via plugin (strgen) module";
+        report(None, Problem::error(format!("template '{name}': {text}")).code(2159));
+    }
+    line.map(Body::Line)
 }
 
 #[cfg(test)]

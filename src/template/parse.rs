@@ -17,9 +17,9 @@ pub(super) fn entries(
     template: &str,
     text: &[u8],
     legacy: bool,
-    problems: &mut Vec<Problem>,
+    report: &mut dyn FnMut(Problem),
 ) -> Option<Vec<Entry>> {
-    let mut parser = Parser { template, rest: text, problems };
+    let mut parser = Parser { template, rest: text, report };
     let mut entries = Vec::new();
     while let Some(c) = parser.peek() {
         if c != b'%' {
@@ -65,7 +65,7 @@ struct Expression {
 struct Parser<'a> {
     template: &'a str,
     rest: &'a [u8],
-    problems: &'a mut Vec<Problem>,
+    report: &'a mut dyn FnMut(Problem),
 }
 
 impl<'a> Parser<'a> {
@@ -122,7 +122,7 @@ impl<'a> Parser<'a> {
     }
 
     fn error(&mut self, text: String) {
-        self.problems.push(Problem::error(text));
+        (self.report)(Problem::error(text));
     }
 
     /// Text up to the next `%`.
@@ -167,7 +167,7 @@ impl<'a> Parser<'a> {
         let whole = self.rest;
         let name = self.until(b"%:");
         let Some(property) = Property::parse(name) else {
-            self.problems.extend(unknown_property(name));
+            unknown_property(name).into_iter().for_each(&mut *self.report);
             return Err(b"**INVALID PROPERTY NAME**");
         };
         let is_tree = matches!(property, Property::Variable(..));
@@ -302,7 +302,7 @@ impl<'a> Parser<'a> {
                      DECIMAL character codes!",
                     String::from_utf8_lossy(whole)
                 );
-                self.problems.push(Problem::error(text).code(2207));
+                (self.report)(Problem::error(text).code(2207));
                 return Err(b"**FIELD NOT FOUND**");
             }
         }

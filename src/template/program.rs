@@ -1,7 +1,7 @@
 //! From entries, as a configuration lists them, to the operations that write a text.
 
 use super::replacer::{self, Format, JsonField, Replacer, Source};
-use super::{Body, Options, json_tree};
+use super::{Body, Options, Report, json_tree};
 use crate::message::{DateFormat, Msg, Property, json};
 use crate::param::Problem;
 
@@ -18,7 +18,7 @@ pub(super) enum Entry {
 
 impl Entry {
     /// Names of variables, and the members they become, are lower case unless the template says otherwise.
-    pub(super) fn lower_case(&mut self) {
+    fn lower_case(&mut self) {
         if let Self::Field(replacer, name) = self {
             if let Source::Property(Property::Variable(_, path)) = &mut replacer.source {
                 path.make_ascii_lowercase();
@@ -195,21 +195,25 @@ impl Escape {
 /// Makes the body of a template from its entries.
 pub(super) fn body(
     name: &str,
-    entries: Vec<Entry>,
+    mut entries: Vec<Entry>,
     options: Options,
-    problems: &mut Vec<Problem>,
+    report: Report<'_>,
 ) -> Body {
+    if !options.case_sensitive {
+        entries.iter_mut().for_each(Entry::lower_case);
+    }
     if options.jsonf || options.jsonftree {
-        warn_of_duplicates(name, &entries, problems);
+        report_duplicates(name, &entries, report);
     }
     let entries = if options.jsonftree {
         match json_tree::Node::build(entries) {
             Ok(root) => return Body::Tree(root),
             Err(entries) => {
-                problems.push(Problem::warning(format!(
+                let text = format!(
                     "template '{name}' with option jsonftree has conflicting keys (e.g. 'a' and 'a.b'); \
                      falling back to flat JSON output."
-                )));
+                );
+                report(None, Problem::warning(text));
                 entries
             }
         }
@@ -226,14 +230,15 @@ pub(super) fn body(
     }
 }
 
-fn warn_of_duplicates(name: &str, entries: &[Entry], problems: &mut Vec<Problem>) {
-    let keys: Vec<&[u8]> = entries.iter().filter_map(Entry::member_name).collect();
-    for (index, key) in keys.iter().enumerate() {
-        if keys.iter().take(index).any(|earlier| earlier == key) {
-            problems.push(Problem::error(format!(
-                "template '{name}': duplicate JSON key '{}' encountered; later definition takes precedence",
-                String::from_utf8_lossy(key)
-            )));
+fn report_duplicates(name: &str, entries: &[Entry], report: Report<'_>) {
+    for (index, entry) in entries.iter().enumerate() {
+        let Some(key) = entry.member_name() else { continue };
+        if entries.iter().take(index).any(|earlier| earlier.member_name() == Some(key)) {
+            let key = String::from_utf8_lossy(key);
+            let text = format!(
+                "template '{name}': duplicate JSON key '{key}' encountered; later definition takes precedence"
+            );
+            report(Some(index), Problem::error(text));
         }
     }
 }

@@ -9,8 +9,9 @@ use crate::param::{Kind, Param, Value};
 fn compile(text: &str, legacy: bool, options: Options) -> (Option<Template>, Vec<String>) {
     let content = Content::String { text: text.as_bytes(), legacy };
     let mut problems = Vec::new();
-    let template = Template::compile("t", &content, options, &mut problems);
-    (template, problems.into_iter().map(|problem| problem.text).collect())
+    let mut report = |_, problem: Problem| problems.push(problem.text);
+    let template = Template::compile("t", &content, options, &mut report);
+    (template, problems)
 }
 
 /// The rendered text; bytes that are no printable ASCII as C escapes.
@@ -385,8 +386,9 @@ fn compile_list(objects: &str, options: Options) -> (Option<Template>, Vec<Strin
     };
     let elements: Vec<Element<'_>> = all.iter().map(element).collect();
     let mut problems = Vec::new();
-    let template = Template::compile("t", &Content::List(&elements), options, &mut problems);
-    (template, problems.into_iter().map(|problem| problem.text).collect())
+    let mut report = |_, problem: Problem| problems.push(problem.text);
+    let template = Template::compile("t", &Content::List(&elements), options, &mut report);
+    (template, problems)
 }
 
 fn list(objects: &str, options: Options) -> String {
@@ -556,15 +558,16 @@ fn problems_of_list_templates() {
 fn generators_and_subtrees() {
     let compile = |content: &Content<'_>| {
         let mut problems = Vec::new();
-        let template = Template::compile("t", content, Options::default(), &mut problems);
-        (template, problems.first().map(|problem| problem.text.clone()))
+        let mut report = |_, problem: Problem| problems.push(problem.text);
+        let template = Template::compile("t", content, Options::default(), &mut report);
+        (template, problems.into_iter().next())
     };
     let (template, problem) = compile(&Content::Plugin(b"RSYSLOG_FileFormat"));
     assert_eq!(problem, None);
     let line = "2026-01-05T03:04:05+00:00 host a/../b[1]: x:12 \"q\"  z/y\\n";
     assert_eq!(render(&template.expect("compiles"), &vector()), line);
     let (template, problem) = compile(&Content::Plugin(b"nope"));
-    let text = "template 't': error -3003 defining template via plugin (strgen) module";
+    let text = "template 't': error -2159 defining template via plugin (strgen) module";
     assert_eq!((template.is_none(), problem.as_deref()), (true, Some(text)));
     let (template, _) = compile(&Content::Subtree(b"$!a"));
     assert_eq!(render(&template.expect("compiles"), &vector()), "");

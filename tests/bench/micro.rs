@@ -162,9 +162,8 @@ fn render() {
         ("render: RSYSLOG_TraditionalFileFormat", traditional),
     ] {
         let content = Content::String { text: text.as_bytes(), legacy: false };
-        let template =
-            Template::compile("t", &content, TemplateOptions::default(), &mut Vec::new())
-                .expect("compiles");
+        let template = Template::compile("t", &content, TemplateOptions::default(), &mut |_, _| {})
+            .expect("compiles");
         let mut out = Vec::new();
         report_messages(name, 60, |msg| {
             if out.len() > 1 << 18 {

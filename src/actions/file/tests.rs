@@ -35,9 +35,8 @@ struct Bench {
 
 fn template(name: &str, text: &str) -> Arc<Template> {
     let content = Content::String { text: text.as_bytes(), legacy: false };
-    let mut problems = Vec::new();
-    let template = Template::compile(name, &content, Options::default(), &mut problems);
-    assert_eq!(problems, []);
+    let mut report = |_, problem| panic!("{problem:?}");
+    let template = Template::compile(name, &content, Options::default(), &mut report);
     Arc::new(template.expect("a template"))
 }
 
@@ -67,7 +66,7 @@ fn build_as(
         b"free" => Some(template("free", "%msg%")),
         b"tree" => {
             let content = Content::Subtree(b"$!path");
-            Template::compile("tree", &content, Options::default(), &mut Vec::new()).map(Arc::new)
+            Template::compile("tree", &content, Options::default(), &mut |_, _| {}).map(Arc::new)
         }
         _ => None,
     };
