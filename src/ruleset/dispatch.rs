@@ -173,36 +173,36 @@ impl Worker {
 
 impl Runner {
     /// Runs a ruleset, and those it calls, on one message.
-    fn run(&mut self, ruleset: RulesetId, index: u32, msg: &Msg<'_>) {
+    fn run(&mut self, start: RulesetId, index: u32, msg: &Msg<'_>) {
         let rules = &*self.rules;
-        let mut here = (ruleset, 0);
+        let (mut ruleset, mut at) = (start, 0);
+        let mut ops = rules.ops(ruleset);
         let (mut calls, mut refused) = (0, false);
         self.callers.clear();
         self.actions.begin();
         loop {
-            let (ruleset, at) = here;
-            let Some(op) = rules.rulesets.get(ruleset.0).and_then(|r| r.ops.get(at)) else {
-                match self.callers.pop() {
-                    Some(caller) => here = caller,
-                    None => return,
-                }
+            let Some(op) = ops.get(at) else {
+                let Some(caller) = self.callers.pop() else { return };
+                (ruleset, at) = caller;
+                ops = rules.ops(ruleset);
                 continue;
             };
-            here.1 = at + 1;
+            at += 1;
             match op {
-                Op::Unless(filter, target) => {
+                Op::Unless(filter, otherwise) => {
                     if !filter.matches(msg, &mut self.scratch) {
-                        here.1 = *target;
+                        at = *otherwise;
                     }
                 }
-                Op::Jump(target) => here.1 = *target,
+                Op::Jump(to) => at = *to,
                 Op::Action(id) => self.actions.push(*id, index, msg),
                 Op::Call(callee)
                     if self.callers.len() < limits::CALL_DEPTH && calls < limits::CALLS =>
                 {
                     calls += 1;
-                    self.callers.push(here);
-                    here = (*callee, 0);
+                    self.callers.push((ruleset, at));
+                    (ruleset, at) = (*callee, 0);
+                    ops = rules.ops(ruleset);
                 }
                 Op::Call(callee) => {
                     // Once per message.

@@ -79,6 +79,12 @@ impl Rules {
         assert!(self.queues.set(queues).is_ok(), "the queues are known already");
     }
 
+    /// The operations of a ruleset.
+    #[must_use]
+    pub fn ops(&self, id: RulesetId) -> &[Op] {
+        self.rulesets.get(id.0).map_or(&[], |ruleset| &ruleset.ops)
+    }
+
     /// The queue of a ruleset.
     #[must_use]
     pub fn queue(&self, id: RulesetId) -> Option<&Arc<Queue<Job>>> {

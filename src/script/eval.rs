@@ -9,6 +9,8 @@ use crate::message::Msg;
 /// What one worker thread needs for evaluation: buffers, which come back empty.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// For the frequent case, a property tested by itself.
+    property: Vec<u8>,
     free: Vec<Vec<u8>>,
 }
 
@@ -98,6 +100,9 @@ impl Term {
         scratch: &mut Scratch,
         test: impl FnOnce(&[u8]) -> bool,
     ) -> bool {
+        if let (Self::Property(property), Some(msg)) = (self, msg) {
+            return test(msg.property(property, &mut scratch.property));
+        }
         let mut buffer = scratch.take();
         let result = match self.value(msg, scratch, &mut buffer) {
             Value::Text(text) => test(text),
