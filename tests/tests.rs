@@ -7,3 +7,4 @@ mod messages;
 mod tcp;
 mod tidy;
 mod udp;
+mod validation;

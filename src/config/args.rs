@@ -91,6 +91,8 @@ pub(super) fn check<const N: usize>(
                 .line(object.end_line)
                 .help("the value written last is used"),
             );
+            // The reference finds the ones that are left over, too.
+            diagnostics.push(unknown(param, []).line(object.end_line).brief());
             continue;
         }
         let Some((table, row)) = found else {
