@@ -1,11 +1,11 @@
 //! List templates: `property(…)` and `constant(…)` objects (`spec/config-language.md` section 12.2).
 
-use super::parse::{format, unknown_property};
+use super::change::{Case, Change, Control, Path};
+use super::format::{DataType, Format, OnEmpty};
+use super::parse::unknown_property;
 use super::program::Entry;
-use super::replacer::{
-    Case, Change, Control, DataType, Field, Format, Match, Missing, OnEmpty, Path, Position,
-    Replacer, Select, Source,
-};
+use super::replacer::{Replacer, Source};
+use super::select::{Field, Match, Missing, Position, Select};
 use super::{Element, Report};
 use crate::message::{DateFormat, Property};
 use crate::param::{Args, Problem};
@@ -161,7 +161,7 @@ fn change(args: &Args) -> Change {
 }
 
 fn property_format(args: &Args) -> Format {
-    let mut chosen = args.str("format").and_then(format).unwrap_or(Format::Plain);
+    let mut chosen = args.str("format").and_then(Format::parse).unwrap_or(Format::Plain);
     if let Format::Member(field) = &mut chosen {
         field.data = choice(
             args,

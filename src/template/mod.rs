@@ -4,6 +4,8 @@
 //! string template ──parse──┐
 //! list template ────list───┼──► entries ──program──► flat list of operations ──render──► bytes
 //! built-in, plugin ─builtin┘                (or a JSON object: flat, or nested by json_tree)
+//!
+//! one property (replacer): fetch ─► select ─► change ─► format
 //! ```
 //! A template is compiled once and rendered by many threads. Rendering appends to the caller's buffer; what
 //! it needs besides (scratch space, regular expressions) belongs to the thread, so that a message costs no
@@ -19,11 +21,14 @@
 //! - `F,<delimiter>+` is obeyed, which the reference only documents.
 
 mod builtin;
+mod change;
+mod format;
 mod json_tree;
 mod list;
 mod parse;
 mod program;
 mod replacer;
+mod select;
 
 pub use builtin::{NAMES as BUILTIN_NAMES, builtin};
 

@@ -2,11 +2,11 @@
 //!
 //! The reference reads on after most mistakes; so does this parser, to the same result.
 
+use super::change::{Case, Control, Path};
+use super::format::Format;
 use super::program::Entry;
-use super::replacer::{
-    Case, Control, DataType, Escapes, Field, Format, JsonField, Match, Missing, OnEmpty, Path,
-    Position, Replacer, Select, Source,
-};
+use super::replacer::{Replacer, Source};
+use super::select::{Field, Match, Missing, Position, Select};
 use crate::message::{DateFormat, Property};
 use crate::param::Problem;
 use crate::sys::regex::{Flavour, SharedRegex};
@@ -356,7 +356,7 @@ impl<'a> Parser<'a> {
                 continue;
             }
             let shown = String::from_utf8_lossy(&option);
-            self.error(match format(&option) {
+            self.error(match Format::parse(&option) {
                 Some(_) => format!(
                     "error: can only specify one option out of (json, jsonf, jsonr, jsonfr, csv) - {shown} \
                      ignored"
@@ -392,7 +392,7 @@ impl Draft {
                     self.format = format;
                     return true;
                 }
-                let Some(format) = format(option) else { return false };
+                let Some(format) = Format::parse(option) else { return false };
                 if !matches!(self.replacer.format, Format::Plain) {
                     return false;
                 }
@@ -409,27 +409,6 @@ impl Draft {
         let (from_end, fixed_width) = (self.from_end, self.fixed_width);
         (high != 0).then_some(Position { from, to, from_end, fixed_width })
     }
-}
-
-/// The format of that name (`csv`, `json` and its variants), a member of a JSON object still without its name.
-pub(super) fn format(name: &[u8]) -> Option<Format> {
-    let member = |escapes| {
-        Format::Member(JsonField {
-            name: Box::default(),
-            escapes,
-            data: DataType::default(),
-            on_empty: OnEmpty::default(),
-            omit_zero: false,
-        })
-    };
-    Some(match name {
-        b"csv" => Format::Csv,
-        b"json" => Format::Json(Escapes::Escape),
-        b"jsonr" => Format::Json(Escapes::Keep),
-        b"jsonf" => member(Escapes::Escape),
-        b"jsonfr" => member(Escapes::Keep),
-        _ => return None,
-    })
 }
 
 /// What to say about a name that is no property; a `$` that was forgotten is pointed out.

@@ -1,6 +1,7 @@
 //! From entries, as a configuration lists them, to the operations that write a text.
 
-use super::replacer::{self, Format, JsonField, Replacer, Source};
+use super::format::{Format, JsonField};
+use super::replacer::{self, Replacer, Source};
 use super::{Body, Options, Report, json_tree};
 use crate::message::{DateFormat, Msg, Property, json};
 use crate::param::Problem;
