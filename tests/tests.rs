@@ -1,5 +1,6 @@
 //! End-to-end tests: a real daemon, real sockets, real files.
 
+mod actions;
 mod conformance;
 mod harness;
 mod lifecycle;
