@@ -9,6 +9,7 @@ use std::path::Path;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::param::Problem;
+use crate::sys::namespace;
 use crate::sys::socket::{IpProtocol, SocketType, passive_addresses};
 
 /// What to listen on.
@@ -24,6 +25,8 @@ pub struct Spec<'a> {
     pub backlog: i32,
     /// At most so many sockets.
     pub sockets: usize,
+    /// Network namespace of the sockets, by name; `None` for the process's own.
+    pub namespace: Option<&'a str>,
     /// Where the port goes in decimal when the kernel chose it.
     pub port_file: Option<&'a Path>,
 }
@@ -40,6 +43,14 @@ const COULD_NOT_BIND: u16 = 2077;
 /// # Errors
 /// No socket could be bound, or the port file not be written; in the reference's words, the port named.
 pub fn open(spec: &Spec<'_>) -> Result<(Vec<TcpListener>, Vec<Problem>), Vec<Problem>> {
+    match spec.namespace {
+        None => bind(spec),
+        Some(name) => namespace::within(name, || bind(spec))
+            .unwrap_or_else(|why| Err(vec![Problem::error(why), not_created(spec)])),
+    }
+}
+
+fn bind(spec: &Spec<'_>) -> Result<(Vec<TcpListener>, Vec<Problem>), Vec<Problem>> {
     let addresses = passive_addresses(spec.address, spec.port, spec.family, SocketType::Stream)
         .map_err(|why| {
             let port = spec.port;
@@ -92,8 +103,9 @@ pub fn open(spec: &Spec<'_>) -> Result<(Vec<TcpListener>, Vec<Problem>), Vec<Pro
 fn not_created(spec: &Spec<'_>) -> Problem {
     let Spec { port, .. } = spec;
     let address = spec.address.unwrap_or("(null)");
+    let namespace = spec.namespace.map_or_else(String::new, |name| format!(" namespace {name}"));
     Problem::error(format!(
-        "Could not create tcp listener, ignoring port {port} bind-address {address}."
+        "Could not create tcp listener, ignoring port {port} bind-address {address}{namespace}."
     ))
     .code(COULD_NOT_BIND)
 }
@@ -125,6 +137,7 @@ mod tests {
             family: IpProtocol::Unspecified,
             backlog: 25,
             sockets: 20,
+            namespace: None,
             port_file: None,
         }
     }
@@ -181,5 +194,14 @@ mod tests {
         let file = Path::new("/nonexistent/port");
         let problems = open(&Spec { port_file: Some(file), ..spec("0") }).unwrap_err();
         assert!(problems[0].text.contains("/nonexistent/port"));
+    }
+
+    #[test]
+    fn a_namespace_that_does_not_exist_costs_the_listener() {
+        let problems = open(&Spec { namespace: Some("no such"), ..spec("0") }).unwrap_err();
+        assert!(problems[0].text.contains("could not open namespace 'no such'"), "{problems:?}");
+        let last =
+            "Could not create tcp listener, ignoring port 0 bind-address (null) namespace no such.";
+        assert_eq!(problems[1].text, last);
     }
 }

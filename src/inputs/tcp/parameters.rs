@@ -328,8 +328,7 @@ const NAMESPACE: Param = Param::new(
     Kind::Str,
     None,
     "Network namespace of the listening sockets, by its name under /var/run/netns.",
-)
-.missing();
+);
 const DRIVER_NAME: Param = Param::new(
     "streamDriver.name",
     Kind::Str,
@@ -454,6 +453,8 @@ pub(super) struct Conf {
     pub(super) name: String,
     pub(super) port: String,
     pub(super) address: Option<String>,
+    /// Name of a network namespace.
+    pub(super) namespace: Option<String>,
     pub(super) port_file: Option<PathBuf>,
     /// Seconds east of UTC.
     pub(super) default_tz: Option<i32>,
@@ -520,6 +521,9 @@ impl Conf {
             name: input.text("name").unwrap_or_default(),
             port,
             address: input.text("address").filter(|address| address != "*"),
+            namespace: of("networkNamespace")
+                .text("networkNamespace")
+                .filter(|name| !name.is_empty()),
             port_file,
             default_tz: Self::default_tz(input, &mut problems),
             preserve_case: bool("preserveCase"),

@@ -46,6 +46,7 @@ impl Server {
             family: self.env.ip_protocol,
             backlog: self.conf.backlog,
             sockets: self.conf.max_listeners,
+            namespace: self.conf.namespace.as_deref(),
             port_file: self.conf.port_file.as_deref(),
         };
         match listener::open(&spec) {
