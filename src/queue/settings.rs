@@ -62,6 +62,8 @@ pub struct Settings {
     pub sampling: usize,
     /// `queue.takeFlowCtlFromMsg`: an action queue holds up as the message's input would be.
     pub flow_from_message: bool,
+    /// Whether any of these but the type was given.
+    pub given: bool,
 }
 
 impl Settings {
@@ -98,6 +100,7 @@ impl Settings {
             window: (byte("queue.dequeueTimeBegin"), byte("queue.dequeueTimeEnd")),
             sampling: count("queue.samplingInterval"),
             flow_from_message: args.bool("queue.takeFlowCtlFromMsg"),
+            given: args.params().any(|param| param.name != "queue.type" && args.given(param.name)),
         }
     }
 
@@ -106,6 +109,12 @@ impl Settings {
     pub fn correct(&mut self, name: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.kind == Type::Direct {
+            if self.given {
+                problems.push(Problem::warning(format!(
+                    "warning on queue '{name}': queue is in direct mode, but parameters have been \
+                     set. These PARAMETERS cannot be applied and WILL BE IGNORED."
+                )));
+            }
             return problems;
         }
         self.size = self.size.max(1);
@@ -247,6 +256,16 @@ mod tests {
         let action = Settings::from_args(&Args::defaults(&[tables::QUEUE_ACTION]));
         assert_eq!((action.kind, action.size), (Type::Direct, 1000));
         assert_eq!(action.timeout_shutdown, Duration::from_millis(10));
+    }
+
+    #[test]
+    fn a_direct_queue_says_that_it_has_no_use_for_parameters() {
+        let mut args = Args::defaults(&[tables::QUEUE_ACTION]);
+        args.set("queue.type", Value::Choice("Direct"));
+        assert_eq!(Settings::from_args(&args).correct("q"), []);
+        args.set("queue.size", Value::Size(10));
+        let problems = Settings::from_args(&args).correct("q");
+        assert!(problems[0].warning && problems[0].text.contains("WILL BE IGNORED"));
     }
 
     #[test]
