@@ -254,13 +254,13 @@ pub static GLOBAL: &[Param] = &[
         "net.aclAddHostnameOnFail",
         Kind::Bool,
         Some("off"),
-        "Resolve a host name in a sender list again when it did not match.",
+        "Take a host name of a sender list that has no address as a pattern for names.",
     ),
     Param::new(
         "net.aclResolveHostname",
         Kind::Bool,
         Some("on"),
-        "Resolve host names in sender lists.",
+        "Take host names of sender lists for the addresses they have at the start.",
     ),
     Param::new("net.enableDNS", Kind::Bool, Some("on"), "Resolve the names of senders."),
     Param::new(

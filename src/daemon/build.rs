@@ -229,6 +229,7 @@ impl Shop<'_> {
                     message_bytes: self.globals.message_bytes,
                     ip_protocol: self.globals.ip_protocol,
                     hostname: Arc::from(&**lock(self.hostname)),
+                    access: self.globals.access,
                 };
                 let problems = input.add(&statement.args.args, &env);
                 report(&statement.args, problems, diagnostics);

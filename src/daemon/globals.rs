@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::inputs::{IpProtocol, internal};
+use crate::net::access;
 use crate::net::resolver::local_name;
 use crate::param::Args;
 
@@ -15,6 +16,8 @@ pub(super) struct Globals {
     pub(super) ip_protocol: IpProtocol,
     /// `net.enableDNS`.
     pub(super) dns: bool,
+    /// `net.acl…` and `net.permitACLWarning`: how lists of allowed senders are read.
+    pub(super) access: access::Rules,
     /// `reverseLookup.cache.ttl.*`; `None` is for ever.
     pub(super) dns_ttl: Option<Duration>,
     /// `umask`.
@@ -59,6 +62,12 @@ impl Globals {
                 _ => IpProtocol::Unspecified,
             },
             dns: args.bool("net.enableDNS"),
+            access: access::Rules {
+                dns: args.bool("net.enableDNS"),
+                resolve_names: args.bool("net.aclResolveHostname"),
+                keep_unresolved: args.bool("net.aclAddHostnameOnFail"),
+                report: args.bool("net.permitACLWarning"),
+            },
             dns_ttl: ttl.flatten().and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs),
             umask: number("umask"),
             open_files: args.int("maxOpenFiles").and_then(|n| u64::try_from(n).ok()),

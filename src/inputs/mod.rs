@@ -7,6 +7,7 @@ pub mod udp;
 use std::sync::Arc;
 
 use crate::message::{InputInfo, Names, Pool, Submit};
+use crate::net::access;
 use crate::param::{Args, Module, Problem};
 use crate::stats;
 
@@ -31,6 +32,8 @@ pub struct InputEnv {
     pub ip_protocol: IpProtocol,
     /// Local host name, for inputs without a peer.
     pub hostname: Arc<[u8]>,
+    /// How lists of allowed senders are read.
+    pub access: access::Rules,
 }
 
 /// All inputs of one module: its `module()` statement and every `input()` statement that names it, because

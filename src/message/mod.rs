@@ -28,7 +28,7 @@ pub use batch::{Appender, Batch, Builder, Bytes, Pool};
 pub use date::DateFormat;
 pub use property::Property;
 pub use record::{Field, Flags, NO_VARS, Record, Span};
-pub use sender::{InputInfo, Name, Names, Sender};
+pub use sender::{Gate, InputInfo, Name, Names, Sender};
 pub use submit::{FlowControl, Submit};
 pub use timestamp::{Sign, Time, Zone};
 pub use view::{Env, Msg};

@@ -78,6 +78,9 @@ impl Flags {
     /// `z`-prefixed single-message compression is not looked for (the stream was already decompressed).
     pub const NO_COMPRESSION: Self = Self(1 << 10);
 
+    /// Whether the message is taken depends on the sender's name: ask `Sender::is_allowed`.
+    pub const CHECK_SENDER: Self = Self(1 << 11);
+
     /// No bit.
     #[must_use]
     pub const fn empty() -> Self {

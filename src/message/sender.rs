@@ -33,6 +33,15 @@ pub trait Names: Send + Sync {
     }
 }
 
+/// Decides by name whether a sender is allowed to send (`allowedSender` with host names).
+pub trait Gate: Send + Sync {
+    /// Whether a sender of that name may send.
+    fn allows(&self, name: &[u8]) -> bool;
+
+    /// A message of `sender` was received at `received` (microseconds since the epoch) and is not taken.
+    fn refused(&self, sender: &Sender, received: i64);
+}
+
 /// What all messages of one configured input have in common.
 #[derive(Debug, Default)]
 pub struct InputInfo {
@@ -55,6 +64,8 @@ pub struct Sender {
     addr: Option<SocketAddr>,
     names: Option<Arc<dyn Names>>,
     fromhost: OnceLock<Box<[u8]>>,
+    gate: Option<Arc<dyn Gate>>,
+    allowed: OnceLock<bool>,
 }
 
 impl Sender {
@@ -75,7 +86,16 @@ impl Sender {
             addr: Some(addr),
             names,
             fromhost: OnceLock::new(),
+            gate: None,
+            allowed: OnceLock::new(),
         }
+    }
+
+    /// With a gate that must be asked before a message is taken (`Flags::CHECK_SENDER`).
+    #[must_use]
+    pub fn behind(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.gate = Some(gate);
+        self
     }
 
     /// The machine itself: local inputs and the daemon's own messages.
@@ -88,6 +108,8 @@ impl Sender {
             addr: None,
             names: None,
             fromhost: OnceLock::from(Box::from(hostname)),
+            gate: None,
+            allowed: OnceLock::new(),
         }
     }
 
@@ -108,11 +130,7 @@ impl Sender {
         if let Some(name) = self.fromhost.get() {
             return name;
         }
-        let name = match (self.addr, &self.names) {
-            (Some(addr), Some(names)) => names.name(addr),
-            _ => Name::Unknown,
-        };
-        match name {
+        match self.resolve() {
             Name::Known(mut name) => self.fromhost.get_or_init(|| {
                 if !self.input.preserve_case {
                     name.make_ascii_lowercase();
@@ -122,6 +140,34 @@ impl Sender {
             Name::Unknown => self.fromhost.get_or_init(|| self.ip.clone()),
             Name::Pending => &self.ip,
         }
+    }
+
+    fn resolve(&self) -> Name {
+        match (self.addr, &self.names) {
+            (Some(addr), Some(names)) => names.name(addr),
+            _ => Name::Unknown,
+        }
+    }
+
+    /// Whether [`Sender::is_allowed`] must be asked (`Flags::CHECK_SENDER`).
+    #[must_use]
+    pub fn has_gate(&self) -> bool {
+        self.gate.is_some()
+    }
+
+    /// Whether a message received at `received` (microseconds since the epoch) is taken. Without a name there
+    /// is no way through a gate; for as long as the name is not to be had, messages are refused.
+    pub fn is_allowed(&self, received: i64) -> bool {
+        let Some(gate) = &self.gate else { return true };
+        let allowed = self.allowed.get().copied().unwrap_or_else(|| match self.resolve() {
+            Name::Known(name) => *self.allowed.get_or_init(|| gate.allows(&name)),
+            Name::Unknown => *self.allowed.get_or_init(|| false),
+            Name::Pending => false,
+        });
+        if !allowed {
+            gate.refused(self, received);
+        }
+        allowed
     }
 }
 
@@ -188,6 +234,36 @@ mod tests {
         let sender = sender("192.0.2.1:5", false, &[Name::Pending, Name::Pending, known]);
         let seen = [(); 4].map(|()| String::from_utf8_lossy(sender.fromhost()).into_owned());
         assert_eq!(seen, ["192.0.2.1", "192.0.2.1", "late", "late"]);
+    }
+
+    #[test]
+    fn a_gate_is_passed_by_name_only() {
+        struct Only(&'static [u8], Mutex<Vec<i64>>);
+        impl Gate for Only {
+            fn allows(&self, name: &[u8]) -> bool {
+                name == self.0
+            }
+            fn refused(&self, sender: &Sender, received: i64) {
+                assert_eq!(&*sender.ip, b"192.0.2.1");
+                self.1.lock().unwrap().push(received);
+            }
+        }
+        let known = Name::Known(b"Good".as_slice().into());
+        let cases: [(&[Name], [bool; 3]); 3] = [
+            (&[Name::Pending, known.clone()], [false, true, true]),
+            (&[Name::Unknown], [false, false, false]),
+            (&[Name::Known(b"bad".as_slice().into())], [false, false, false]),
+        ];
+        for (answers, expected) in cases {
+            let gate = Arc::new(Only(b"Good", Mutex::default()));
+            let sender = sender("192.0.2.1:5", false, answers);
+            let sender = sender.behind(Arc::<Only>::clone(&gate));
+            assert_eq!([0, 1, 2].map(|time| sender.is_allowed(time)), expected);
+            let refused: Vec<_> =
+                (0..3).zip(expected).filter(|(_, ok)| !ok).map(|(n, _)| n).collect();
+            assert_eq!(*gate.1.lock().unwrap(), refused);
+        }
+        assert!(Sender::network(Arc::default(), "[::1]:1".parse().unwrap(), None).is_allowed(0));
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! - [`session`]: the table of open sessions and the tokens that name them.
 //! - [`ready`]: who owns a session when; the queue between poller and workers.
 //! - [`poller`]: the epoll set.
+//! - [`access`]: which addresses and names may send.
 //! - [`report`]: how often peers may write to the log.
 //! - [`resolver`]: the names of peers, off the receive path.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
 
+pub mod access;
 pub mod listener;
 pub mod poller;
 pub mod ready;

@@ -137,6 +137,9 @@ impl Worker {
 
     /// Parses a message and returns the ruleset to run on it, if any.
     fn parse(&mut self, batch: &mut Batch, index: usize, ruleset: RulesetId) -> Option<RulesetId> {
+        if !is_allowed(batch, index) {
+            return None;
+        }
         let rules = &*self.shared.rules;
         let options = &rules.rulesets.get(ruleset.0)?.parsers;
         match parsers::parse(batch, index, options) {
@@ -169,6 +172,17 @@ impl Worker {
             self.runner.run(ruleset, u32::try_from(index).unwrap_or(u32::MAX), &msg);
         }
     }
+}
+
+/// Asks for the sender's name where that decides whether the message is taken. Not done by the input, because
+/// the answer may have to be waited for.
+fn is_allowed(batch: &Batch, index: usize) -> bool {
+    let Some(record) = batch.records.get(index) else { return false };
+    if !record.flags.has(Flags::CHECK_SENDER) {
+        return true;
+    }
+    let sender = batch.senders.get(usize::from(record.sender));
+    sender.is_some_and(|sender| sender.is_allowed(record.received))
 }
 
 impl Runner {

@@ -72,6 +72,17 @@ pub fn interface_name(index: u32) -> Option<String> {
         .then(|| unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned())
 }
 
+/// Whether `name` matches the shell pattern (`*`, `?`, `[…]`), in any case. Never blocks.
+#[must_use]
+pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    /// GNU; see fnmatch(3).
+    const FNM_CASEFOLD: c_int = 1 << 4;
+    let (Ok(pattern), Ok(name)) = (CString::new(pattern), CString::new(name)) else { return false };
+    let flags = libc::FNM_NOESCAPE | FNM_CASEFOLD;
+    // SAFETY: both strings end in NUL and live through the call.
+    unsafe { libc::fnmatch(pattern.as_ptr(), name.as_ptr(), flags) == 0 }
+}
+
 /// Resolves `host` and has a look at the first result.
 fn addresses<T>(host: &[u8], flags: c_int, look: impl FnOnce(&libc::addrinfo) -> T) -> Option<T> {
     let host = CString::new(host).ok()?;
@@ -103,6 +114,22 @@ mod tests {
         }
         for name in ["localhost", "a.example", "192.0.2.1.example", "", "1\0"] {
             assert!(!is_address(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn patterns() {
+        let cases = [
+            ("*.example.net", "a.Example.NET", true),
+            ("*.example.net", "example.net", false),
+            ("h?.x", "h1.x", true),
+            ("h?.x", "h12.x", false),
+            ("h[12]", "H2", true),
+            ("h\\*", "h\\ost", true),
+            ("*", "", true),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
         }
     }
 

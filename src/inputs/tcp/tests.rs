@@ -72,6 +72,7 @@ pub(super) fn environment(collector: &Arc<Collector>, message_bytes: usize) -> I
         message_bytes,
         ip_protocol: IpProtocol::V4Only,
         hostname: b"h".as_slice().into(),
+        access: Default::default(),
     }
 }
 

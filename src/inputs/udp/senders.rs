@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::message::{Builder, Sender};
+use crate::message::{Builder, Flags, Sender};
 
 /// Places for one hash.
 const WAYS: usize = 4;
@@ -28,16 +28,44 @@ pub(super) struct Senders {
     ttl: i64,
 }
 
+/// What is known about an address at a listener.
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     key: Key,
-    sender: Arc<Sender>,
+    /// `None` is not allowed to send.
+    sender: Option<Arc<Sender>>,
+    /// Flags of its messages.
+    pub(super) flags: Flags,
     /// When it was made, microseconds since the epoch.
     made: i64,
+    /// When it was last said that it may not send.
+    pub(super) reported: Option<i64>,
     /// The batch that `index` is valid for.
     batch: u64,
     /// The sender's index in that batch.
     index: u16,
+}
+
+impl Entry {
+    fn new(key: Key, made: i64, sender: Option<Sender>) -> Self {
+        let mut flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
+        if sender.as_ref().is_some_and(Sender::has_gate) {
+            flags.set(Flags::CHECK_SENDER);
+        }
+        let sender = sender.map(Arc::new);
+        Self { key, sender, flags, made, reported: None, batch: u64::MAX, index: 0 }
+    }
+
+    /// The sender's index in `builder`'s present batch, which is number `batch` among all of this thread;
+    /// `None` where it is not allowed to send.
+    pub(super) fn index(&mut self, batch: u64, builder: &mut Builder) -> Option<u16> {
+        let sender = self.sender.as_ref()?;
+        if self.batch != batch {
+            self.index = builder.sender_index(sender);
+            self.batch = batch;
+        }
+        Some(self.index)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,47 +117,36 @@ impl Senders {
         Self { sets, keys, ttl }
     }
 
-    /// The index of the sender at `from` in `builder`'s present batch; `batch` is that batch's number among
-    /// all of this thread. `make` is called for a sender that is not known, or not at `now` any more.
-    pub(super) fn index(
+    /// The entry of the address `from`; `make` is called for one that is not known, or not at `now` any more,
+    /// and gives `None` where the address is not allowed to send. (Always `Some`, but for the compiler.)
+    pub(super) fn find(
         &mut self,
-        (listener, from): (usize, SocketAddr),
+        listener: usize,
+        from: SocketAddr,
         now: i64,
-        (batch, builder): (u64, &mut Builder),
-        make: impl FnOnce() -> Sender,
-    ) -> u16 {
+        make: impl FnOnce() -> Option<Sender>,
+    ) -> Option<&mut Entry> {
         let key = Key::new(listener, from);
         let place = key.hash(self.keys) % SETS;
-        let Some(set) = self.sets.get_mut(place) else { return 0 };
+        let set = self.sets.get_mut(place)?;
         let known = set.iter().position(|e| e.as_ref().is_some_and(|e| e.key == key));
         // To the front: what is found, or in its stead what was not used for longest.
-        set[..=known.unwrap_or(WAYS - 1)].rotate_right(1);
-        let is_fresh = |entry: &Entry| {
-            entry.key == key
-                && now.wrapping_sub(entry.made).unsigned_abs() <= self.ttl.unsigned_abs()
-        };
-        match &mut set[0] {
-            Some(entry) if is_fresh(entry) => {
-                if entry.batch != batch {
-                    entry.index = builder.sender_index(&entry.sender);
-                    entry.batch = batch;
-                }
-                entry.index
-            }
-            place => {
-                let sender = Arc::new(make());
-                let index = builder.sender_index(&sender);
-                *place = Some(Entry { key, sender, made: now, batch, index });
-                index
-            }
+        set.get_mut(..=known.unwrap_or(WAYS - 1))?.rotate_right(1);
+        let entry = set.first_mut()?;
+        let ttl = self.ttl.unsigned_abs();
+        let is_fresh =
+            |entry: &Entry| entry.key == key && now.wrapping_sub(entry.made).unsigned_abs() <= ttl;
+        if !entry.as_ref().is_some_and(is_fresh) {
+            *entry = Some(Entry::new(key, now, make()));
         }
+        entry.as_mut()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Flags, InputInfo, Pool, Span};
+    use crate::message::{InputInfo, Pool, Span};
 
     fn sender(from: SocketAddr) -> Sender {
         Sender::network(Arc::new(InputInfo::default()), from, None)
@@ -147,10 +164,8 @@ mod tests {
             for _round in 0..3 {
                 for (listener, expected) in [(0, 0..6), (7, 6..12)] {
                     for (from, expected) in addresses.iter().zip(expected) {
-                        let index =
-                            senders.index((listener, *from), 0, (batch, &mut builder), || {
-                                sender(*from)
-                            });
+                        let entry = senders.find(listener, *from, 0, || Some(sender(*from)));
+                        let index = entry.unwrap().index(batch, &mut builder).unwrap();
                         assert_eq!(usize::from(index), expected);
                         builder.push_from(Span::new(0, 0), 0, index, Flags::empty());
                     }
@@ -177,10 +192,11 @@ mod tests {
                 .map(|n| SocketAddr::from(((n % (2 * places)).to_be_bytes(), 514)))
                 .collect();
             for from in &addresses {
-                let index = senders.index((0, *from), 0, (batch.into(), &mut builder), || {
+                let entry = senders.find(0, *from, 0, || {
                     made += 1;
-                    sender(*from)
+                    Some(sender(*from))
                 });
+                let index = entry.unwrap().index(batch.into(), &mut builder).unwrap();
                 builder.push_from(Span::new(0, 0), 0, index, Flags::empty());
             }
             let sealed = builder.seal();
@@ -195,16 +211,15 @@ mod tests {
 
     #[test]
     fn senders_are_made_anew_when_their_names_time_is_over() {
-        let mut builder = Builder::new(Arc::new(Pool::default()));
         let mut senders = Senders::new(Some(Duration::from_secs(1)));
         let from = SocketAddr::from(([10, 0, 0, 1], 514));
         let mut made_at = Vec::new();
         for now in [5_000_000, 5_999_999, 6_000_000, 6_000_001, 6_000_002, 0] {
             let make = || {
                 made_at.push(now);
-                sender(from)
+                Some(sender(from))
             };
-            senders.index((0, from), now, (1, &mut builder), make);
+            senders.find(0, from, now, make);
         }
         assert_eq!(made_at, [5_000_000, 6_000_001, 0], "also when the clock is set back");
     }

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::inputs::IpProtocol;
-use crate::message::{Batch, Flags, FlowControl, Pool, Submit};
+use crate::message::{Batch, Flags, FlowControl, Name, Names, Pool, Submit};
+use crate::net::access;
 use crate::param::Value;
+use crate::sys::process::Scheduling;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -18,7 +20,9 @@ struct Got {
     raw: Vec<u8>,
     ip: String,
     port: String,
+    fromhost: String,
     inputname: String,
+    allowed: bool,
     truncated: bool,
     received: i64,
 }
@@ -39,7 +43,10 @@ impl Submit for Collect {
                 raw: batch.bytes.get(record.raw).to_vec(),
                 ip: text(&sender.ip),
                 port: text(&sender.port),
+                fromhost: text(sender.fromhost()),
                 inputname: text(&sender.input.name),
+                allowed: !record.flags.has(Flags::CHECK_SENDER)
+                    || sender.is_allowed(record.received),
                 truncated: record.flags.has(Flags::TRUNCATED),
                 received: record.received,
             });
@@ -103,6 +110,7 @@ impl Setup {
             message_bytes: 8096,
             ip_protocol: IpProtocol::Unspecified,
             hostname: b"here".as_slice().into(),
+            access: access::Rules::default(),
         };
         Self { module: Args::defaults(&[MODULE.module_params]), input, env, queue }
     }
@@ -562,6 +570,89 @@ impl Setup {
         let addresses = udp.listeners.iter().map(|l| l.socket.local_addr().unwrap()).collect();
         let (queue, env) = (self.queue, self.env);
         (udp, Rig { queue, env, addresses, names: Vec::new(), running: None })
+    }
+}
+
+/// Every address is `Host.Example`.
+struct OneName;
+
+impl Names for OneName {
+    fn name(&self, _addr: SocketAddr) -> Name {
+        Name::Known(b"Host.Example".as_slice().into())
+    }
+}
+
+#[test]
+fn names_of_senders_are_lower_case_unless_told_otherwise() {
+    for (preserve, expected) in [(false, "host.example"), (true, "Host.Example")] {
+        let mut setup = Setup::new().module("preserveCase", Value::Bool(preserve));
+        setup.env.names = Some(Arc::new(OneName));
+        let rig = setup.start();
+        rig.sender(0).send(b"x").unwrap();
+        let got = rig.queue.wait(1);
+        assert_eq!((got[0].fromhost.as_str(), got[0].ip.as_str()), (expected, "127.0.0.1"));
+    }
+}
+
+#[test]
+fn senders_that_are_not_allowed_are_counted_packet_by_packet() {
+    type List = Option<&'static [&'static str]>;
+    let lists: [(List, List, bool); 6] = [
+        (None, Some(&["10.0.0.0/8"]), false),
+        (Some(&["10.0.0.0/8"]), None, false),
+        (Some(&["10.0.0.0/8"]), Some(&["127.0.0.0/8"]), true),
+        (Some(&["127.0.0.1"]), Some(&["[::1]", "10.0.0.1"]), false),
+        (None, Some(&["10.0.0.1", "127.0.0.1/32"]), true),
+        (None, None, true),
+    ];
+    for (module, input, allowed) in lists {
+        let mut setup = Setup::new();
+        if let Some(list) = module {
+            setup = setup.module("allowedSender", words(list));
+        }
+        if let Some(list) = input {
+            setup = setup.input("allowedSender", words(list));
+        }
+        let (udp, rig) = setup.open();
+        let sender = rig.sender(0);
+        for _ in 0..3 {
+            sender.send(b"x").unwrap();
+        }
+        let mut rig = rig.start(udp);
+        rig.stop();
+        let passed = if allowed { 3 } else { 0 };
+        assert_eq!(rig.queue.wait(0).len(), passed, "{module:?} {input:?}");
+        let counted = ["submitted", "disallowed", "msgs.received"].map(|name| rig.counter(name));
+        assert_eq!(counted, [passed as u64, 3 - passed as u64, 3]);
+    }
+    let (udp, problems) = Setup::new().input("allowedSender", words(&[])).configure();
+    assert_eq!(problems[0].text, "imudp: allowedSender array must not be empty");
+    assert!(udp.statements.is_empty());
+}
+
+#[test]
+fn the_legacy_list_counts_where_there_is_no_other() {
+    for (module, expected) in [(None, "10.0.0.0/8"), (Some("127.0.0.1"), "127.0.0.1")] {
+        let mut setup = Setup::new();
+        setup.input.set_default("allowedSender", Some(words(&["10.0.0.0/8"])));
+        if let Some(list) = module {
+            setup = setup.module("allowedSender", words(&[list]));
+        }
+        let (udp, _) = setup.configure();
+        assert_eq!(udp.statements[0].allowed_senders, Some(vec![expected.as_bytes().to_vec()]));
+    }
+}
+
+#[test]
+fn senders_allowed_by_name_are_checked_by_who_takes_the_message() {
+    for (pattern, allowed) in [("*.example", true), ("*.example.net", false)] {
+        let mut setup = Setup::new().input("allowedSender", words(&[pattern]));
+        setup.env.names = Some(Arc::new(OneName));
+        let mut rig = setup.start();
+        rig.sender(0).send(b"x").unwrap();
+        assert_eq!(rig.queue.wait(1)[0].allowed, allowed, "{pattern}");
+        rig.stop();
+        assert_eq!(rig.counter("disallowed"), u64::from(!allowed));
     }
 }
 

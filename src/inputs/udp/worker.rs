@@ -7,13 +7,16 @@
 //! A socket has its turn for [`ROUNDS`] full receive calls even if it has more, so that a flooded one does
 //! not starve the others.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::senders::Senders;
-use crate::message::{Builder, Flags, FlowControl, InputInfo, Names, Pool, Sender, Submit};
+use super::senders::{Entry, Senders};
+use crate::message::{Builder, Flags, FlowControl, Gate, InputInfo, Names, Pool, Sender, Submit};
+use crate::net::access::{Access, Verdict};
+use crate::net::report::Limiter;
 use crate::stats::{self, Counter};
 use crate::sys::clock;
 use crate::sys::epoll::{Epoll, NO_REPORT, READ, READ_EXCLUSIVE};
@@ -40,12 +43,45 @@ pub(super) struct Listener {
     pub(super) submit: Arc<dyn Submit>,
     pub(super) pool: Arc<Pool>,
     pub(super) names: Option<Arc<dyn Names>>,
+    /// `None` lets everybody send.
+    pub(super) guard: Option<Arc<Guard>>,
     pub(super) counters: ListenerCounters,
+}
+
+/// Who may send to a listener (`allowedSender`).
+pub(super) struct Guard {
+    pub(super) list: Access,
+    /// `net.permitACLWarning`.
+    pub(super) report: bool,
+    pub(super) limiter: Limiter,
+    pub(super) disallowed: Arc<Counter>,
+}
+
+impl Guard {
+    fn report(&self, address: impl Display, now: i64) {
+        if self.report {
+            let text =
+                format_args!("imudp: UDP message from disallowed sender {address} discarded");
+            self.limiter.error(now, None, text);
+        }
+    }
+}
+
+impl Gate for Guard {
+    fn allows(&self, name: &[u8]) -> bool {
+        self.list.allows_name(name)
+    }
+
+    fn refused(&self, sender: &Sender, received: i64) {
+        self.disallowed.add(1);
+        self.report(String::from_utf8_lossy(&sender.ip), received);
+    }
 }
 
 /// The counters of a listener; the first two are the reference's.
 pub(super) struct ListenerCounters {
     submitted: Arc<Counter>,
+    pub(super) disallowed: Arc<Counter>,
     truncated: Arc<Counter>,
     empty: Arc<Counter>,
     kernel_drops: Arc<Counter>,
@@ -56,10 +92,9 @@ pub(super) struct ListenerCounters {
 
 impl ListenerCounters {
     pub(super) fn new(object: &mut stats::Object) -> Self {
-        let submitted = object.counter("submitted");
-        object.counter("disallowed");
         Self {
-            submitted,
+            submitted: object.counter("submitted"),
+            disallowed: object.counter("disallowed"),
             truncated: object.counter("truncated"),
             empty: object.counter("empty"),
             kernel_drops: object.counter("kernel.drops"),
@@ -253,31 +288,33 @@ impl Intake {
     fn take_in(&mut self, listener: &Listener, index: usize, message_bytes: usize) -> usize {
         let Some(state) = self.states.get_mut(index) else { return 0 };
         let Some(outlet) = self.outlets.get_mut(state.outlet) else { return 0 };
-        let (mut submitted, mut empty, mut truncated) = (0, 0, 0);
+        let (mut all, mut submitted, mut empty, mut truncated) = (0, 0, 0, 0);
         for packet in self.slab.packets() {
-            let from = (index, packet.from);
-            let mut sender = None;
+            let make = || listener.sender(packet.from);
+            let Some(entry) = self.senders.find(index, packet.from, self.now, make) else {
+                continue;
+            };
             for datagram in packet.datagrams() {
+                all += 1;
                 let text = datagram.get(..message_bytes).unwrap_or(datagram);
                 if text.is_empty() {
                     empty += 1;
                     continue;
                 }
-                let mut flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
+                if outlet.builder.is_full() {
+                    outlet.submit(&mut self.batches);
+                }
+                let Some(sender) = entry.index(outlet.batch, &mut outlet.builder) else {
+                    listener.refuse(entry, packet.from, self.now);
+                    continue;
+                };
+                let mut flags = entry.flags;
                 if text.len() < datagram.len() {
                     flags.set(Flags::TRUNCATED);
                     truncated += 1;
                     let lengths = (datagram.len(), text.len());
                     state.report_truncation(self.now, listener, packet.from, lengths);
                 }
-                if outlet.builder.is_full() {
-                    outlet.submit(&mut self.batches);
-                    sender = None;
-                }
-                let sender = *sender.get_or_insert_with(|| {
-                    let batch = (outlet.batch, &mut outlet.builder);
-                    self.senders.index(from, self.now, batch, || listener.sender(packet.from))
-                });
                 let raw = outlet.builder.bytes().append(text);
                 outlet.builder.push_from(raw, self.now, sender, flags);
                 submitted += 1;
@@ -286,7 +323,7 @@ impl Intake {
         listener.counters.submitted.add(submitted);
         listener.counters.empty.add(empty);
         listener.counters.truncated.add(truncated);
-        usize::try_from(submitted + empty).unwrap_or(usize::MAX)
+        all
     }
 
     /// Hands all batches on.
@@ -322,8 +359,28 @@ impl Outlet {
 }
 
 impl Listener {
-    fn sender(&self, from: SocketAddr) -> Sender {
-        Sender::network(Arc::clone(&self.input), from, self.names.clone())
+    /// A sender at `from`; `None` where it is not allowed to send.
+    fn sender(&self, from: SocketAddr) -> Option<Sender> {
+        let guard = self.guard.as_ref();
+        let verdict = guard.map_or(Verdict::Allowed, |guard| guard.list.check(from.ip()));
+        if verdict == Verdict::Refused {
+            return None;
+        }
+        let sender = Sender::network(Arc::clone(&self.input), from, self.names.clone());
+        match guard.filter(|_| verdict == Verdict::ByName) {
+            Some(guard) => Some(sender.behind(Arc::<Guard>::clone(guard))),
+            None => Some(sender),
+        }
+    }
+
+    /// Counts a datagram of a sender that is not allowed, and says so once in a while.
+    fn refuse(&self, entry: &mut Entry, from: SocketAddr, now: i64) {
+        self.counters.disallowed.add(1);
+        let is_early = entry.reported.is_some_and(|t| (t..t + REPORT_INTERVAL).contains(&now));
+        if let (Some(guard), false) = (&self.guard, is_early) {
+            entry.reported = Some(now);
+            guard.report(from.ip().to_canonical(), now);
+        }
     }
 }
 

@@ -1,0 +1,158 @@
+//! What imudp can be told: its tables for configuration, help and documentation.
+
+use crate::param::{Class, Kind, Module, Param};
+
+/// The module's description.
+pub static MODULE: Module = Module {
+    name: "imudp",
+    class: Class::Input,
+    builtin: false,
+    summary: "Receives syslog messages over UDP.",
+    module_params: MODULE_PARAMS,
+    params: INPUT_PARAMS,
+    legacy_create: Some(("UDPServerRun", "port")),
+    counters: &[
+        ("submitted", "Messages handed to the queue, per listener."),
+        ("disallowed", "Datagrams from senders that are not allowed, per listener."),
+        ("truncated", "Datagrams cut to maxMessageSize, per listener."),
+        ("empty", "Datagrams without a byte, which make no message, per listener."),
+        (
+            "kernel.drops",
+            "Datagrams lost because the socket's receive buffer was full, per listener.",
+        ),
+        ("called.recvmmsg", "Receive calls, per thread."),
+        ("called.recvmsg", "Receive calls for a single datagram, per thread; always 0."),
+        ("msgs.received", "Datagrams received, per thread."),
+    ],
+    examples: &[
+        "module(load=\"imudp\")\ninput(type=\"imudp\" port=\"514\")",
+        "module(load=\"imudp\" threads=\"2\" batchSize=\"64\")\n\
+         input(type=\"imudp\" port=[\"514\", \"10514\"] address=\"127.0.0.1\" rcvbufSize=\"4m\")",
+        "$ModLoad imudp\n$UDPServerAddress 127.0.0.1\n$UDPServerRun 514",
+    ],
+};
+
+const MODULE_PARAMS: &[Param] = &[
+    Param::new(
+        "timeRequery",
+        Kind::INT,
+        Some("2"),
+        "The clock is read at every n-th receive call; 0 and 1 mean every call.",
+    )
+    .legacy("UDPServerTimeRequery"),
+    Param::new(
+        "schedulingPolicy",
+        Kind::Word,
+        None,
+        "How the kernel schedules the threads: fifo, rr or other; only with schedulingPriority.",
+    )
+    .legacy("IMUDPSchedulingPolicy"),
+    Param::new(
+        "schedulingPriority",
+        Kind::INT,
+        None,
+        "Priority of the threads, within the policy's range; only with schedulingPolicy.",
+    )
+    .legacy("IMUDPSchedulingPriority"),
+    Param::new(
+        "batchSize",
+        Kind::INT,
+        Some("32"),
+        "Most datagrams one receive call takes, 1 to 1024.",
+    ),
+    Param::new(
+        "threads",
+        Kind::POSITIVE,
+        Some("1"),
+        "Receiving threads, at most 32; each serves all ports.",
+    ),
+    Param::new(
+        "preserveCase",
+        Kind::Bool,
+        Some("off"),
+        "Keeps the case of the sender's name (fromhost).",
+    ),
+    Param::new(
+        "allowedSender",
+        Kind::Array,
+        None,
+        "Addresses, networks and host names (with * and ?) that may send; for inputs without their own.",
+    ),
+];
+
+const INPUT_PARAMS: &[Param] = &[
+    Param::required(
+        "port",
+        Kind::Array,
+        "Ports to listen on, as numbers; 0 lets the kernel choose, an empty string is 514.",
+    ),
+    Param::new(
+        "address",
+        Kind::Str,
+        None,
+        "Local address or name to bind to; * and none are all addresses.",
+    )
+    .legacy("UDPServerAddress"),
+    Param::new("ruleset", Kind::Str, None, "The ruleset that processes the messages.")
+        .legacy("InputUDPServerBindRuleset"),
+    Param::new(
+        "name",
+        Kind::Word,
+        Some("imudp"),
+        "The inputname property, and the counters' prefix.",
+    ),
+    Param::new("inputname", Kind::Word, None, "Deprecated: the same as name."),
+    Param::new(
+        "name.appendPort",
+        Kind::Bool,
+        Some("off"),
+        "Appends the port to the inputname property.",
+    ),
+    Param::new(
+        "inputname.appendPort",
+        Kind::Bool,
+        None,
+        "Deprecated: the same as name.appendPort.",
+    ),
+    Param::new("device", Kind::Str, None, "Network device to bind to, e.g. eth0."),
+    Param::new(
+        "defaultTZ",
+        Kind::Str,
+        None,
+        "Offset from UTC, e.g. -05:00, of times that name none (RFC 3164).",
+    ),
+    Param::new(
+        "rateLimit.interval",
+        Kind::INT,
+        Some("0"),
+        "Seconds of a rate limit's window; 0 is no limit.",
+    )
+    .missing(),
+    Param::new("rateLimit.burst", Kind::INT, Some("10000"), "Messages let through in a window.")
+        .missing(),
+    Param::new("rateLimit.name", Kind::Str, None, "A shared ratelimit() object.").missing(),
+    Param::new(
+        "rcvbufSize",
+        Kind::SIZE,
+        Some("0"),
+        "Bytes of the sockets' receive buffers, at most 1 GiB; 0 leaves the system's default.",
+    ),
+    Param::new(
+        "ipFreeBind",
+        Kind::INT,
+        Some("2"),
+        "An address this machine does not have: 0 is an error, 1 is bound, 2 is bound with a warning.",
+    ),
+    Param::new(
+        "listenPortFileName",
+        Kind::Str,
+        None,
+        "File that the port's number is written to; for one port and one address.",
+    ),
+    Param::new(
+        "allowedSender",
+        Kind::Array,
+        None,
+        "Addresses, networks and host names (with * and ?) that may send; replaces the module's.",
+    ),
+];
