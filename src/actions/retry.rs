@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use super::action::Action;
+use super::action::Action;
 use super::{Effect, Failure, OutputWorker};
 use crate::message::Msg;
 use crate::queue::Interrupt;

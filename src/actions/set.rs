@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::retry::{Action, Runner};
+use super::action::Action;
+use super::retry::Runner;
 use crate::config::ActionId;
 use crate::message::{Batch, FlowControl, Msg};
 use crate::queue::{Frozen, Interrupt, Queue};
@@ -43,7 +44,8 @@ enum Slot {
 }
 
 impl Set {
-    /// A thread's ends of `actions`, `None` for those that could not be made; `interrupt` ends the thread's waits when the daemon stops.
+    /// A thread's ends of `actions`, `None` for those that could not be made; `interrupt` ends the thread's
+    /// waits when the daemon stops.
     #[must_use]
     pub fn new(actions: &[Option<Configured>], interrupt: &Arc<Interrupt>) -> Self {
         let slot = |configured: &Option<Configured>| {
@@ -61,12 +63,6 @@ impl Set {
         };
         let slots = actions.iter().map(slot).collect();
         Self { slots, touched: Vec::new(), selected: Vec::new(), previous_suspended: false }
-    }
-
-    /// Whether the last action that ran for this message was suspended (`previous_action_suspended()`).
-    #[must_use]
-    pub fn previous_suspended(&self) -> bool {
-        self.previous_suspended
     }
 }
 
