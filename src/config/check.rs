@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::args::{self, Left, not_implemented};
 use super::ast::{Item, Object, ObjectKind, Span, Tree};
-use super::checked::{Config, ObjectArgs, RulesetDecl, RulesetId};
+use super::checked::{ActionId, Config, ObjectArgs, RulesetDecl, RulesetId};
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::legacy::Legacy;
 use super::{Catalogue, Loader, tables};
@@ -41,6 +41,8 @@ pub(super) struct Checker<'a> {
     pub(super) action_names: HashSet<String>,
     /// Actions met so far, those that came to nothing included.
     pub(super) actions_counted: usize,
+    /// Actions made by `action()`: the defaults of global() are for their queues only.
+    pub(super) object_actions: Vec<ActionId>,
     /// What `Stmt::Call` means until the end.
     pub(super) calls: Vec<Reference>,
     /// The rulesets of `config.inputs`.
@@ -109,6 +111,7 @@ impl<'a> Checker<'a> {
             templates: catalogue.templates.iter().map(|name| name.as_bytes().to_vec()).collect(),
             action_names: HashSet::new(),
             actions_counted: 0,
+            object_actions: Vec::new(),
             calls: Vec::new(),
             input_rulesets: Vec::new(),
             default_ruleset: None,
@@ -359,6 +362,7 @@ impl<'a> Checker<'a> {
             self.config.inputs[index].ruleset = id.unwrap_or(self.config.default_ruleset);
         }
         self.allow_senders();
+        self.default_queue_timeouts();
         let abort = self.config.globals.args.bool("security.abortOnIDResolutionFail");
         if abort && self.diagnostics.unresolved_ids() > 0 {
             self.diagnostics.fail("");
@@ -379,6 +383,20 @@ impl<'a> Checker<'a> {
                         .set_default("allowedSender", Some(Value::Array(senders.clone())));
                 }
             }
+        }
+    }
+
+    /// `default.action.queue.…` and `default.ruleset.queue.…` of global().
+    fn default_queue_timeouts(&mut self) {
+        let config = &mut self.config;
+        let rulesets = config.rulesets.iter_mut().filter_map(|ruleset| ruleset.queue.as_mut());
+        let main_queue = self.has_main_queue.then_some(&mut config.main_queue);
+        for queue in rulesets.chain(main_queue) {
+            default_timeouts("default.ruleset.", &config.globals.args, &mut queue.args);
+        }
+        for id in &self.object_actions {
+            let queue = &mut config.actions[id.0].queue;
+            default_timeouts("default.action.", &config.globals.args, &mut queue.args);
         }
     }
 
@@ -419,5 +437,20 @@ impl<'a> Checker<'a> {
         );
         self.unknown_ruleset(Diagnostic::plain(reference.span, text), &reference.name);
         None
+    }
+}
+
+/// Gives a queue the timeouts that global() has for queues of its class.
+fn default_timeouts(class: &str, globals: &Args, queue: &mut Args) {
+    for name in [
+        "queue.timeoutShutdown",
+        "queue.timeoutActionCompletion",
+        "queue.timeoutEnqueue",
+        "queue.timeoutWorkerThreadShutdown",
+    ] {
+        let global = format!("{class}{name}");
+        if globals.given(&global) {
+            queue.set_default(name, globals.value(&global).cloned());
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::sys;
+use crate::{limits, sys};
 
 /// Files and environment, for [`load`](super::load).
 pub trait Loader {
@@ -39,7 +39,7 @@ pub struct SystemLoader;
 
 impl Loader for SystemLoader {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        sys::files::read(path, limits::CONFIG_BYTES)
     }
 
     fn expand(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {

@@ -209,7 +209,9 @@ impl Checker<'_> {
             }
         };
         self.check_queue_type(&mut queue);
-        self.add_action(module, core, queue, args)
+        let action = self.add_action(module, core, queue, args);
+        self.object_actions.extend(action);
+        action
     }
 
     /// Adds an action whose arguments are checked, unless its template does not exist.

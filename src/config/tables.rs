@@ -211,7 +211,8 @@ pub static GLOBAL: &[Param] = &[
         Kind::POSITIVE,
         Some("10"),
         "Minutes between two runs of housekeeping.",
-    ),
+    )
+    .missing(),
     Param::new("senders.keepTrack", Kind::Bool, Some("off"), "Keep statistics per sender.")
         .missing(),
     Param::new(
@@ -268,7 +269,8 @@ pub static GLOBAL: &[Param] = &[
         Kind::Bool,
         Some("on"),
         "Log messages from senders that are not permitted.",
-    ),
+    )
+    .missing(),
     Param::new("maxOpenFiles", Kind::POSITIVE, None, "Limit of open files of the process.")
         .legacy("MaxOpenFiles"),
     Param::new(

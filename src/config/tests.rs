@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, Item, JsonTree, StmtKind, Variable};
-use super::{Catalogue, Config, Diagnostics, Loader, Stmt, load, parse};
+use super::{Catalogue, Config, Diagnostics, Loader, ObjectArgs, Stmt, load, parse};
 use crate::param::{Class, Kind, Module, Param};
 
 /// Files and variables in memory; `/dir/` names are directories.
@@ -430,6 +430,25 @@ fn legacy_inputs_and_rulesets() {
     assert_eq!(queue, Some(Some(4)));
     assert_eq!(remote.body.len(), 1);
     assert_eq!(config.rulesets[0].body.len(), 1);
+}
+
+#[test]
+fn queue_timeouts_have_global_defaults() {
+    let (config, diagnostics) = load_text(
+        "main_queue(queue.timeoutEnqueue=\"7\")\n\
+         ruleset(name=\"r\" queue.type=\"LinkedList\") { stop }\n\
+         action(type=\"omfile\" file=\"/a\")\n\
+         *.* /b\n\
+         global(default.ruleset.queue.timeoutEnqueue=\"20\" default.action.queue.timeoutEnqueue=\"30\"\n\
+                default.ruleset.queue.timeoutShutdown=\"40\")\n",
+    );
+    assert!(diagnostics.is_empty(), "{}", diagnostics.render());
+    let enqueue = |queue: &ObjectArgs| queue.args.int("queue.timeoutEnqueue");
+    assert_eq!(enqueue(&config.main_queue), Some(7));
+    assert_eq!(config.main_queue.args.int("queue.timeoutShutdown"), Some(40));
+    assert_eq!(config.rulesets[1].queue.as_ref().and_then(enqueue), Some(20));
+    assert_eq!(enqueue(&config.actions[0].queue), Some(30));
+    assert_eq!(enqueue(&config.actions[1].queue), Some(50));
 }
 
 #[test]

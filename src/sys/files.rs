@@ -1,13 +1,27 @@
 //! Finding configuration files: shell patterns and directories, in alphabetical order.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 /// Directories inside of directories that are looked into.
 const DEPTH: usize = 16;
+
+/// The content of a file of at most `limit` bytes; pipes and devices are read, too, but not for ever.
+///
+/// # Errors
+/// Those of the file system, and `FileTooLarge`.
+pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX);
+    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut content)?;
+    if content.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(content)
+}
 
 /// The files that `pattern` means: for a directory, all in it and below that are not hidden; for a name with
 /// `*`, `?` or `[…]`, all that match, which may be none; else the file of that name.
@@ -187,6 +201,13 @@ mod tests {
         for (pattern, name) in no {
             assert!(!fits(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn reading_is_bounded() {
+        let endless = read(Path::new("/dev/zero"), 1000).map_err(|error| error.kind());
+        assert_eq!(endless, Err(io::ErrorKind::FileTooLarge));
+        assert_eq!(read(Path::new("/dev/null"), 0).ok(), Some(Vec::new()));
     }
 
     #[test]
