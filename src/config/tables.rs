@@ -269,8 +269,7 @@ pub static GLOBAL: &[Param] = &[
         Kind::Bool,
         Some("on"),
         "Log messages from senders that are not permitted.",
-    )
-    .missing(),
+    ),
     Param::new("maxOpenFiles", Kind::POSITIVE, None, "Limit of open files of the process.")
         .legacy("MaxOpenFiles"),
     Param::new(
