@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 
-use super::parameters::KeepAlive;
+use super::conf::KeepAlive;
 use super::server::{Pool, Shared, join_all};
 use super::session::Session;
 use super::worker::{EPOLL_CTL, Worker};
@@ -282,8 +282,8 @@ mod tests {
         let module = Args::defaults(&[KIND.module.module_params]);
         let mut args = arguments(&[("maxSessions", Value::Int(1))]);
         args.set("port", Value::Str(b"1".to_vec()));
-        let (conf, _) = Conf::new(&module, &args, 8096);
-        let shared = Shared::new(conf.unwrap(), env).unwrap();
+        let (conf, _) = Conf::new(&module, &args, 8096).unwrap();
+        let shared = Shared::new(conf, env).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = listener.local_addr().unwrap();
         // What is no socket cannot be watched.

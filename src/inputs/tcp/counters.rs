@@ -1,10 +1,10 @@
 //! imtcp's counters: one object per input, one per worker of a pool (`spec/imtcp.md` section 9).
 //!
-//! Workers count in plain integers, a [`Tally`], and add it to the shared cells once per batch.
+//! Workers count in plain integers, a `Tally`, and add it to the shared cells once per batch.
 
 use std::sync::Arc;
 
-use super::parameters::Conf;
+use super::conf::Conf;
 use crate::stats::{Counter, Object, Set};
 
 /// What a worker counts between two submits.

@@ -1,15 +1,17 @@
 //! imtcp: syslog over TCP (`spec/imtcp.md`).
 //!
-//! - [`parameters`]: the tables, and a checked statement.
-//! - [`server`]: one statement at work: its sockets and threads, and what they share.
-//! - [`accept`]: the poller thread, which accepts connections and hands sessions to workers.
-//! - [`worker`]: who reads, when batches are submitted, when sessions are given back.
-//! - [`session`]: one connection.
-//! - [`counters`]: what is counted.
+//! - `parameters`: the tables.
+//! - `conf`: a checked statement.
+//! - `server`: one statement at work: its sockets and threads, and what they share.
+//! - `accept`: the poller thread, which accepts connections and hands sessions to workers.
+//! - `worker`: who reads, when batches are submitted, when sessions are given back.
+//! - `session`: one connection.
+//! - `counters`: what is counted.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
 
 mod accept;
+mod conf;
 mod counters;
 mod parameters;
 mod server;
@@ -20,7 +22,7 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use self::parameters::Conf;
+use self::conf::Conf;
 use self::server::Server;
 use super::{Input, InputEnv, InputKind, Running};
 use crate::param::{Args, Problem};
@@ -40,8 +42,10 @@ struct Imtcp {
 
 impl Input for Imtcp {
     fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem> {
-        let (conf, mut problems) = Conf::new(&self.module, args, env.message_bytes);
-        let Some(conf) = conf else { return problems };
+        let (conf, mut problems) = match Conf::new(&self.module, args, env.message_bytes) {
+            Ok(checked) => checked,
+            Err(problem) => return vec![problem],
+        };
         if !env.ruleset_found {
             let (ruleset, port) = (args.text("ruleset").unwrap_or_default(), &conf.port);
             problems.push(

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::accept::PollerThread;
+use super::conf::Conf;
 use super::counters::{Cells, WorkerCells};
-use super::parameters::Conf;
 use super::worker::{Boxed, Worker};
 use crate::inputs::{InputEnv, info};
 use crate::message::InputInfo;

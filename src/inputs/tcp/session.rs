@@ -6,8 +6,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::conf::Conf;
 use super::counters::Tally;
-use super::parameters::Conf;
 use super::server::Shared;
 use crate::framing::fault::{Fault, Peer, Report};
 use crate::framing::tls_hello::{Probe, Verdict};

