@@ -128,7 +128,7 @@ impl Stream {
     /// Returns whether lines are held back, which [`Stream::close`] would write.
     pub(super) fn close_if_idle(&self) -> bool {
         let Some(mut state) = self.try_lock() else { return false };
-        let holds = state.torn.is_some() || !state.gathered.is_empty();
+        let holds = state.holds_lines();
         if !holds {
             state.open = None;
         }
@@ -138,6 +138,10 @@ impl Stream {
     /// Writes out what is held back and closes. Returns how many lines could not be written.
     pub(super) fn close(&self) -> usize {
         let mut state = self.lock();
+        if state.open.is_none() && state.holds_lines() {
+            // An error has closed it; the lines' last chance. Its failure shows in the count.
+            let _ = self.open(&mut state);
+        }
         self.finish(&mut state);
         state.gathered.len() + usize::from(state.torn.is_some())
     }
@@ -149,8 +153,7 @@ impl Stream {
         if std::mem::take(&mut state.wrote) || state.used == 0 {
             state.used = now;
         }
-        let holds = state.torn.is_some() || !state.gathered.is_empty();
-        let due = state.open.is_some() && !holds && now - state.used >= idle;
+        let due = state.open.is_some() && !state.holds_lines() && now - state.used >= idle;
         if due {
             state.open = None;
         }
@@ -322,6 +325,13 @@ impl Stream {
             Err(TryLockError::Poisoned(state)) => Some(state.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+}
+
+impl State {
+    /// Whether there are lines that are taken for written and are not in the file.
+    fn holds_lines(&self) -> bool {
+        self.torn.is_some() || !self.gathered.is_empty()
     }
 }
 
