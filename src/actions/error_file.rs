@@ -16,6 +16,8 @@ pub(super) struct ErrorFile {
     /// Largest size in bytes; 0 is no limit.
     limit: u64,
     state: Mutex<State>,
+    /// HUP has come: the file is to be opened anew. A lock of its own, never held during I/O.
+    stale: Mutex<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -27,12 +29,15 @@ struct State {
 
 impl ErrorFile {
     pub(super) fn new(path: PathBuf, limit: u64) -> Self {
-        Self { path, limit, state: Mutex::default() }
+        Self { path, limit, state: Mutex::default(), stale: Mutex::default() }
     }
 
     /// Adds a line. The reference cuts the line that would exceed the limit, and so do we.
     pub(super) fn write(&self, action: &str, why: &Failure, text: &[u8]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *self.stale.lock().unwrap_or_else(PoisonError::into_inner)) {
+            state.file = None;
+        }
         if state.file.is_none() && !self.open(action, &mut state) {
             return;
         }
@@ -61,9 +66,12 @@ impl ErrorFile {
         }
     }
 
-    /// HUP: the file is opened again with the next message.
+    /// HUP: the file is opened again with the next message. Does not wait for a write that is stuck.
     pub(super) fn reopen(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).file = None;
+        *self.stale.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        if let Ok(mut state) = self.state.try_lock() {
+            state.file = None;
+        }
     }
 
     fn open(&self, action: &str, state: &mut State) -> bool {
@@ -101,5 +109,11 @@ mod tests {
             file.write("b", &why, b"x");
         }
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), format!("{line}{{ \"\n"));
+        std::fs::remove_file(&path).expect("removed");
+        file.write("b", &why, b"x");
+        assert!(!path.exists());
+        file.reopen();
+        file.write("b", &why, b"x");
+        assert!(path.exists());
     }
 }

@@ -160,9 +160,11 @@ impl Core {
 impl Daemon {
     /// HUP: outputs close their files, the host name is read again. Waits for no output.
     pub fn hup(&self) {
-        for action in self.core.actions.iter().flatten() {
-            action.action.hup();
-        }
+        let actions = self.core.actions.iter().flatten();
+        let files: usize = actions.map(|action| action.action.hup()).sum();
+        log::debug!(
+            "HUP: {files} output files closed; they are opened anew with their next message"
+        );
         if self.core.globals.status_messages {
             log::info!(code = 0; "{} rsyslogd was HUPed", origin());
         }
