@@ -22,8 +22,9 @@ use crate::sync::model::{Condvar, Mutex, MutexGuard, lock, wait, wait_until};
 
 /// How long a flow-controlled input is held up at a time.
 const HOLD: Duration = Duration::from_secs(1);
-/// How long an input is paced at a time. A queue that does not move in that time is not paced for until it does.
-const PACE: Duration = Duration::from_millis(10);
+/// How long an input is paced at a time: longer than a disk is busy now and then. A queue that does not move
+/// in that time is not paced for until it moves again.
+const PACE: Duration = Duration::from_millis(200);
 
 /// What a submitter has to do after a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
