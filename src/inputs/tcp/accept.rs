@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::conf::KeepAlive;
+use super::guard::{Guard, NOT_PERMITTED};
 use super::server::{Pool, Shared, join_all};
 use super::session::Session;
 use super::worker::{EPOLL_CTL, Worker};
 use crate::limits;
 use crate::message::Sender;
+use crate::net::access::Verdict;
 use crate::net::poller::{Buffer, Event};
 use crate::net::transport::Transport;
 use crate::stats::Counter;
@@ -182,8 +184,19 @@ impl Shared {
         if let Some(keep_alive) = &self.conf.keep_alive {
             set_keep_alive(&stream, keep_alive);
         }
+        let verdict = self.guard.as_ref().map(|guard| (guard, guard.list.check(peer.ip())));
+        let gate = match verdict {
+            None | Some((_, Verdict::Allowed)) => None,
+            Some((guard, Verdict::ByName)) => Some(guard),
+            Some((guard, Verdict::Refused)) => {
+                return self.report_refused(guard, peer, listener);
+            }
+        };
         let session = || {
-            let sender = Sender::network(Arc::clone(&self.info), peer, self.env.names.clone());
+            let mut sender = Sender::network(Arc::clone(&self.info), peer, self.env.names.clone());
+            if let Some(guard) = gate {
+                sender = sender.behind(Arc::<Guard>::clone(guard));
+            }
             Box::new(Session::new(&self.conf, Transport::Plain(stream), Arc::new(sender)))
         };
         let Some(owned) = self.ready.open(session) else {
@@ -203,8 +216,10 @@ impl Shared {
         self.cells.opened.add(1);
         self.cells.open.add(1);
         if self.conf.notify_open {
-            let host = String::from_utf8_lossy(owned.session.sender.known_host());
-            let (ip, port) = (peer.ip().to_canonical(), peer.port());
+            let sender = &owned.session.sender;
+            let text = |bytes| String::from_utf8_lossy(bytes);
+            let (host, ip) = (text(sender.known_host()), text(&sender.ip));
+            let port = peer.port();
             log::info!("imtcp: connection established with host: {host} ({ip}:{port})");
         }
         self.ready.park(std::iter::once(owned));
@@ -215,14 +230,28 @@ impl Shared {
         let now = clock::now_usec();
         let text = "too many tcp sessions - dropping incoming request";
         self.limiter.error(now, Some(TOO_MANY_SESSIONS), text);
+        self.report_listener(now, TOO_MANY_SESSIONS, peer, listener);
+    }
+
+    #[cold]
+    fn report_refused(&self, guard: &Guard, peer: SocketAddr, listener: &TcpListener) {
+        let now = clock::now_usec();
+        let (ip, port) = (peer.ip().to_canonical(), peer.port());
+        guard.refuse(now, format_args!("{ip} ({ip}:{port})"));
+        if guard.reports {
+            self.report_listener(now, NOT_PERMITTED, peer, listener);
+        }
+    }
+
+    fn report_listener(&self, now: i64, code: u16, peer: SocketAddr, listener: &TcpListener) {
+        let name = &self.conf.name;
         let local = listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string());
         self.limiter.error(
             now,
-            Some(TOO_MANY_SESSIONS),
+            Some(code),
             format_args!(
-                "tcpsrv listener (inputname: '{}') failed to process incoming connection from {peer} \
-                 to {local} with error -{TOO_MANY_SESSIONS}",
-                self.conf.name
+                "tcpsrv listener (inputname: '{name}') failed to process incoming connection from \
+                 {peer} to {local} with error -{code}"
             ),
         );
     }
@@ -283,7 +312,7 @@ mod tests {
         let mut args = arguments(&[("maxSessions", Value::Int(1))]);
         args.set("port", Value::Str(b"1".to_vec()));
         let (conf, _) = Conf::new(&module, &args, 8096).unwrap();
-        let shared = Shared::new(conf, env).unwrap();
+        let shared = Shared::new(conf, env, None).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = listener.local_addr().unwrap();
         // What is no socket cannot be watched.

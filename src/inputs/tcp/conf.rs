@@ -38,6 +38,8 @@ pub(super) struct Conf {
     pub(super) notify_open: bool,
     pub(super) notify_close: bool,
     pub(super) keep_alive: Option<KeepAlive>,
+    /// Entries of `allowedSender`; `None` admits everybody.
+    pub(super) allowed_senders: Option<Vec<Vec<u8>>>,
     pub(super) framing: framing::Options,
     /// What a frame's first line matches; takes precedence over all other framing options.
     pub(super) boundary: Option<framing::Boundary>,
@@ -153,6 +155,7 @@ impl Conf {
             notify_open: statement.bool("notifyOnConnectionOpen"),
             notify_close: statement.bool("notifyOnConnectionClose"),
             keep_alive: statement.keep_alive(),
+            allowed_senders: allowed_senders(statement.of(ALLOWED_SENDER))?,
             framing: statement.framing(message_bytes)?,
             boundary: statement.boundary()?,
         };
@@ -190,6 +193,22 @@ impl Conf {
             );
         }
         offset
+    }
+}
+
+const ALLOWED_SENDER: &str = "allowedSender";
+
+/// The entries of a list that must not be empty if it is there.
+///
+/// # Errors
+/// It is empty.
+pub(super) fn allowed_senders(args: &Args) -> Result<Option<Vec<Vec<u8>>>, Problem> {
+    match args.array(ALLOWED_SENDER) {
+        Some([]) => {
+            let text = "imtcp: allowedSender array must not be empty";
+            Err(Problem::error(text).at(ALLOWED_SENDER))
+        }
+        list => Ok(list.map(<[_]>::to_vec)),
     }
 }
 
@@ -313,6 +332,23 @@ mod tests {
         input.set("defaultTZ", Value::Str(b"Europe/Berlin".to_vec()));
         let (conf, problems) = Conf::new(&module(), &input, 8096).unwrap();
         assert_eq!((conf.default_tz, problems.len()), (None, 1));
+    }
+
+    #[test]
+    fn the_inputs_list_of_senders_replaces_the_modules_and_that_the_legacy_one() {
+        let list = |entry: &str| Value::Array(vec![entry.into()]);
+        let senders = |module: &Args, input: &Args| conf(module, input).allowed_senders;
+        let (mut module, mut input) = (module(), input("1"));
+        assert_eq!(senders(&module, &input), None);
+        input.set_default(ALLOWED_SENDER, Some(list("legacy")));
+        assert_eq!(senders(&module, &input), Some(vec![b"legacy".to_vec()]));
+        module.set(ALLOWED_SENDER, list("module"));
+        assert_eq!(senders(&module, &input), Some(vec![b"module".to_vec()]));
+        input.set(ALLOWED_SENDER, list("input"));
+        assert_eq!(senders(&module, &input), Some(vec![b"input".to_vec()]));
+        input.set(ALLOWED_SENDER, Value::Array(Vec::new()));
+        let problem = Conf::new(&module, &input, 8096).unwrap_err();
+        assert_eq!(problem.text, "imtcp: allowedSender array must not be empty");
     }
 
     #[test]

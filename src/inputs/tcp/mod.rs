@@ -4,6 +4,7 @@
 //! - `conf`: a checked statement.
 //! - `server`: one statement at work: its sockets and threads, and what they share.
 //! - `accept`: the poller thread, which accepts connections and hands sessions to workers.
+//! - `guard`: who may connect.
 //! - `worker`: who reads, when batches are submitted, when sessions are given back.
 //! - `session`: one connection.
 //! - `counters`: what is counted.
@@ -13,6 +14,7 @@
 mod accept;
 mod conf;
 mod counters;
+mod guard;
 mod parameters;
 mod server;
 mod session;
@@ -31,7 +33,8 @@ use crate::param::{Args, Problem};
 pub static KIND: InputKind = InputKind { module: &parameters::MODULE, build };
 
 fn build(module: &Args) -> (Box<dyn Input>, Vec<Problem>) {
-    (Box::new(Imtcp { module: module.clone(), servers: Vec::new() }), Vec::new())
+    let problems = conf::allowed_senders(module).err().into_iter().collect();
+    (Box::new(Imtcp { module: module.clone(), servers: Vec::new() }), problems)
 }
 
 /// All `input(type="imtcp")` statements.

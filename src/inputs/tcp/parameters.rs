@@ -19,6 +19,7 @@ pub(super) static MODULE: Module = Module {
         ("sessions.opened", "Connections accepted as sessions."),
         ("sessions.closed", "Sessions that have ended."),
         ("sessions.rejected", "Connections closed at once because maxSessions was reached."),
+        ("sessions.refused", "Connections of peers that allowedSender does not admit."),
         ("sessions.failed", "Connections that could not be accepted or set up."),
         ("sessions.open", "Sessions open now."),
         ("frames.oversize", "Frames longer than maxMessageSize, split or cut."),
@@ -315,8 +316,7 @@ const ALLOWED_SENDER: Param = Param::new(
     Kind::Array,
     None,
     "Addresses, networks and host names that may connect.",
-)
-.missing();
+);
 const NAMESPACE: Param = Param::new(
     "networkNamespace",
     Kind::Str,

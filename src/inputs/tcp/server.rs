@@ -15,9 +15,11 @@ use std::thread::JoinHandle;
 use super::accept::PollerThread;
 use super::conf::Conf;
 use super::counters::{Cells, WorkerCells};
+use super::guard::Guard;
 use super::worker::{Boxed, Worker};
 use crate::inputs::{InputEnv, info};
 use crate::message::InputInfo;
+use crate::net::access::Access;
 use crate::net::listener;
 use crate::net::poller::Poller;
 use crate::net::ready::Ready;
@@ -31,11 +33,13 @@ pub(super) struct Server {
     pub(super) conf: Conf,
     env: InputEnv,
     listeners: Vec<TcpListener>,
+    /// Who may connect; `None` is everybody.
+    access: Option<Access>,
 }
 
 impl Server {
     pub(super) fn new(conf: Conf, env: InputEnv) -> Self {
-        Self { conf, env, listeners: Vec::new() }
+        Self { conf, env, listeners: Vec::new(), access: None }
     }
 
     /// Binds the sockets; none if there was a problem that forbids it.
@@ -50,8 +54,10 @@ impl Server {
             port_file: self.conf.port_file.as_deref(),
         };
         match listener::open(&spec) {
-            Ok((listeners, problems)) => {
+            Ok((listeners, mut problems)) => {
                 self.listeners = listeners;
+                let list = self.conf.allowed_senders.as_ref();
+                self.access = list.map(|list| Access::new(list, self.env.access, &mut problems));
                 problems
             }
             Err(problems) => problems,
@@ -64,8 +70,8 @@ impl Server {
 
     /// Starts the threads.
     pub(super) fn start(self) -> io::Result<Running> {
-        let Self { conf, env, listeners } = self;
-        let shared = Arc::new(Shared::new(conf, env)?);
+        let Self { conf, env, listeners, access } = self;
+        let shared = Arc::new(Shared::new(conf, env, access)?);
         for (number, listener) in (0..).zip(&listeners) {
             shared.poller.add_listener(listener, number)?;
         }
@@ -84,20 +90,28 @@ pub(super) struct Shared {
     pub(super) env: InputEnv,
     pub(super) poller: Poller,
     pub(super) ready: Ready<Boxed>,
-    pub(super) limiter: Limiter,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) guard: Option<Arc<Guard>>,
     pub(super) cells: Cells,
     /// What all senders of the input have in common.
     pub(super) info: Arc<InputInfo>,
 }
 
 impl Shared {
-    pub(super) fn new(conf: Conf, env: InputEnv) -> io::Result<Self> {
+    pub(super) fn new(conf: Conf, env: InputEnv, access: Option<Access>) -> io::Result<Self> {
+        let limiter = Arc::<Limiter>::default();
+        let cells = Cells::new(&conf, &env.stats);
+        let guard = access.map(|list| {
+            let (limiter, refused) = (Arc::clone(&limiter), Arc::clone(&cells.refused));
+            Arc::new(Guard { list, reports: env.access.report, limiter, refused })
+        });
         Ok(Self {
             poller: Poller::new()?,
             ready: Ready::new(conf.max_sessions),
-            limiter: Limiter::default(),
+            limiter,
+            guard,
             info: info(conf.name.as_bytes(), conf.default_tz, conf.preserve_case),
-            cells: Cells::new(&conf, &env.stats),
+            cells,
             conf,
             env,
         })

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::inputs::IpProtocol;
 use crate::limits;
-use crate::message::{Batch, FlowControl, Pool, Submit};
+use crate::message::{Batch, FlowControl, Name, Names, Pool, Submit};
 use crate::param::Value;
 use crate::stats::{self, Counter};
 
@@ -102,10 +102,22 @@ impl Fixture {
     }
 
     fn with_message_bytes(params: &[(&'static str, Value)], message_bytes: usize) -> Self {
+        Self::with(params, message_bytes, None)
+    }
+
+    fn with_names(params: &[(&'static str, Value)], names: Arc<dyn Names>) -> Self {
+        Self::with(params, 8096, Some(names))
+    }
+
+    fn with(
+        params: &[(&'static str, Value)],
+        message_bytes: usize,
+        names: Option<Arc<dyn Names>>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port_file = dir.path().join("port");
         let collector = Arc::new(Collector::default());
-        let env = environment(&collector, message_bytes);
+        let env = InputEnv { names, ..environment(&collector, message_bytes) };
         let mut args = arguments(params);
         args.set("listenPortFileName", Value::Str(port_file.to_str().unwrap().into()));
         let (mut input, problems) = (KIND.build)(&Args::defaults(&[KIND.module.module_params]));
@@ -475,4 +487,46 @@ fn a_peer_that_sees_the_end_of_its_connection_may_open_the_next_one_in_order() {
     let expected: Vec<_> = (0..500).map(|n| format!("<13>{n}")).collect();
     assert_eq!(fixture.collector.texts(500), expected);
     fixture.stop();
+}
+
+/// A resolver that knows what it is told.
+struct Told(Name);
+
+impl Names for Told {
+    fn name(&self, _: std::net::SocketAddr) -> Name {
+        self.0.clone()
+    }
+}
+
+#[test]
+fn a_sender_that_is_not_on_the_list_is_refused() {
+    let known = |name: &str| Name::Known(name.as_bytes().into());
+    let rows = [
+        ("127.0.0.0/8", Name::Unknown, true),
+        ("127.0.0.2", known("good.example"), false),
+        ("*.example", known("good.example"), true),
+        ("*.example", known("bad.test"), false),
+        ("*.example", Name::Unknown, false),
+        ("*.example", Name::Pending, false),
+    ];
+    for workers in [1, 2] {
+        for (entry, name, expected) in rows.clone() {
+            let list = Value::Array(vec![entry.into()]);
+            let params = [("workerThreads", int(workers)), ("allowedSender", list)];
+            let fixture = Fixture::with_names(&params, Arc::new(Told(name.clone())));
+            let mut peer = fixture.connect();
+            peer.write_all(b"<13>x\n").unwrap_or_default();
+            if expected {
+                assert_eq!(fixture.collector.texts(1), ["<13>x"]);
+            } else {
+                assert!(is_closed(&mut peer), "{entry} {name:?}");
+                fixture.wait_count("sessions.refused", 1);
+            }
+            let stats = Arc::clone(&fixture.stats);
+            let collector = fixture.stop();
+            assert_eq!(collector.wait_for(0).len(), usize::from(expected), "{entry} {name:?}");
+            assert_eq!(count(&stats, "sessions.refused"), u64::from(!expected));
+            assert_eq!(count(&stats, "sessions.opened"), count(&stats, "sessions.closed"));
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::limits;
 use crate::message::Builder;
 use crate::net::ready::Owned;
 use crate::net::session::Token;
+use crate::sys::clock;
 
 /// A session as the queue and the table hold it.
 pub(super) type Boxed = Box<Session>;
@@ -78,6 +79,10 @@ impl Worker {
     pub(super) fn finish(mut self) {
         let deadline = Instant::now() + Duration::from_millis(limits::FINAL_READ_MSEC);
         for mut owned in self.shared.ready.drain() {
+            if !may_send(&owned.session) {
+                self.over.push(owned);
+                continue;
+            }
             match self.last_words(&mut owned.session, deadline) {
                 Some(end) => self.end(owned, &end),
                 None => self.close(owned),
@@ -107,6 +112,9 @@ impl Worker {
     /// Reads a session until it is drained, over, or it is others' turn.
     fn turn(&mut self, mut owned: Owned<Boxed>) {
         self.tally.runs += 1;
+        if !may_send(&owned.session) {
+            return self.over.push(owned);
+        }
         let mut reads = 0;
         loop {
             if self.builder.is_full() {
@@ -202,6 +210,11 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether the peer may send, where that depends on its name; reports it if not.
+fn may_send(session: &Session) -> bool {
+    !session.sender.has_gate() || session.sender.is_allowed(clock::now_usec())
 }
 
 /// Return code of a failed `epoll_ctl(2)`.
