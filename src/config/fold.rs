@@ -10,43 +10,119 @@ use super::{selector, tables};
 use crate::message::Property;
 use crate::param::{FACILITIES, SEVERITIES, syslog_name};
 
-/// Verifies and simplifies an expression. What is wrong is reported and becomes 0.
-pub(super) fn fold(expr: Expr, diagnostics: &mut Diagnostics) -> Expr {
-    let span = expr.span;
-    let mut fold_one = |expr: Expr| fold(expr, diagnostics);
-    let kind = match expr.kind {
-        ExprKind::Not(inner) => not(fold_one(*inner)),
-        ExprKind::Negate(inner) => match fold_one(*inner) {
-            Expr { kind: ExprKind::Number(number), .. } => ExprKind::Number(number.wrapping_neg()),
-            inner => ExprKind::Negate(Box::new(inner)),
-        },
-        ExprKind::And(operands) => {
-            let operands = operands.into_iter().map(fold_one).collect();
-            chain(operands, true, span, diagnostics)
-        }
-        ExprKind::Or(operands) => {
-            let operands = operands.into_iter().map(fold_one).collect();
-            chain(operands, false, span, diagnostics)
-        }
-        ExprKind::Compare(op, left, right) => {
-            let (left, right) = (fold_one(*left), fold_one(*right));
-            compare(op, left, right, diagnostics)
-        }
-        ExprKind::Binary(op, left, right) => binary(op, fold_one(*left), fold_one(*right)),
-        ExprKind::Function { name, args } => {
-            let args = args.into_iter().map(fold_one).collect();
-            function(name, args, span, diagnostics)
-        }
-        ExprKind::Variable(variable) => {
-            if check_property(&variable, span, diagnostics) {
-                ExprKind::Variable(variable)
-            } else {
-                ExprKind::Number(0)
+/// Verifies and simplifies a condition. What is wrong is reported and becomes 0, as in the reference; what is
+/// right but not there yet is reported and gives `None`: nobody knows what the condition would be.
+pub(super) fn condition(expr: Expr, diagnostics: &mut Diagnostics) -> Option<Expr> {
+    let mut folder = Folder { diagnostics, unknown: false };
+    let expr = folder.fold(expr);
+    (!folder.unknown).then_some(expr)
+}
+
+struct Folder<'d> {
+    diagnostics: &'d mut Diagnostics,
+    /// Something was met that is not implemented.
+    unknown: bool,
+}
+
+impl Folder<'_> {
+    fn fold(&mut self, expr: Expr) -> Expr {
+        let span = expr.span;
+        let kind = match expr.kind {
+            ExprKind::Not(inner) => not(self.fold(*inner)),
+            ExprKind::Negate(inner) => match self.fold(*inner) {
+                Expr { kind: ExprKind::Number(number), .. } => {
+                    ExprKind::Number(number.wrapping_neg())
+                }
+                inner => ExprKind::Negate(Box::new(inner)),
+            },
+            ExprKind::And(operands) => self.chain(operands, true),
+            ExprKind::Or(operands) => self.chain(operands, false),
+            ExprKind::Compare(op, left, right) => {
+                let (left, right) = (self.fold(*left), self.fold(*right));
+                compare(op, left, right, self.diagnostics)
+            }
+            ExprKind::Binary(op, left, right) => binary(op, self.fold(*left), self.fold(*right)),
+            ExprKind::Function { name, args } => self.function(&name, args, span),
+            ExprKind::Variable(variable) => {
+                if check_property(&variable, span, self.diagnostics) {
+                    ExprKind::Variable(variable)
+                } else {
+                    ExprKind::Number(0)
+                }
+            }
+            kind => kind,
+        };
+        Expr { kind, span }
+    }
+
+    /// `and` or `or`: masks side by side become one; a constant operand is worth a warning.
+    fn chain(&mut self, operands: Vec<Expr>, and: bool) -> ExprKind {
+        let mut joined: Vec<Expr> = Vec::with_capacity(operands.len());
+        for (i, operand) in operands.into_iter().enumerate() {
+            self.warn_of_constant(&operand, i, and);
+            let operand = self.fold(operand);
+            match (joined.last_mut().map(|last| &mut last.kind), &operand.kind) {
+                (Some(ExprKind::Pri(last)), ExprKind::Pri(mask)) => {
+                    for (bits, other) in last.iter_mut().zip(mask) {
+                        *bits = if and { *bits & other } else { *bits | other };
+                    }
+                }
+                _ => joined.push(operand),
             }
         }
-        kind => kind,
-    };
-    Expr { kind, span }
+        match (joined.len(), joined.pop()) {
+            (1, Some(only)) => only.kind,
+            (_, last) => {
+                joined.extend(last);
+                if and { ExprKind::And(joined) } else { ExprKind::Or(joined) }
+            }
+        }
+    }
+
+    fn warn_of_constant(&mut self, operand: &Expr, position: usize, and: bool) {
+        if !matches!(operand.kind, ExprKind::Number(_) | ExprKind::String(_) | ExprKind::Array(_)) {
+            return;
+        }
+        let side = if position == 0 { "left" } else { "right" };
+        let word = if and { "and" } else { "or" };
+        let text = format!(
+            "boolean operator '{word}' has constant {side} operand; did you mean to repeat the comparison?"
+        );
+        let help = "write $x == 'a' or $x == 'b', or $x == ['a', 'b']";
+        let diagnostic = Diagnostic::parsing(operand.span, text).warning().code(2357);
+        self.diagnostics.push(diagnostic.help(help));
+    }
+
+    fn function(&mut self, name: &str, args: Vec<Expr>, span: Span) -> ExprKind {
+        if !tables::FUNCTIONS.contains(&name) {
+            let help = did_you_mean(name, tables::FUNCTIONS.iter().copied());
+            let text = format!("function '{name}' not found");
+            self.diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
+            let text = format!("Invalid function {name}");
+            self.diagnostics.push(Diagnostic::parsing(span, text).brief());
+            return ExprKind::Number(0);
+        }
+        if name != "prifilt" {
+            let text = not_implemented(&format!("function {name}()"));
+            let help = "the whole 'if' is left out";
+            self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
+            self.unknown = true;
+            return ExprKind::Number(0);
+        }
+        let wrong = match args.as_slice() {
+            [Expr { kind: ExprKind::String(text), .. }] => {
+                let (mask, result) = selector::decode(text);
+                if let Err(bad) = result {
+                    self.diagnostics.push(Diagnostic::plain(span, bad.text()));
+                }
+                return ExprKind::Pri(mask);
+            }
+            [_] => "param 1 of prifilt() must be a constant string".to_owned(),
+            _ => format!("number of parameters for prifilt() must be 1 but is {}.", args.len()),
+        };
+        self.diagnostics.push(Diagnostic::parsing(span, wrong));
+        ExprKind::Number(0)
+    }
 }
 
 /// Whether the property exists; reported if not. JSON variables always do.
@@ -75,40 +151,6 @@ fn not(inner: Expr) -> ExprKind {
         ExprKind::Pri(mask) => ExprKind::Pri(mask.map(|bits| !bits)),
         ExprKind::Number(number) => ExprKind::Number(i64::from(number == 0)),
         kind => ExprKind::Not(Box::new(Expr { kind, span: inner.span })),
-    }
-}
-
-/// `and` or `or`: masks side by side become one; a constant operand is worth a warning.
-fn chain(operands: Vec<Expr>, and: bool, span: Span, diagnostics: &mut Diagnostics) -> ExprKind {
-    let mut joined: Vec<Expr> = Vec::with_capacity(operands.len());
-    for (i, operand) in operands.into_iter().enumerate() {
-        if matches!(operand.kind, ExprKind::Number(_) | ExprKind::String(_) | ExprKind::Array(_)) {
-            let side = if i == 0 { "left" } else { "right" };
-            let word = if and { "and" } else { "or" };
-            let text = format!(
-                "boolean operator '{word}' has constant {side} operand; did you mean to repeat the \
-                 comparison?"
-            );
-            let help = "write $x == 'a' or $x == 'b', or $x == ['a', 'b']";
-            let diagnostic = Diagnostic::parsing(operand.span, text).warning().code(2357);
-            diagnostics.push(diagnostic.help(help));
-        }
-        match (joined.last_mut().map(|last| &mut last.kind), &operand.kind) {
-            (Some(ExprKind::Pri(last)), ExprKind::Pri(mask)) => {
-                for (bits, other) in last.iter_mut().zip(mask) {
-                    *bits = if and { *bits & other } else { *bits | other };
-                }
-            }
-            _ => joined.push(operand),
-        }
-    }
-    match (joined.len(), joined.pop()) {
-        (1, Some(only)) => only.kind,
-        (_, last) => {
-            joined.extend(last);
-            debug_assert!(span.line > 0 || !joined.is_empty());
-            if and { ExprKind::And(joined) } else { ExprKind::Or(joined) }
-        }
     }
 }
 
@@ -206,32 +248,4 @@ fn accept(op: CompareOp, with: u8) -> Option<impl Fn(u8) -> bool> {
         _ => return None,
     };
     Some(move |number: u8| orders.contains(&number.cmp(&with)))
-}
-
-fn function(name: String, args: Vec<Expr>, span: Span, diagnostics: &mut Diagnostics) -> ExprKind {
-    if !tables::FUNCTIONS.contains(&name.as_str()) {
-        let help = did_you_mean(&name, tables::FUNCTIONS.iter().copied());
-        let text = format!("function '{name}' not found");
-        diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
-        diagnostics.push(Diagnostic::parsing(span, format!("Invalid function {name}")).brief());
-        return ExprKind::Number(0);
-    }
-    if name != "prifilt" {
-        let text = not_implemented(&format!("function {name}()"));
-        diagnostics.push(Diagnostic::parsing(span, text));
-        return ExprKind::Number(0);
-    }
-    let wrong = match args.as_slice() {
-        [Expr { kind: ExprKind::String(text), .. }] => {
-            let (mask, result) = selector::decode(text);
-            if let Err(bad) = result {
-                diagnostics.push(Diagnostic::plain(span, bad.text()));
-            }
-            return ExprKind::Pri(mask);
-        }
-        [_] => "param 1 of prifilt() must be a constant string".to_owned(),
-        _ => format!("number of parameters for prifilt() must be 1 but is {}.", args.len()),
-    };
-    diagnostics.push(Diagnostic::parsing(span, wrong));
-    ExprKind::Number(0)
 }

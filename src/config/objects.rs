@@ -11,10 +11,13 @@ const ESCAPES: &str = "known escapes are \\\" \\' \\\\ \\? \\a \\b \\f \\n \\r \
                        a backslash is written \\\\";
 
 impl Parser<'_> {
-    /// A declarative object with its body.
-    pub(super) fn declaration(&mut self, kind: ObjectKind) -> Result<Object, SyntaxError> {
-        let (_, span, _) = self.take();
-        let mut object = self.object(kind, keyword_only(span, kind))?;
+    /// A declarative object with its body; its keyword and parenthesis have been taken.
+    pub(super) fn declaration(
+        &mut self,
+        kind: ObjectKind,
+        span: Span,
+    ) -> Result<Object, SyntaxError> {
+        let mut object = self.object(kind, span)?;
         if !matches!(kind, ObjectKind::Template | ObjectKind::Ruleset) {
             return Ok(object);
         }
@@ -24,18 +27,13 @@ impl Parser<'_> {
             object.end_line = self.reached_line();
             return Ok(object);
         }
-        match kind {
-            ObjectKind::Template => {
-                self.take();
-                self.template_elements(&mut object)?;
-            }
-            ObjectKind::Ruleset => {
-                self.take();
-                self.enter(limits::NESTING_DEPTH, span)?;
-                object.body = Some(self.statements_to_brace(brace, true)?);
-                self.depth -= 1;
-            }
-            _ => {}
+        self.take();
+        if kind == ObjectKind::Template {
+            self.template_elements(&mut object)?;
+        } else {
+            self.enter(limits::NESTING_DEPTH, span)?;
+            object.body = Some(self.statements_to_brace(brace, true)?);
+            self.depth -= 1;
         }
         Ok(object)
     }
@@ -174,32 +172,15 @@ impl Parser<'_> {
         if token == Obj::Backticks { include::backticks(self, &text, span) } else { text }
     }
 
+    /// A declaration where only statements may stand: reported and read over.
     pub(super) fn misplaced(&mut self, kind: ObjectKind, span: Span) -> Result<(), SyntaxError> {
-        let span = keyword_only(span, kind);
         let text = format!(
             "declarative object '{}(' not permitted in action block [stmt]",
             kind.keyword()
         );
         let help = "move it out of the braces";
         self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
-        self.object(kind, span)?;
-        self.misplaced_body(kind)
-    }
-
-    /// Reads over the body of an object that stands in the wrong place.
-    fn misplaced_body(&mut self, kind: ObjectKind) -> Result<(), SyntaxError> {
-        let (next, span) = self.peek();
-        if next == Top::Keyword(Keyword::Open)
-            && matches!(kind, ObjectKind::Template | ObjectKind::Ruleset)
-        {
-            self.enter(limits::NESTING_DEPTH, span)?;
-            self.take();
-            while self.peek().0 != Top::Keyword(Keyword::Close) {
-                self.statement(&mut Vec::new())?;
-            }
-            self.take();
-            self.depth -= 1;
-        }
+        self.declaration(kind, span)?;
         Ok(())
     }
 }

@@ -32,6 +32,7 @@ struct Frame {
     at: usize,
 }
 
+/// The sources on the stack, the token looked at, and how deep in blocks or parentheses that is.
 pub(super) struct Parser<'a> {
     pub(super) loader: &'a dyn Loader,
     pub(super) diagnostics: &'a mut Diagnostics,
@@ -42,8 +43,8 @@ pub(super) struct Parser<'a> {
     directives: Vec<Directive>,
     pub(super) depth: usize,
     syntax_errors: usize,
-    pub(super) files_read: usize,
-    pub(super) bytes_read: usize,
+    files_read: usize,
+    bytes_read: usize,
 }
 
 /// Parses a master file that has been read.
@@ -266,7 +267,8 @@ impl Parser<'_> {
             Top::End => return Ok(false),
             Top::Object(ObjectKind::Action | ObjectKind::Include) => self.statement(statements)?,
             Top::Object(kind) => {
-                let object = self.declaration(kind)?;
+                let (_, span, _) = self.take();
+                let object = self.declaration(kind, keyword_only(span, kind))?;
                 if self.syntax_errors == 0 {
                     tree.items.extend(statements.drain(..).map(Item::Stmt));
                     tree.items.push(Item::Object(object));
@@ -400,8 +402,7 @@ impl Parser<'_> {
                 return Ok(());
             }
             Top::Object(kind) if kind != ObjectKind::Action => {
-                self.misplaced(kind, span)?;
-                return Ok(());
+                return self.misplaced(kind, keyword_only(span, kind));
             }
             _ => return self.action_list(token, span, &bytes, to),
         };
@@ -421,11 +422,9 @@ impl Parser<'_> {
         let mut bytes = first.to_vec();
         loop {
             let kind = self.action(token, span, bytes)?;
-            let (_, _, at) = self.current();
-            let (source, _, _) = self.current();
             let end_line = match &kind {
                 StmtKind::Action(object) => object.end_line,
-                _ => source.place(at.saturating_sub(1)).0,
+                _ => span.line,
             };
             to.push(Stmt { kind, span, end_line });
             if self.peek().0 != Top::Keyword(Keyword::And) {

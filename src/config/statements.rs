@@ -84,17 +84,23 @@ impl Checker<'_> {
     ) {
         let mut kept = Vec::with_capacity(arms.len());
         let mut always = None;
+        let mut unknown = false;
         for (condition, then) in arms {
-            let condition = fold::fold(condition, self.diagnostics);
+            let condition = fold::condition(condition, self.diagnostics);
             let then = self.block(then);
-            match condition.kind {
+            match condition {
+                None => unknown = true,
                 _ if always.is_some() => {}
-                ExprKind::Number(0) => {}
-                ExprKind::Number(_) => always = Some(then),
-                _ => kept.push((condition, then)),
+                Some(Expr { kind: ExprKind::Number(0), .. }) => {}
+                Some(Expr { kind: ExprKind::Number(_), .. }) => always = Some(then),
+                Some(condition) => kept.push((condition, then)),
             }
         }
         let otherwise = self.block(otherwise);
+        if unknown {
+            // Neither the block nor its alternative would be right.
+            return;
+        }
         let otherwise = always.unwrap_or(otherwise);
         if kept.is_empty() {
             body.extend(otherwise);

@@ -548,6 +548,23 @@ fn statements() {
     }
 }
 
+/// A condition that cannot be evaluated yet must not make its `else`, or a `not` of it, come true.
+#[test]
+fn what_is_not_there_yet_is_left_out() {
+    let (config, diagnostics) = load_text(
+        "if not re_match($msg, 'x') and $msg contains 'a' then stop\nelse /a\nset $!x = 'y';\n*.* /b\n",
+    );
+    let texts: Vec<_> = diagnostics.iter().map(|found| found.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "function re_match() is not implemented in this version of sluice",
+            "statement 'set' is not implemented in this version of sluice",
+        ]
+    );
+    assert_eq!(outline(&config, &config.rulesets[0].body), "/b");
+}
+
 #[test]
 fn includes() {
     let files = [
