@@ -5,6 +5,7 @@ mod conformance;
 mod harness;
 mod lifecycle;
 mod messages;
+mod queues;
 mod tcp;
 mod tidy;
 mod udp;

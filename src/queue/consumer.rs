@@ -21,7 +21,10 @@ struct Shared<W> {
     name: String,
     settings: Settings,
     consumers: Consumers<W>,
+    /// Set when workers have to give up what they do.
     interrupt: Arc<Interrupt>,
+    /// Set when the queue is emptied to end: it no longer keeps to its window and its pauses.
+    ending: Interrupt,
     /// `None`: type `Direct`.
     memory: Option<Memory<W>>,
     /// Consumers that no submitter is using; type `Direct` only.
@@ -47,6 +50,7 @@ impl<W: Work> Queue<W> {
             settings,
             consumers,
             interrupt: Arc::default(),
+            ending: Interrupt::default(),
             memory,
             spare: Mutex::new(Vec::new()),
         }))
@@ -111,7 +115,11 @@ impl<W: Work> Queue<W> {
     /// messages lost; they are also counted and logged.
     #[must_use]
     pub fn shutdown(&self) -> usize {
-        let Shared { name, settings, interrupt, memory, spare, .. } = &*self.0;
+        let Shared { name, settings, interrupt, ending, memory, spare, .. } = &*self.0;
+        if settings.timeout_shutdown.is_zero() {
+            interrupt.set(); // no time to empty the queue, so there is no first phase
+        }
+        ending.set();
         let Some(memory) = memory else {
             interrupt.set();
             lock(spare).clear();
@@ -174,9 +182,6 @@ impl<W: Work> Shared<W> {
         while memory.next(done, &mut list) == Next::Work {
             self.wait_for_window();
             done = self.round(memory, consumer.as_mut(), &mut list);
-            if !self.settings.slowdown.is_zero() {
-                self.interrupt.wait(self.settings.slowdown);
-            }
         }
         drop(consumer);
         memory.thread_ended();
@@ -197,14 +202,23 @@ impl<W: Work> Shared<W> {
                     consumer.commit();
                     memory.done(open);
                     open = 0;
+                    self.pause();
                 }
             }
             consumer.finish(work);
         }
         if open > 0 {
             consumer.commit();
+            self.pause();
         }
         open
+    }
+
+    /// `dequeueSlowdown`, after each batch.
+    fn pause(&self) {
+        if !self.settings.slowdown.is_zero() {
+            self.ending.wait(self.settings.slowdown);
+        }
     }
 
     /// Waits while `dequeueTimeBegin`/`dequeueTimeEnd` do not allow work, unless the queue is ending.
@@ -216,7 +230,7 @@ impl<W: Work> Shared<W> {
             let now = clock::now_secs();
             let second = (now + i64::from(clock::local_offset(now))).rem_euclid(86_400);
             let wait = until_window(self.settings.window, second);
-            if wait.is_zero() || self.interrupt.wait(wait) {
+            if wait.is_zero() || self.ending.wait(wait) {
                 return;
             }
         }

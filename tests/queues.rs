@@ -1,0 +1,157 @@
+//! Queues: what they drop is counted, what they take arrives, whatever their parameters.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Daemon, Stopped, ledger, send};
+
+/// A daemon with these queue parameters, TCP input, and a file of bare messages.
+fn start(queue: &str) -> Daemon {
+    Daemon::start(&format!(
+        r#"global(net.enableDNS="off")
+main_queue({queue})
+module(load="imtcp")
+template(name="raw" type="string" string="%rawmsg%\n")
+action(type="omfile" file="{{dir}}/out" template="raw")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
+"#
+    ))
+}
+
+/// Sends `n` messages over one connection, every second one of severity 3, the others of severity 6.
+fn load(daemon: &mut Daemon, n: usize) -> Vec<String> {
+    let text = |number| format!("<{}>a: {number}", if number % 2 == 0 { 11 } else { 14 });
+    let messages: Vec<String> = (0..n).map(text).collect();
+    let port = daemon.port("port");
+    send::tcp(port, (messages.join("\n") + "\n").as_bytes());
+    messages
+}
+
+fn counter(stopped: &Stopped, name: &str) -> usize {
+    let objects = ledger::parse(&stopped.stderr);
+    ledger::find(&objects, "main Q").get(name)
+}
+
+/// Ends the daemon without the check that nothing was dropped.
+fn stop_lossy(daemon: Daemon) -> Stopped {
+    daemon.signal(Signal::SIGTERM);
+    daemon.join()
+}
+
+/// The parameters of a window that is closed now and for the next hour.
+fn closed_window() -> String {
+    let date = Command::new("date").arg("+%H").output().expect("date").stdout;
+    let hour: u32 = String::from_utf8_lossy(&date).trim().parse().expect("an hour");
+    let [from, to] = [(hour + 2) % 24, (hour + 3) % 24];
+    format!(r#"queue.dequeueTimeBegin="{from}" queue.dequeueTimeEnd="{to}""#)
+}
+
+/// Nothing is taken out outside the window; the end empties the queue all the same.
+#[test]
+fn window() {
+    let mut daemon = start(&closed_window());
+    let sent = load(&mut daemon, 100);
+    assert!(!daemon.dir().join("out").exists(), "the window is closed");
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out"), sent);
+}
+
+/// A full queue drops at once with `timeoutEnqueue` 0, and counts it.
+#[test]
+fn full() {
+    let window = closed_window();
+    let mut daemon = start(&format!(r#"queue.size="10" queue.timeoutEnqueue="0" {window}"#));
+    let sent = load(&mut daemon, 50);
+    let stopped = stop_lossy(daemon);
+    assert_eq!(stopped.lines("out"), sent[..10]);
+    assert_eq!(counter(&stopped, "enqueued"), 50);
+    assert_eq!((counter(&stopped, "discarded.full"), counter(&stopped, "maxqsize")), (40, 10));
+    assert!(counter(&stopped, "full") > 0);
+}
+
+/// Above the discard mark unimportant messages are dropped and counted, important ones taken.
+#[test]
+fn discard_mark() {
+    let marks = r#"queue.size="1000" queue.discardMark="5" queue.discardSeverity="6""#;
+    let mut daemon = start(&format!("{marks} {}", closed_window()));
+    let sent = load(&mut daemon, 50);
+    let stopped = stop_lossy(daemon);
+    let taken = |number: &usize| *number < 5 || number % 2 == 0;
+    let want: Vec<_> = (0..50).filter(taken).map(|number| sent[number].clone()).collect();
+    assert_eq!(stopped.lines("out"), want);
+    assert_eq!(counter(&stopped, "discarded.nf"), 50 - want.len());
+}
+
+/// What cannot be processed in the time allowed is lost, counted, and said.
+#[test]
+fn shutdown_timeout() {
+    let mut daemon = start(
+        r#"queue.timeoutShutdown="0" queue.dequeueBatchSize="1" queue.dequeueSlowdown="600000000""#,
+    );
+    load(&mut daemon, 50);
+    daemon.wait_lines("out", 1);
+    let stopped = stop_lossy(daemon);
+    let written = stopped.lines("out").len();
+    assert_eq!(counter(&stopped, "lost.shutdown"), 50 - written);
+    assert!(written < 50, "a pause of ten minutes follows each message");
+    let said = format!("main Q: {} messages lost at shutdown", 50 - written);
+    assert!(stopped.stderr.contains(&said), "{}", stopped.stderr);
+}
+
+/// A queue much smaller than what comes holds the sender up, and loses nothing.
+#[test]
+fn back_pressure() {
+    let mut daemon = start(
+        r#"queue.size="20" queue.dequeueBatchSize="7" queue.timeoutEnqueue="600000" queue.type="LinkedList""#,
+    );
+    let sent = load(&mut daemon, 5000);
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out"), sent);
+    assert!(counter(&stopped, "full") > 0);
+    assert_eq!(counter(&stopped, "maxqsize"), 20);
+}
+
+/// Several workers share the work; each message is written once.
+#[test]
+fn workers() {
+    let mut daemon = start(
+        r#"queue.workerThreads="4" queue.workerThreadMinimumMessages="100" queue.dequeueBatchSize="50""#,
+    );
+    let mut sent = load(&mut daemon, 20_000);
+    let stopped = daemon.stop();
+    let mut out = stopped.lines("out");
+    sent.sort_unstable();
+    out.sort_unstable();
+    assert_eq!(out, sent);
+}
+
+/// Every third message.
+#[test]
+fn sampling() {
+    let mut daemon = start(r#"queue.samplingInterval="3""#);
+    let sent = load(&mut daemon, 30);
+    let stopped = stop_lossy(daemon);
+    let want: Vec<_> = sent.iter().skip(2).step_by(3).cloned().collect();
+    assert_eq!(stopped.lines("out"), want);
+    assert_eq!(counter(&stopped, "discarded.sampling"), 20);
+}
+
+/// A worker waits for a batch worth its while, until it has waited long enough.
+#[test]
+fn minimum_batch() {
+    let settings =
+        |ms| format!(r#"queue.minDequeueBatchSize="100" queue.minDequeueBatchSize.timeout="{ms}""#);
+    let mut daemon = start(&settings(600_000));
+    let mut sent = load(&mut daemon, 60);
+    assert!(!daemon.dir().join("out").exists(), "60 messages are too few");
+    sent.extend(load(&mut daemon, 60));
+    daemon.wait_lines("out", 100);
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out"), sent);
+
+    let mut daemon = start(&settings(1));
+    load(&mut daemon, 60);
+    daemon.wait_lines("out", 60);
+    daemon.stop();
+}
