@@ -7,7 +7,7 @@
 //! | TCP peer | many connections | `maxSessions`, then EOF and a counter; EMFILE pauses accepting, never spins |
 //! | TCP peer | flood | `starvationProtection.maxReads`, then the tail of the ready queue |
 //! | TCP peer | send without us reading | the kernel's window closes; nothing is buffered for it |
-//! | UDP peer | flood | kernel drops are counted (`SO_RXQ_OVFL`), a full queue discards and counts |
+//! | UDP peer | flood | kernel drops are counted (`SO_MEMINFO`), a full queue discards and counts |
 //! | UDP peer | many source addresses | the sender cache is bounded |
 //! | any peer | bytes that confuse a parser | every byte string yields a message; parsers cannot panic (fuzzed) |
 //! | any peer | provoke log floods | messages about a peer are rate-limited, occurrences counted |

@@ -26,7 +26,6 @@ use self::worker::{Guard, Listener, ListenerCounters, Shared, Worker};
 use super::{Input, InputEnv, InputKind, Running};
 use crate::message::InputInfo;
 use crate::net::access::Access;
-use crate::net::report::Limiter;
 use crate::param::{Args, Problem};
 use crate::stats;
 use crate::sys::process;
@@ -111,9 +110,8 @@ impl Statement {
         let counters = ListenerCounters::new(&mut object);
         self.env.stats.add(object);
         let guard = list.map(|list| {
-            let (list, report) = (list.clone(), self.env.access.report);
             let disallowed = Arc::clone(&counters.disallowed);
-            Arc::new(Guard { list, report, limiter: Limiter::default(), disallowed })
+            Arc::new(Guard::new(list.clone(), self.env.access.report, disallowed))
         });
         Listener {
             socket,

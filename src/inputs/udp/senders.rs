@@ -38,8 +38,6 @@ pub(super) struct Entry {
     pub(super) flags: Flags,
     /// When it was made, microseconds since the epoch.
     made: i64,
-    /// When it was last said that it may not send.
-    pub(super) reported: Option<i64>,
     /// The batch that `index` is valid for.
     batch: u64,
     /// The sender's index in that batch.
@@ -53,7 +51,7 @@ impl Entry {
             flags.set(Flags::CHECK_SENDER);
         }
         let sender = sender.map(Arc::new);
-        Self { key, sender, flags, made, reported: None, batch: u64::MAX, index: 0 }
+        Self { key, sender, flags, made, batch: u64::MAX, index: 0 }
     }
 
     /// The sender's index in `builder`'s present batch, which is number `batch` among all of this thread;

@@ -7,13 +7,13 @@
 //! A socket has its turn for [`ROUNDS`] full receive calls even if it has more, so that a flooded one does
 //! not starve the others.
 
-use std::fmt::Display;
+use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::senders::{Entry, Senders};
+use super::senders::Senders;
 use crate::message::{Builder, Flags, FlowControl, Gate, InputInfo, Names, Pool, Sender, Submit};
 use crate::net::access::{Access, Verdict};
 use crate::net::report::Limiter;
@@ -29,6 +29,8 @@ const ROUNDS: usize = 8;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// Microseconds between two lines about the same kind of loss at one listener.
 const REPORT_INTERVAL: i64 = 60_000_000;
+/// Addresses remembered as reported.
+const REFUSED_MAX: usize = 1024;
 /// Microseconds between two looks at a socket's count of dropped packets.
 const DROPS_INTERVAL: i64 = 1_000_000;
 /// The token of the stop event; sockets have their listener's index.
@@ -48,22 +50,44 @@ pub(super) struct Listener {
     pub(super) counters: ListenerCounters,
 }
 
-/// Who may send to a listener (`allowedSender`).
+/// Who may send to a listener (`allowedSender`), and who was told off.
 pub(super) struct Guard {
-    pub(super) list: Access,
+    list: Access,
     /// `net.permitACLWarning`.
-    pub(super) report: bool,
-    pub(super) limiter: Limiter,
-    pub(super) disallowed: Arc<Counter>,
+    reports: bool,
+    limiter: Limiter,
+    disallowed: Arc<Counter>,
+    /// When an address was last reported; forgotten altogether when it has [`REFUSED_MAX`] entries.
+    refused: Mutex<HashMap<IpAddr, i64>>,
 }
 
 impl Guard {
-    fn report(&self, address: impl Display, now: i64) {
-        if self.report {
+    pub(super) fn new(list: Access, reports: bool, disallowed: Arc<Counter>) -> Self {
+        let (limiter, refused) = (Limiter::default(), Mutex::default());
+        Self { list, reports, limiter, disallowed, refused }
+    }
+
+    /// Counts a datagram that is not taken, and says so once in [`REPORT_INTERVAL`] and address.
+    fn refuse(&self, address: IpAddr, now: i64) {
+        self.disallowed.add(1);
+        let address = address.to_canonical();
+        if self.reports && self.is_due(address, now) {
             let text =
                 format_args!("imudp: UDP message from disallowed sender {address} discarded");
             self.limiter.error(now, None, text);
         }
+    }
+
+    fn is_due(&self, address: IpAddr, now: i64) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.get(&address).is_some_and(|&t| (t..t + REPORT_INTERVAL).contains(&now)) {
+            return false;
+        }
+        if refused.len() >= REFUSED_MAX {
+            refused.clear();
+        }
+        refused.insert(address, now);
+        true
     }
 }
 
@@ -73,8 +97,9 @@ impl Gate for Guard {
     }
 
     fn refused(&self, sender: &Sender, received: i64) {
-        self.disallowed.add(1);
-        self.report(String::from_utf8_lossy(&sender.ip), received);
+        if let Some(address) = sender.addr() {
+            self.refuse(address.ip(), received);
+        }
     }
 }
 
@@ -305,7 +330,9 @@ impl Intake {
                     outlet.submit(&mut self.batches);
                 }
                 let Some(sender) = entry.index(outlet.batch, &mut outlet.builder) else {
-                    listener.refuse(entry, packet.from, self.now);
+                    if let Some(guard) = &listener.guard {
+                        guard.refuse(packet.from.ip(), self.now);
+                    }
                     continue;
                 };
                 let mut flags = entry.flags;
@@ -372,16 +399,6 @@ impl Listener {
             None => Some(sender),
         }
     }
-
-    /// Counts a datagram of a sender that is not allowed, and says so once in a while.
-    fn refuse(&self, entry: &mut Entry, from: SocketAddr, now: i64) {
-        self.counters.disallowed.add(1);
-        let is_early = entry.reported.is_some_and(|t| (t..t + REPORT_INTERVAL).contains(&now));
-        if let (Some(guard), false) = (&self.guard, is_early) {
-            entry.reported = Some(now);
-            guard.report(from.ip().to_canonical(), now);
-        }
-    }
 }
 
 impl ListenerState {
@@ -439,5 +456,45 @@ impl Limit {
         }
         self.last = Some(now);
         Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_of_losses_come_once_a_minute_with_what_was_held_back() {
+        let mut limit = Limit::default();
+        let minute = REPORT_INTERVAL;
+        let cases = [(0, 0, None), (5, 2, Some(2)), (6, 3, None), (minute + 4, 1, None)];
+        for (now, new, expected) in cases {
+            assert_eq!(limit.report(now, new), expected, "{now}");
+        }
+        assert_eq!(limit.report(minute + 5, 0), Some(4));
+        assert_eq!(limit.report(minute + 4, 1), Some(1), "the clock was set back");
+    }
+
+    #[test]
+    fn an_address_is_told_off_once_a_minute_and_the_memory_is_bounded() {
+        let guard = Guard::new(Access::default(), true, Arc::default());
+        let address = |n: u32| IpAddr::from(n.to_be_bytes());
+        let cases = [(0, true), (1, false), (REPORT_INTERVAL, true), (5, true), (6, false)];
+        for (now, expected) in cases {
+            assert_eq!(guard.is_due(address(1), now), expected, "{now}");
+        }
+        for n in 0..3000 {
+            guard.is_due(address(n), 0);
+            assert!(guard.refused.lock().unwrap().len() <= REFUSED_MAX);
+        }
+    }
+
+    #[test]
+    fn drop_counts_wrap_and_never_go_back() {
+        let mut object = stats::Object::new("x", "x");
+        let counters = ListenerCounters::new(&mut object);
+        let counts = [5, 5, 3, 2_000_000_000, 4_000_000_000, 2];
+        let news = counts.map(|count| counters.dropped(count));
+        assert_eq!(news, [5, 0, 0, 1_999_999_995, 2_000_000_000, 294_967_298]);
     }
 }
