@@ -1,6 +1,7 @@
 //! Entry points for fuzzers and benches, and the plain models that property tests compare with. Not an
 //! interface of the crate.
 
+pub mod config;
 pub mod framing;
 pub mod parsers;
 
@@ -16,6 +17,12 @@ mod tests {
             files += 1;
         }
         assert!(files > 10, "{target}: {files} files");
+    }
+
+    /// The golden diagnostics and the texts expected of them are as good a corpus as any.
+    #[test]
+    fn config_corpus() {
+        corpus("../../data/diagnostics", super::config::fuzz);
     }
 
     #[test]

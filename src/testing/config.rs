@@ -1,0 +1,46 @@
+//! Configuration: the fuzz target.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Catalogue, Loader, load};
+use crate::parsers::Parser;
+use crate::{registry, template};
+
+/// One file, which is also what every `include` finds once.
+struct One<'a>(&'a [u8]);
+
+impl Loader for One<'_> {
+    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
+        Ok(self.0.to_vec())
+    }
+
+    fn expand(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(vec![pattern.to_owned()])
+    }
+
+    fn is_directory(&self, _: &Path) -> bool {
+        true
+    }
+
+    fn current_directory(&self) -> PathBuf {
+        PathBuf::from("/")
+    }
+
+    fn env(&self, name: &[u8]) -> Option<Vec<u8>> {
+        Some(name.to_vec())
+    }
+}
+
+/// Loads any bytes as a configuration. Whatever they are, that ends, and what is wrong can be shown.
+pub fn fuzz(data: &[u8]) {
+    let modules: Vec<_> = registry::modules().collect();
+    let catalogue = Catalogue {
+        modules: &modules,
+        templates: &template::BUILTIN_NAMES,
+        parsers: Parser::BUILTIN,
+    };
+    let (_, diagnostics) = load("fuzz.conf", &One(data), &catalogue);
+    let text = diagnostics.render();
+    assert_eq!(text.is_empty(), diagnostics.is_empty());
+}
