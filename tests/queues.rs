@@ -155,3 +155,21 @@ fn minimum_batch() {
     daemon.wait_lines("out", 60);
     daemon.stop();
 }
+
+/// Rulesets that hand on to each other through queues are emptied in that order, whatever the order in the file.
+#[test]
+fn chain_of_rulesets() {
+    let mut daemon = Daemon::start(
+        r#"global(net.enableDNS="off" default.ruleset.queue.timeoutShutdown="60000")
+module(load="imtcp")
+template(name="raw" type="string" string="%rawmsg%\n")
+ruleset(name="last" queue.type="LinkedList") { action(type="omfile" file="{dir}/out" template="raw") }
+ruleset(name="first" queue.type="LinkedList") { call between }
+ruleset(name="between") { call last }
+ruleset(name="in") { call first }
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port" ruleset="in")
+"#,
+    );
+    let sent = load(&mut daemon, 20_000);
+    assert_eq!(daemon.stop().lines("out"), sent);
+}

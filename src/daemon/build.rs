@@ -99,7 +99,7 @@ pub(super) enum QueueClass {
     Ruleset,
 }
 
-/// The main queue, and the queues of rulesets.
+/// The main queue, and the queues of rulesets, callers first.
 pub(super) type Queues = (Arc<Queue<Job>>, Vec<(RulesetId, Arc<Queue<Job>>)>);
 
 /// What is lent to everything that is built.
@@ -192,8 +192,8 @@ impl Shop<'_> {
             .collect();
         let main = queue(&self.config.main_queue, "main Q");
         rules.connect(own.clone());
-        let numbered = own.into_iter().enumerate();
-        (main, numbered.filter_map(|(i, queue)| Some((RulesetId(i), queue?))).collect())
+        let in_order = rules.callers_first().into_iter();
+        (main, in_order.filter_map(|id| Some((id, own[id.0].clone()?))).collect())
     }
 
     /// How the messages of a ruleset are parsed: its `parser=`, or the default chain.

@@ -187,6 +187,8 @@ impl Daemon {
         for queue in core.queues.iter().chain([&core.main]) {
             queue.release();
         }
+        // What the rules still hand over must not wait for an output that is not there.
+        core.action_queues().for_each(Queue::release);
         join_inputs(self.inputs, core.globals.input_shutdown);
         if core.globals.status_messages {
             log::info!(code = 0; "{} exiting on signal {signal}.", origin());

@@ -91,6 +91,37 @@ impl Rules {
         self.queues.get()?.get(id.0)?.as_ref()
     }
 
+    /// All rulesets, each before those it calls: the order in which their queues can be ended without one
+    /// handing messages to another that has ended. Where they call each other in a circle, some order.
+    #[must_use]
+    pub fn callers_first(&self) -> Vec<RulesetId> {
+        let mut order = Vec::new();
+        let mut seen = vec![false; self.rulesets.len()];
+        // Depth first with a stack of our own; a ruleset is placed when all it calls are.
+        let mut stack: Vec<(RulesetId, usize)> = Vec::new();
+        for first in (0..self.rulesets.len()).rev() {
+            stack.push((RulesetId(first), 0));
+            while let Some((id, at)) = stack.pop() {
+                if at == 0 && std::mem::replace(&mut seen[id.0], true) {
+                    continue;
+                }
+                match self.ops(id).get(at) {
+                    None => order.push(id),
+                    Some(op) => {
+                        stack.push((id, at + 1));
+                        if let Op::Call(callee) | Op::Select(callee) = op
+                            && !seen[callee.0]
+                        {
+                            stack.push((*callee, 0));
+                        }
+                    }
+                }
+            }
+        }
+        order.reverse();
+        order
+    }
+
     /// The ruleset of that name, in any case.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<RulesetId> {
@@ -163,6 +194,41 @@ impl Body<'_> {
             && constant.is_none()
         {
             *target = after;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Span;
+
+    #[test]
+    fn rulesets_stand_before_those_they_call() {
+        let call = |n: usize| Stmt::Call(RulesetId(n));
+        let decl = |name: &str, body| RulesetDecl {
+            name: name.to_owned(),
+            queue: name.starts_with('q').then(Default::default),
+            parsers: Vec::new(),
+            body,
+            span: Span::default(),
+        };
+        let decls = [
+            decl("main", vec![call(2)]),
+            decl("q last", Vec::new()),
+            decl("between", vec![call(3), call(1)]),
+            decl("q first", vec![call(1), call(4)]),
+            decl("q circle", vec![call(5)]),
+            decl("q back", vec![call(4), call(1)]),
+            decl("alone", Vec::new()),
+        ];
+        let parsers = decls.iter().map(|_| ParserOptions::default()).collect();
+        let (rules, _) = Rules::compile(&decls, parsers);
+        let order = rules.callers_first();
+        let place = |n: usize| order.iter().position(|id| id.0 == n).expect("each is there");
+        assert_eq!(order.len(), decls.len());
+        for (caller, callee) in [(0, 2), (2, 3), (3, 1), (3, 4), (5, 1), (2, 1)] {
+            assert!(place(caller) < place(callee), "{caller} before {callee} in {order:?}");
         }
     }
 }

@@ -153,6 +153,7 @@ impl TextTest {
     }
 }
 
+/// (The reference's string library also says yes where `text` is only the beginning of `prefix`, even an empty one.)
 fn starts_with_no_case(text: &[u8], prefix: &[u8]) -> bool {
     text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
 }
