@@ -126,7 +126,7 @@ impl Plan {
             resolver.start().map_err(thread)?;
         }
         core.start_queues().map_err(thread)?;
-        let hostname = Arc::from(&**lock(&core.hostname));
+        let hostname = Arc::clone(&core.hostname);
         let pipeline = internal::Pipeline { main_queue: self.own, hostname };
         internal::start(pipeline, &core.stats).map_err(thread)?;
         let mut inputs = Vec::new();

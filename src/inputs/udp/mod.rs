@@ -4,12 +4,13 @@
 //! listeners. Nothing here waits for a queue or a name server: a full queue drops and counts.
 //!
 //! - `parameters`: what it can be told; `settings`: what it was told.
-//! - `socket`: how a listener is bound.
+//! - `socket`: how a listener is bound; `listener`: what it is then.
 //! - `worker`: how a thread receives.
 //! - `senders`: which sender a datagram is from.
 //!
 //! Not here: rate limits, which are not implemented yet.
 
+mod listener;
 mod parameters;
 mod senders;
 mod settings;
@@ -20,9 +21,10 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use self::listener::{Guard, Listener, ListenerCounters};
 pub use self::parameters::MODULE;
 use self::settings::{INVALID_PARAMS, Settings, Statement};
-use self::worker::{Guard, Listener, ListenerCounters, Shared, Worker};
+use self::worker::{Shared, Worker};
 use super::{Input, InputEnv, InputKind, Running};
 use crate::message::InputInfo;
 use crate::net::access::Access;

@@ -13,32 +13,27 @@
 //! stands already. Levels below info go to standard error only, and
 //! only in debug mode.
 
+mod delivery;
+
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
-use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use log::{Level, LevelFilter};
 
+use self::delivery::Worker;
 use crate::config::diagnostic::REFERENCE_VERSION;
 use crate::limits::MESSAGE_BYTES_DEFAULT;
-use crate::message::date::DateFormat;
-use crate::message::timestamp::Time;
-use crate::message::{Batch, Field, Flags, FlowControl, Record, Sender, Submit, Zone};
-use crate::stats::{self, Counter};
+use crate::message::Submit;
+use crate::ruleset::Hostname;
+use crate::stats;
 use crate::sync::{Condvar, Mutex, lock, wait};
 use crate::sys::{clock, process};
 
 /// Messages that may wait for the thread.
 const WAITING_MAX: usize = 1000;
-/// Facility syslog, shifted.
-const FACILITY: u8 = 5 << 3;
-/// The reference's code of messages about its own rate limits.
-const RATE_LIMITED: u16 = 2177;
-/// Where messages go that do not pass the daemon's own rules.
-const SYSTEM_LOG: &str = "/dev/log";
 
 /// The global parameters about own messages.
 #[derive(Clone, Debug)]
@@ -85,7 +80,7 @@ pub struct Pipeline {
     /// The main queue.
     pub main_queue: Arc<dyn Submit>,
     /// The local host name.
-    pub hostname: Arc<[u8]>,
+    pub hostname: Hostname,
 }
 
 static INTERNAL: OnceLock<Internal> = OnceLock::new();
@@ -248,34 +243,6 @@ impl Entry {
         text.truncate(end);
         Self { severity, code, text, time: clock::now_usec() }
     }
-
-    /// The message with TAG and without header; TAG stands behind the text, so that `rawmsg` is the text.
-    fn into_batch(self, sender: &Arc<Sender>) -> Batch {
-        let mut batch = Batch { flow: FlowControl::Light, ..Batch::default() };
-        let raw = batch.bytes.append(self.text.as_bytes());
-        let program = match self.code {
-            Some(code) => format!("rsyslogd-{code}"),
-            None => "rsyslogd".to_owned(),
-        };
-        batch.bytes.append(program.as_bytes());
-        batch.bytes.append(b":");
-        let mut record = Record::unparsed(raw, self.time, 0, Flags::INTERNAL);
-        record.pri = FACILITY | self.severity;
-        record.tag = Field::new(self.text.len(), program.len() + 1);
-        record.program_len = u16::try_from(program.len()).unwrap_or(u16::MAX);
-        batch.records.push(record);
-        batch.senders.push(Arc::clone(sender));
-        batch
-    }
-
-    /// The datagram that syslog(3) would send.
-    fn to_datagram(&self, zone: &Zone) -> Vec<u8> {
-        let mut out = format!("<{}>", FACILITY | self.severity).into_bytes();
-        DateFormat::Rfc3164.write(&Time::from_epoch_usec(self.time, zone), &mut out);
-        out.extend_from_slice(b" rsyslogd: ");
-        out.extend_from_slice(self.text.as_bytes());
-        out
-    }
 }
 
 impl Internal {
@@ -305,12 +272,8 @@ impl Internal {
 
     fn start(&'static self, pipeline: Pipeline, stats: &stats::Set) -> io::Result<()> {
         let mut object = stats::Object::new("rsyslogd[internal_messages]", "core");
-        let worker = Worker {
-            settings: lock(&self.state).settings.clone(),
-            counters: Counters::new(&mut object),
-            limit: Limit::default(),
-            outlet: Outlet::new(pipeline),
-        };
+        let settings = lock(&self.state).settings.clone();
+        let worker = Worker::new(settings, pipeline, &mut object);
         stats.add(object);
         let thread = process::spawn("internal", move || worker.run(self))?;
         let mut state = lock(&self.state);
@@ -365,145 +328,10 @@ impl State {
     }
 }
 
-/// The thread.
-struct Worker {
-    settings: Settings,
-    counters: Counters,
-    limit: Limit,
-    outlet: Outlet,
-}
-
-struct Counters {
-    submitted: Arc<Counter>,
-    limited: Arc<Counter>,
-    lost: Arc<Counter>,
-}
-
-impl Counters {
-    fn new(object: &mut stats::Object) -> Self {
-        Self {
-            submitted: object.counter("submitted"),
-            limited: object.counter("discarded.ratelimit"),
-            lost: object.counter("discarded.full"),
-        }
-    }
-}
-
-impl Worker {
-    fn run(mut self, internal: &Internal) {
-        while let Some((entry, lost)) = internal.next() {
-            if lost > 0 {
-                self.counters.lost.add(lost);
-                let text = format!("{lost} internal messages lost: too many were waiting");
-                self.deliver(Entry::plain(4, None, &text));
-            }
-            self.take(entry);
-        }
-        self.tell_missed();
-    }
-
-    /// Passes the message on within the rate limit.
-    fn take(&mut self, entry: Entry) {
-        let Settings { interval, burst, .. } = self.settings;
-        if self.limit.is_over(interval, entry.time / 1_000_000) {
-            self.tell_missed();
-        }
-        if self.limit.admit(interval, burst, entry.time / 1_000_000) {
-            self.deliver(entry);
-            return;
-        }
-        self.counters.limited.add(1);
-        if self.limit.missed == 1 {
-            let text = "rsyslogd[internal_messages]: begin to drop messages due to rate-limiting";
-            self.deliver(Entry::plain(6, Some(RATE_LIMITED), text));
-        }
-    }
-
-    fn tell_missed(&mut self) {
-        let missed = std::mem::take(&mut self.limit.missed);
-        if missed > 0 {
-            let Settings { interval, burst, .. } = self.settings;
-            let text = format!(
-                "rsyslogd[internal_messages]: {missed} messages lost due to rate-limiting \
-                 ({burst} allowed within {interval} seconds)"
-            );
-            self.deliver(Entry::plain(6, Some(RATE_LIMITED), &text));
-        }
-    }
-
-    fn deliver(&self, entry: Entry) {
-        if entry.severity <= self.settings.severity {
-            self.counters.submitted.add(1);
-            if self.settings.process {
-                self.outlet.submit(entry);
-            } else {
-                self.outlet.send(&entry);
-            }
-        }
-    }
-}
-
-/// Lets `burst` messages through per interval, which begins with the first message.
-#[derive(Default)]
-struct Limit {
-    begin: Option<i64>,
-    done: u64,
-    missed: u64,
-}
-
-impl Limit {
-    /// Whether the interval has ended at `now` seconds, also by a clock that was set back; starts afresh.
-    fn is_over(&mut self, interval: i64, now: i64) -> bool {
-        let over = self.begin.is_some_and(|begin| !(begin..=begin + interval).contains(&now));
-        if over {
-            self.begin = None;
-            self.done = 0;
-        }
-        over
-    }
-
-    fn admit(&mut self, interval: i64, burst: u64, now: i64) -> bool {
-        self.begin.get_or_insert(now);
-        let admitted = interval == 0 || self.done < burst;
-        *(if admitted { &mut self.done } else { &mut self.missed }) += 1;
-        admitted
-    }
-}
-
-/// The ways out.
-struct Outlet {
-    main_queue: Arc<dyn Submit>,
-    sender: Arc<Sender>,
-    system_log: Option<UnixDatagram>,
-}
-
-impl Outlet {
-    fn new(pipeline: Pipeline) -> Self {
-        let input = super::info(b"rsyslogd", None, true);
-        let sender = Arc::new(Sender::local(input, &pipeline.hostname));
-        // Without a socket to send from, or a system's log to send to, messages go nowhere, as with syslog(3).
-        let system_log = UnixDatagram::unbound().ok();
-        let system_log = system_log.filter(|socket| socket.set_nonblocking(true).is_ok());
-        Self { main_queue: pipeline.main_queue, sender, system_log }
-    }
-
-    fn submit(&self, entry: Entry) {
-        let batch = entry.into_batch(&self.sender);
-        let flow = batch.flow;
-        self.main_queue.submit(batch, flow);
-    }
-
-    fn send(&self, entry: &Entry) {
-        if let Some(socket) = &self.system_log {
-            let zone = Zone::at(entry.time / 1_000_000, clock::local_offset);
-            let _ = socket.send_to(&entry.to_datagram(&zone), SYSTEM_LOG);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::{Batch, FlowControl};
 
     /// An `Internal` of a test's own, not that of the `log` crate.
     fn internal(settings: Settings) -> &'static Internal {
@@ -533,7 +361,7 @@ mod tests {
             internal.take(entry, false);
         }
         let main_queue: Arc<dyn Submit> = Arc::<Collect>::clone(&queue);
-        let pipeline = Pipeline { main_queue, hostname: b"here".as_slice().into() };
+        let pipeline = Pipeline { main_queue, hostname: Hostname::default() };
         internal.start(pipeline, &stats::Set::default()).unwrap();
         internal.stop();
         let batches = lock(&queue.0);
@@ -572,40 +400,6 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_tag_host_and_facility_and_its_text_as_rawmsg() {
-        use crate::message::{Env, Msg};
-        let input = super::super::info(b"rsyslogd", None, true);
-        let sender = Arc::new(Sender::local(input, b"here"));
-        for (code, tag, program) in
-            [(None, "rsyslogd:", "rsyslogd"), (Some(2007), "rsyslogd-2007:", "rsyslogd-2007")]
-        {
-            let entry = Entry { severity: 3, code, text: "it broke".to_owned(), time: 7 };
-            let batch = entry.into_batch(&sender);
-            let env = Env { now: 7, zone: Zone::UTC, hostname: Box::default(), uptime: 0 };
-            let msg = Msg::at(&batch, 0, &env).unwrap();
-            assert_eq!((msg.raw(), msg.msg()), (b"it broke".as_slice(), b"it broke".as_slice()));
-            let mut found = Vec::new();
-            msg.write_tag(&mut found);
-            assert_eq!(found, tag.as_bytes());
-            let found = msg.field(Field { len: msg.record.program_len, ..msg.record.tag });
-            assert_eq!(found, program.as_bytes());
-            assert_eq!((msg.facility(), msg.severity(), msg.record.received), (5, 3, 7));
-            assert_eq!(
-                (msg.hostname(), &*msg.sender().ip),
-                (b"here".as_slice(), b"127.0.0.1".as_slice())
-            );
-            assert_eq!(&*msg.sender().input.name, b"rsyslogd");
-            assert!(!msg.record.flags.has(Flags::NEEDS_PARSING));
-        }
-    }
-
-    #[test]
-    fn datagrams_for_the_system_log() {
-        let entry = Entry { severity: 4, code: Some(9), text: "x y".into(), time: 86_400_000_000 };
-        assert_eq!(entry.to_datagram(&Zone::UTC), b"<44>Jan  2 00:00:00 rsyslogd: x y");
-    }
-
-    #[test]
     fn early_messages_are_kept_in_order_and_all_handed_on_before_the_end() {
         let texts = through(quiet(), (0..50).map(entry));
         assert_eq!(texts, (0..50).map(|n| n.to_string()).collect::<Vec<_>>());
@@ -623,7 +417,7 @@ mod tests {
     #[test]
     fn the_rate_limit_tells_what_it_drops() {
         let limited = Settings { interval: 10, burst: 2, ..quiet() };
-        let begin = "rsyslogd[internal_messages]: begin to drop messages due to rate-limiting";
+        let begin = "rsyslogd[internal_messages] from <:rsyslogd>: begin to drop messages due to rate-limiting";
         let lost = |n| {
             format!(
                 "rsyslogd[internal_messages]: {n} messages lost due to rate-limiting (2 allowed \
