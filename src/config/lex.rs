@@ -61,6 +61,7 @@ pub(super) enum Obj {
     Equals,
     Open,
     CloseArray,
+    Comma,
     /// `"…"`, or with backticks.
     Text,
     Backticks,
@@ -288,14 +289,11 @@ fn is_comment(rest: &[u8]) -> bool {
     matches!(rest.trim_ascii_start().first(), None | Some(b'#'))
 }
 
-/// The next token inside an object's parentheses. Commas between parameters have no meaning and are skipped.
-pub(super) fn object(text: &[u8], mut at: usize) -> Token<Obj> {
-    let start = loop {
-        match skip(text, at, true) {
-            Ok(start) if byte(text, start) == b',' => at = start + 1,
-            Ok(start) => break start,
-            Err(start) => return Token { kind: Obj::UnclosedComment, start, end: text.len() },
-        }
+/// The next token inside an object's parentheses.
+pub(super) fn object(text: &[u8], at: usize) -> Token<Obj> {
+    let start = match skip(text, at, true) {
+        Ok(start) => start,
+        Err(start) => return Token { kind: Obj::UnclosedComment, start, end: text.len() },
     };
     let token = |kind, len: usize| Token { kind, start, end: start + len };
     if start >= text.len() {
@@ -306,6 +304,7 @@ pub(super) fn object(text: &[u8], mut at: usize) -> Token<Obj> {
         b'=' => token(Obj::Equals, 1),
         b'[' => token(Obj::Open, 1),
         b']' => token(Obj::CloseArray, 1),
+        b',' => token(Obj::Comma, 1),
         quote @ (b'"' | b'`') => match quoted(text, start) {
             Some(len) => token(if quote == b'"' { Obj::Text } else { Obj::Backticks }, len),
             None => Token { kind: Obj::UnclosedText, start, end: text.len() },

@@ -110,6 +110,7 @@ impl Parser<'_> {
             }
             Obj::UnclosedComment => "the comment that begins here is not closed".to_owned(),
             Obj::Text | Obj::Backticks => "a parameter is written name=\"value\"".to_owned(),
+            Obj::Comma => "parameters are separated by blanks, not by commas".to_owned(),
             _ => "expected a parameter name or ')'".to_owned(),
         };
         self.syntax_error(
@@ -131,17 +132,10 @@ impl Parser<'_> {
         let mut value_span = value_span;
         match token {
             Obj::Text | Obj::Backticks => value.push(self.object_text(token, &bytes, value_span)),
-            Obj::Open => loop {
-                let (token, at, bytes) = self.significant_in_object();
-                match token {
-                    Obj::Text | Obj::Backticks => value.push(self.object_text(token, &bytes, at)),
-                    Obj::CloseArray => {
-                        value_span.len = (at.offset + at.len).saturating_sub(value_span.offset);
-                        break;
-                    }
-                    _ => return Err(self.object_error(token, at, &bytes, span)),
-                }
-            },
+            Obj::Open => {
+                let end = self.object_array(&mut value, span)?;
+                value_span.len = (end.offset + end.len).saturating_sub(value_span.offset);
+            }
             Obj::Name | Obj::Invalid => {
                 let help = "values are always quoted, numbers too".to_owned();
                 return Err(self.syntax_error(value_span, &bytes, Some(help)));
@@ -149,6 +143,27 @@ impl Parser<'_> {
             _ => return Err(self.object_error(token, value_span, &bytes, span)),
         }
         Ok(Parameter { name, value, array, span, value_span })
+    }
+
+    /// `"a", "b" ]`; the reference wants one text at least, here there may be none.
+    fn object_array(&mut self, value: &mut Vec<Vec<u8>>, name: Span) -> Result<Span, SyntaxError> {
+        loop {
+            let (token, at, bytes) = self.significant_in_object();
+            match token {
+                Obj::Text | Obj::Backticks => value.push(self.object_text(token, &bytes, at)),
+                Obj::CloseArray if value.is_empty() => return Ok(at),
+                _ => return Err(self.object_error(token, at, &bytes, name)),
+            }
+            let (token, at, bytes) = self.significant_in_object();
+            match token {
+                Obj::Comma => {}
+                Obj::CloseArray => return Ok(at),
+                _ => {
+                    let help = "the texts of an array are separated by commas".to_owned();
+                    return Err(self.syntax_error(at, &bytes, Some(help)));
+                }
+            }
+        }
     }
 
     fn significant_in_object(&mut self) -> (Obj, Span, Vec<u8>) {

@@ -535,7 +535,7 @@ fn statements() {
         ("action(type=\"omfile\" file=\"/a\" config.enabled=\"off\")\n*.* /b\n", "/b"),
         ("action(type=\"omfile\" file=\"/a\\x41\\102\\t\")\n", "/aAB\t"),
         ("/* comment\n over lines */\n*.* /a # comment\n", "/a"),
-        ("*.* action(type=\"omfile\" # why\n file=\"/a\", /* and */ sync=\"on\")\n", "/a"),
+        ("*.* action(type=\"omfile\" # why\n file=\"/a\" /* and */ sync=\"on\")\n", "/a"),
         (
             "template (name=\"t\" type=\"list\") { property(name=\"msg\") constant(value=\"x\") }\n*.* /a;t\n",
             "/a",
