@@ -5,7 +5,7 @@
 //! first use of fromhost ──name──► cache, or wait at most WAIT for the answer under way
 //! ```
 //! One thread asks the C library, one question at a time. Who needs a name that is not there yet waits for
-//! [`WAIT`] at most. After a wait in vain nobody waits again until an answer has come within [`WAIT`], so a
+//! `WAIT` at most. After a wait in vain nobody waits again until an answer has come within `WAIT`, so a
 //! dead name server holds the queue's consumer up once and not once per sender; meanwhile messages show the
 //! address. Names that are known stay until the cache is full, or until its time to live where one is set.
 

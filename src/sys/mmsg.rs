@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn packets_come_with_their_address() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
+        let v6 = UdpSocket::bind("[::1]:0").is_ok();
+        for address in ["127.0.0.1:0", "[::1]:0"].into_iter().take(1 + usize::from(v6)) {
             let (receiver, sender) = pair(address);
             let mut slab = Slab::new(4);
             for text in [b"one".as_slice(), b"", &[b'x'; 65_507], b"four", b"five"] {
@@ -268,7 +269,9 @@ mod tests {
     #[test]
     fn packets_of_several_datagrams_are_cut_as_they_were_sent() {
         let (receiver, sender) = pair("127.0.0.1:0");
-        take_packets(&receiver).unwrap();
+        if take_packets(&receiver).is_err() {
+            return; // a kernel without it
+        }
         let mut slab = Slab::new(8);
         // Whole pieces, a shorter last one, and single datagrams before and after.
         for (bytes, piece) in [(5, 0), (30, 10), (25, 10), (7, 0)] {
@@ -284,6 +287,9 @@ mod tests {
     #[test]
     fn dropped_packets_are_counted() {
         let (receiver, sender) = pair("127.0.0.1:0");
+        if dropped(&receiver).is_none() {
+            return; // a kernel that does not tell
+        }
         assert_eq!(dropped(&receiver), Some(0));
         socket2::SockRef::from(&receiver).set_recv_buffer_size(1).unwrap(); // the kernel's minimum
         for _ in 0..1000 {

@@ -551,6 +551,9 @@ fn a_stop_ends_a_flood() {
 #[test]
 fn datagrams_that_the_kernel_drops_are_counted() {
     let (udp, rig) = Setup::new().input("rcvbufSize", Value::Size(1)).configure_quietly();
+    if crate::sys::mmsg::dropped(&udp.listeners[0].socket).is_none() {
+        return; // a kernel that does not tell
+    }
     let sender = rig.sender(0);
     for _ in 0..1000 {
         sender.send(&[b'x'; 100]).unwrap();
