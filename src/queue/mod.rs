@@ -5,11 +5,11 @@
 //!      ▲                   │ size = waiting + taken by a worker and not yet committed
 //!      └── held up at the marks, released by `done`
 //! ```
-//! - [`frozen`]: what waits in queues: batches, and selections of frozen ones.
-//! - [`settings`]: the `queue.*` parameters and their corrections.
-//! - [`watermark`]: what a fill level means: room, marks, wanted workers.
-//! - [`memory`]: the queue proper: one lock, taken once per batch.
-//! - [`consumer`]: worker threads, and the three phases of shutdown.
+//! - `frozen`: what waits in queues: batches, and selections of frozen ones.
+//! - `settings`: the `queue.*` parameters and their corrections.
+//! - `watermark`: what a fill level means: room, marks, wanted workers.
+//! - `memory`: the queue proper: one lock, taken once per batch.
+//! - `consumer`: worker threads, and the three phases of shutdown.
 //!
 //! Sizes count messages. A queue element is a [`Work`]: a whole batch or a selection of one, so a push costs
 //! one lock however many messages it carries. A disk queue will stand beside `memory`, behind [`Queue`].

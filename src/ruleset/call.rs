@@ -1,5 +1,5 @@
 //! Rulesets with a queue of their own: what waits in it, and the two ways into it, from an input ([`Inlet`])
-//! and from a `call` ([`Selections`]).
+//! and from a `call` (`Selections`).
 
 use std::sync::Arc;
 
