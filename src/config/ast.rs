@@ -240,7 +240,7 @@ pub struct PropFilter {
 /// `$…` in an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Variable {
-    /// A message property (`msg`) or system property (`$now`), lower case.
+    /// A message property (`msg`) or system property (`$now`), as written; case does not matter.
     Property(String),
     /// `$!a!b`, `$.a!b`, `$/a!b`.
     Json {

@@ -394,7 +394,7 @@ pub(super) fn variable(token: &[u8]) -> Variable {
     };
     match tree {
         Some(tree) => Variable::Json { tree, path: name[1..].to_vec() },
-        None => Variable::Property(String::from_utf8_lossy(name).to_ascii_lowercase()),
+        None => Variable::Property(String::from_utf8_lossy(name).into_owned()),
     }
 }
 
@@ -418,7 +418,7 @@ mod tests {
             ("$a - b(1,$!c)", "($a - b(1,$!c))"),
             ("exists($.x!y) <> 2", "(exists($.x!y) != 2)"),
             ("'\\x41\\102\\t\\$' startswith_i \"\"", "(\"AB\t$\" startswith_i \"\")"),
-            ("$MSG endswith 'x' /* why */", "($msg endswith \"x\")"),
+            ("$MSG endswith 'x' /* why */", "($MSG endswith \"x\")"),
         ];
         for (text, expect) in cases {
             let (expr, diagnostics) = first_condition(text);

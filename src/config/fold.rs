@@ -183,6 +183,8 @@ fn binary(op: BinaryOp, left: Expr, right: Expr) -> ExprKind {
     ExprKind::Binary(op, Box::new(left), Box::new(right))
 }
 
+/// Comparisons of facility and severity become masks, if the property's name is in lower case: so it is in the
+/// reference.
 fn compare(op: CompareOp, left: Expr, right: Expr, diagnostics: &mut Diagnostics) -> ExprKind {
     let property = match &left.kind {
         ExprKind::Variable(Variable::Property(name)) => Some(name.as_str()),

@@ -242,6 +242,10 @@ impl Checker<'_> {
             self.diagnostics.push(Diagnostic::parsing(directive.span, text).warning().code(2357));
             return None;
         }
+        if directive.argument.is_empty() && matches!(row.kind, Kind::Word | Kind::Str | Kind::Array)
+        {
+            self.word(directive)?;
+        }
         let (value, rest) = match legacy_value::parse(row, &directive.argument) {
             Ok(parsed) => parsed,
             Err(bad) => {
@@ -285,8 +289,9 @@ impl Checker<'_> {
     fn word(&mut self, directive: &Directive) -> Option<String> {
         let (word, rest) = legacy_value::word(&directive.argument);
         if word.is_empty() {
-            let text = format!("${}: an argument is missing", directive.name);
-            self.diagnostics.push(Diagnostic::plain(directive.span, text).code(3003));
+            // The reference takes the empty word and says nothing.
+            let text = format!("${}: an argument is missing - ignored", directive.name);
+            self.diagnostics.push(Diagnostic::plain(directive.span, text).warning());
             return None;
         }
         self.extra_characters(rest, directive.argument_span);

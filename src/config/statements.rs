@@ -149,7 +149,7 @@ impl Checker<'_> {
         let property = if is_json {
             expr::variable(written)
         } else {
-            ast::Variable::Property(String::from_utf8_lossy(written).to_ascii_lowercase())
+            ast::Variable::Property(String::from_utf8_lossy(written).into_owned())
         };
         let exists = fold::check_property(&property, filter.property_span, self.diagnostics);
         if !exists {
