@@ -62,6 +62,10 @@ pub const CONFIG_BYTES: usize = 64 * 1024 * 1024;
 /// behind it. Eight batches: some milliseconds of work.
 pub const QUEUE_PACE: usize = 8 * BATCH_RECORDS;
 
+/// Levels of nesting in JSON text that a message brings, as in the reference's library.
+pub const JSON_DEPTH: usize = 32;
+/// Bytes in one part of a variable's name, as in the reference.
+pub const VARIABLE_NAME_BYTES: usize = 1023;
 /// Levels of nested `call` (`spec/config-language.md` section 9).
 pub const CALL_DEPTH: usize = 1024;
 /// `call` statements run for one message: calls that branch cannot run for ever either.

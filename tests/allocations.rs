@@ -139,7 +139,8 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
     let set: Box<sluice::ruleset::Actions> =
         Box::new(move |interrupt| Box::new(Set::new(&configured, interrupt)));
     let hostname = Arc::new(Mutex::new(b"here".to_vec().into_boxed_slice()));
-    let shared = Surroundings::new(Arc::new(rules), set, Arc::clone(pool), hostname, &stats);
+    let shared =
+        Surroundings::new(Arc::new(rules), set, Arc::clone(pool), hostname, Arc::default(), &stats);
     consumers(&Arc::new(shared))(&Arc::new(Interrupt::default()))
 }
 

@@ -9,18 +9,20 @@ use std::sync::Arc;
 
 use super::action::Action;
 use super::retry::Runner;
-use crate::message::{Msg, Pool};
+use crate::message::Pool;
+use crate::message::vars::Globals;
 use crate::queue::{Consume, Consumers, Frozen, Interrupt, Queue, Settings};
 use crate::ruleset::{Hostname, Round};
 use crate::stats;
 
-/// The queue of `action`, named as the reference names it. `hostname` is the machine's, `pool` gets the storage
-/// of finished batches.
+/// The queue of `action`, named as the reference names it. `hostname` is the machine's, `globals` are the variables
+/// of the process, `pool` gets the storage of finished batches.
 #[must_use]
 pub fn queue(
     action: &Arc<Action>,
     settings: Settings,
     hostname: Hostname,
+    globals: Arc<Globals>,
     pool: Arc<Pool>,
     stats: &stats::Set,
 ) -> Queue<Frozen> {
@@ -29,7 +31,7 @@ pub fn queue(
     let consumers: Consumers<Frozen> = Box::new(move |interrupt: &Arc<Interrupt>| {
         Box::new(Consumer {
             runner: Runner::new(Arc::clone(&action), Arc::clone(interrupt)),
-            round: Round::new(Arc::clone(&hostname)),
+            round: Round::new(Arc::clone(&hostname), Arc::clone(&globals)),
             pool: Arc::clone(&pool),
         })
     });
@@ -46,8 +48,8 @@ struct Consumer {
 impl Consume<Frozen> for Consumer {
     fn consume(&mut self, work: &mut Frozen, range: Range<usize>) {
         self.round.begin();
-        for &index in work.records.get(range).unwrap_or_default() {
-            if let Some(msg) = Msg::at(&work.batch, index as usize, self.round.env()) {
+        for place in range {
+            if let Some(msg) = work.msg(place, self.round.env()) {
                 self.runner.push(&msg);
             }
         }
@@ -88,7 +90,7 @@ mod tests {
         settings.kind = crate::queue::Type::LinkedList;
         assert_eq!(settings.correct("test"), []);
         settings.timeout_shutdown = std::time::Duration::from_secs(60);
-        let queue = queue(&action, settings, Arc::default(), Arc::default(), &set);
+        let queue = queue(&action, settings, Arc::default(), Arc::default(), Arc::default(), &set);
         Bench { script, queue, set }
     }
 
@@ -97,7 +99,7 @@ mod tests {
         fn push(&self, texts: &[&str]) {
             let batch = Arc::new(messages(texts));
             let records = (0..u32::try_from(texts.len()).expect("few")).step_by(2).collect();
-            self.queue.push(Frozen { batch, records }, FlowControl::None);
+            self.queue.push(Frozen { batch, records, vars: Vec::new() }, FlowControl::None);
         }
 
         fn count(&self, object: &str, counter: &str) -> u64 {

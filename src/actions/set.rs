@@ -6,7 +6,7 @@ use super::action::Action;
 use super::retry::Runner;
 use crate::config::ActionId;
 use crate::message::{Batch, FlowControl, Msg};
-use crate::queue::{Frozen, Interrupt, Queue};
+use crate::queue::{Frozen, Interrupt, Queue, Selection};
 use crate::ruleset::ActionSet;
 
 /// An action as the configuration made it, to be shared by all threads.
@@ -39,7 +39,7 @@ enum Slot {
     Queued {
         action: Arc<Action>,
         queue: Arc<Queue<Frozen>>,
-        records: Vec<u32>,
+        selection: Selection,
     },
 }
 
@@ -57,7 +57,8 @@ impl Set {
                     Slot::Direct { runner, touched: false }
                 }
                 Some(queue) => {
-                    Slot::Queued { action, queue: Arc::clone(queue), records: Vec::new() }
+                    let selection = Selection::default();
+                    Slot::Queued { action, queue: Arc::clone(queue), selection }
                 }
             }
         };
@@ -84,14 +85,14 @@ impl ActionSet for Set {
                 }
                 self.previous_suspended = !runner.push(msg);
             }
-            Slot::Queued { action, records, .. } => {
+            Slot::Queued { action, selection, .. } => {
                 if !action.admits(msg, self.previous_suspended) {
                     return;
                 }
-                if records.is_empty() {
+                if selection.is_empty() {
                     self.selected.push(id.0);
                 }
-                records.push(index);
+                selection.add(index, msg);
                 self.previous_suspended = false;
             }
         }
@@ -103,10 +104,10 @@ impl ActionSet for Set {
 
     fn submit(&mut self, batch: &Arc<Batch>) {
         for id in self.selected.drain(..) {
-            if let Some(Slot::Queued { action, queue, records }) = self.slots.get_mut(id) {
-                let records = std::mem::take(records);
-                action.count_queued(records.len() as u64);
-                queue.push(Frozen { batch: Arc::clone(batch), records }, FlowControl::None);
+            if let Some(Slot::Queued { action, queue, selection }) = self.slots.get_mut(id) {
+                let frozen = selection.freeze(batch);
+                action.count_queued(frozen.records.len() as u64);
+                queue.push(frozen, FlowControl::None);
             }
         }
     }

@@ -26,7 +26,13 @@ pub(super) fn messages(texts: &[&str]) -> Batch {
 
 /// A round at the epoch.
 pub(super) fn environment() -> Env {
-    Env { now: 0, zone: Zone::UTC, hostname: b"host".as_slice().into(), uptime: 0 }
+    Env {
+        now: 0,
+        zone: Zone::UTC,
+        hostname: b"host".as_slice().into(),
+        uptime: 0,
+        globals: Arc::default(),
+    }
 }
 
 /// An action without options.

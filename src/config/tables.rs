@@ -42,8 +42,7 @@ pub static GLOBAL: &[Param] = &[
         Kind::Bool,
         Some("off"),
         "Render JSON variables without blanks.",
-    )
-    .missing(),
+    ),
     Param::new("debug.onShutdown", Kind::Bool, Some("off"), "Write debug output during shutdown.")
         .missing(),
     Param::new("debug.logFile", Kind::Str, None, "File for debug output.")
@@ -332,8 +331,7 @@ pub static GLOBAL: &[Param] = &[
         Kind::Bool,
         Some("off"),
         "Names of JSON variables differ by case.",
-    )
-    .missing(),
+    ),
     Param::new("environment", Kind::Array, None, "NAME=value pairs put into the environment.")
         .missing(),
     Param::new(

@@ -14,7 +14,7 @@ use crate::config::{
     TemplateKind,
 };
 use crate::inputs::{Input, InputEnv};
-use crate::message::{Names, Pool, Submit};
+use crate::message::{Names, Pool, Submit, vars};
 use crate::param::{Args, Problem};
 use crate::parsers::{Parser, ParserOptions};
 use crate::queue::{self, Queue, Type};
@@ -110,6 +110,7 @@ pub(super) struct Shop<'a> {
     pub(super) stats: &'a Arc<stats::Set>,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) hostname: &'a Hostname,
+    pub(super) variables: &'a Arc<vars::Globals>,
 }
 
 impl Shop<'_> {
@@ -145,12 +146,12 @@ impl Shop<'_> {
         let settings =
             self.queue_settings(&decl.queue, &decl.name, QueueClass::Action, diagnostics);
         let queue = (settings.kind != Type::Direct).then(|| {
-            let pool = Arc::clone(self.pool);
             Arc::new(actions::queued::queue(
                 &action,
                 settings,
                 Arc::clone(self.hostname),
-                pool,
+                Arc::clone(self.variables),
+                Arc::clone(self.pool),
                 self.stats,
             ))
         });
@@ -179,9 +180,14 @@ impl Shop<'_> {
             let actions = Arc::clone(actions);
             Box::new(move |interrupt| Box::new(Set::new(&actions, interrupt)))
         };
-        let (pool, hostname) = (Arc::clone(self.pool), Arc::clone(self.hostname));
-        let shared =
-            Arc::new(Surroundings::new(Arc::clone(&rules), set, pool, hostname, self.stats));
+        let shared = Arc::new(Surroundings::new(
+            Arc::clone(&rules),
+            set,
+            Arc::clone(self.pool),
+            Arc::clone(self.hostname),
+            Arc::clone(self.variables),
+            self.stats,
+        ));
         let mut queue = |object: &ObjectArgs, name: &str| {
             let settings = self.queue_settings(object, name, QueueClass::Ruleset, diagnostics);
             Arc::new(Queue::new(name, settings, consumers(&shared), self.stats))

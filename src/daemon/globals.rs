@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::inputs::{IpProtocol, internal};
+use crate::message::json::{Case, Style};
+use crate::message::vars;
 use crate::net::access;
 use crate::net::resolver::local_name;
 use crate::param::Args;
@@ -34,6 +36,10 @@ pub(super) struct Globals {
     pub(super) ctrl_c: bool,
     /// `$LogRSyslogStatusMessages`.
     pub(super) status_messages: bool,
+    /// `variables.caseSensitive`.
+    pub(super) case: Case,
+    /// `compactJsonString`.
+    pub(super) style: Style,
 }
 
 /// `privdrop.*`.
@@ -87,7 +93,17 @@ impl Globals {
             },
             ctrl_c: args.bool("shutdown.enable.ctlc"),
             status_messages: directives.bool("LogRSyslogStatusMessages"),
+            case: match args.bool("variables.caseSensitive") {
+                true => Case::Sensitive,
+                false => Case::Insensitive,
+            },
+            style: if args.bool("compactJsonString") { Style::Compact } else { Style::Spaced },
         }
+    }
+
+    /// What all messages' variables have in common.
+    pub(super) fn variables(&self) -> vars::Globals {
+        vars::Globals::new(self.case, self.style)
     }
 }
 

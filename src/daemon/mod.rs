@@ -72,6 +72,7 @@ impl Plan {
             stats: &stats,
             pool: &pool,
             hostname: &hostname,
+            variables: &Arc::new(globals.variables()),
         };
         let actions: Arc<[Option<Configured>]> = shop.actions(diagnostics).into();
         let (main, queues) = shop.queues(&actions, diagnostics);

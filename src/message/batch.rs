@@ -11,9 +11,10 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use super::record::{Flags, Record, Span};
+use super::record::{Flags, NO_VARS, Record, Span};
 use super::sender::Sender;
 use super::submit::FlowControl;
+use super::vars::Vars;
 use crate::limits;
 
 /// The bytes of a batch: always initialised up to its capacity, used up to `used`.
@@ -117,6 +118,8 @@ pub struct Batch {
     pub senders: Vec<Arc<Sender>>,
     /// How the input wants to be held up; set by the queue that takes the batch.
     pub flow: FlowControl,
+    /// Variables that messages came with, named by [`Record::vars`].
+    pub vars: Vec<Vars>,
 }
 
 impl Batch {
@@ -138,6 +141,13 @@ impl Batch {
         self.records.iter().map(|r| u64::from(r.raw.len)).sum()
     }
 
+    /// The variables a message of this batch came with.
+    #[must_use]
+    pub fn vars_of(&self, record: &Record) -> &Vars {
+        static NONE: Vars = Vars::NONE;
+        self.vars.get(record.vars as usize).unwrap_or(&NONE)
+    }
+
     /// Cuts the batch in two: `self` keeps the first `at` messages, the rest is copied out.
     /// Only for batches that no parser has touched and only where a queue has room for a part.
     #[must_use]
@@ -154,7 +164,8 @@ impl Batch {
                 record
             })
             .collect();
-        Self { bytes, records, senders: self.senders.clone(), flow: self.flow }
+        let (senders, vars) = (self.senders.clone(), self.vars.clone());
+        Self { bytes, records, senders, flow: self.flow, vars }
     }
 }
 
@@ -230,6 +241,14 @@ impl Builder {
         sender_index(&mut self.batch.senders, sender)
     }
 
+    /// Gives the message added last its variables.
+    pub fn set_vars(&mut self, vars: Vars) {
+        if let Some(record) = self.batch.records.last_mut() {
+            record.vars = u32::try_from(self.batch.vars.len()).unwrap_or(NO_VARS);
+            self.batch.vars.push(vars);
+        }
+    }
+
     /// Number of messages so far.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -262,6 +281,7 @@ impl Builder {
                 records: self.batch.records.clone(),
                 senders: std::mem::take(&mut self.batch.senders),
                 flow: FlowControl::default(),
+                vars: std::mem::take(&mut self.batch.vars),
             };
             self.batch.records.clear();
             self.batch.bytes.used = 0;
@@ -350,6 +370,7 @@ impl Pool {
             records: Vec::with_capacity(limits::BATCH_RECORDS),
             senders: Vec::new(),
             flow: FlowControl::default(),
+            vars: Vec::new(),
         })
     }
 
@@ -363,6 +384,7 @@ impl Pool {
         // One receive of tiny messages makes a list of megabytes; the usual one stays below twice the limit.
         batch.records.shrink_to(2 * limits::BATCH_RECORDS);
         batch.senders.clear();
+        batch.vars.clear();
         let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if free.len() < limits::POOL_STORAGES {
             free.push(batch);

@@ -570,7 +570,13 @@ mod tests {
         batch.bytes.append(&raw);
         batch.records.push(record);
         batch.senders.push(crate::message::Sender::local(input.into(), b"h").into());
-        let env = Env { now: 0, zone: Zone::UTC, hostname: Box::default(), uptime: 0 };
+        let env = Env {
+            now: 0,
+            zone: Zone::UTC,
+            hostname: Box::default(),
+            uptime: 0,
+            globals: std::sync::Arc::default(),
+        };
         let mut out = Vec::new();
         let msg = Msg::at(&batch, 0, &env).expect("a message");
         msg.write_reported(DateFormat::Rfc3339, &mut out);

@@ -9,7 +9,8 @@
 //! - [`property`]: everything about a message that has a name.
 //! - [`timestamp`]: times and zones.
 //! - [`date`]: times as text.
-//! - [`json`]: JSON text.
+//! - [`json`]: JSON values and text.
+//! - [`vars`]: the variables of a message.
 
 pub mod batch;
 pub mod date;
@@ -22,13 +23,16 @@ pub(crate) mod sample;
 pub mod sender;
 pub mod submit;
 pub mod timestamp;
+pub mod vars;
 pub mod view;
 
 pub use batch::{Appender, Batch, Builder, Bytes, Pool};
 pub use date::DateFormat;
+pub use json::Json;
 pub use property::Property;
 pub use record::{Field, Flags, NO_VARS, Record, Span};
 pub use sender::{Gate, InputInfo, Name, Names, Sender};
 pub use submit::{FlowControl, Submit};
 pub use timestamp::{Sign, Time, Zone};
+pub use vars::{Path, Scope, Vars};
 pub use view::{Env, Msg};

@@ -4,9 +4,10 @@
 //! is composed into a buffer that the caller lends and uses again.
 
 use super::date::{DateFormat, local_time, utc, write_decimal};
-use super::json;
+use super::json::{self, Style};
 use super::pri;
 use super::record::{Field, Flags};
+use super::vars::{Path, Scope};
 use super::view::Msg;
 
 /// A property of a message, or of the system at the time the message is processed.
@@ -81,7 +82,7 @@ pub enum Property {
     /// The message's JSON tree, without blanks.
     AllJsonPlain,
     /// A node of a JSON tree.
-    Variable(Scope, Box<[u8]>),
+    Variable(Scope, Path),
 }
 
 /// A part of the current time.
@@ -105,17 +106,6 @@ pub enum Clock {
     Minute,
     /// `0` (Sunday) to `6`.
     Weekday,
-}
-
-/// Which tree a variable lives in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// `$!`: part of the message.
-    Message,
-    /// `$.`: for the time of its processing.
-    Local,
-    /// `$/`: shared by all messages.
-    Global,
 }
 
 /// All fixed names; the first one for a property is the one to show.
@@ -187,14 +177,7 @@ impl Property {
         if let Some((_, property)) = fixed {
             return Some(property.clone());
         }
-        let (root, path) = name.strip_prefix(b"$").unwrap_or(name).split_first()?;
-        let scope = match root {
-            b'!' => Scope::Message,
-            b'.' => Scope::Local,
-            b'/' => Scope::Global,
-            _ => return None,
-        };
-        Some(Self::Variable(scope, path.into()))
+        Path::parse(name).map(|(scope, path)| Self::Variable(scope, path))
     }
 
     /// All names that [`Property::parse`] knows by themselves, for suggestions.
@@ -285,8 +268,6 @@ impl<'a> Msg<'a> {
             Property::ParseSuccess => b"FAIL",
             Property::MyHostname => &self.env.hostname,
             Property::Bom => b"\xef\xbb\xbf",
-            Property::AllJson | Property::AllJsonPlain => b"{}",
-            Property::Variable(..) => b"",
             Property::Pri
             | Property::PriText
             | Property::Facility
@@ -297,7 +278,10 @@ impl<'a> Msg<'a> {
             | Property::Uuid
             | Property::Clock(..)
             | Property::NowUnix
-            | Property::Uptime => return None,
+            | Property::Uptime
+            | Property::AllJson
+            | Property::AllJsonPlain
+            | Property::Variable(..) => return None,
         })
     }
 
@@ -323,7 +307,27 @@ impl<'a> Msg<'a> {
                 write_decimal(u64::try_from(self.env.now / 1_000_000).unwrap_or(0), out);
             }
             Property::Uptime => write_decimal(self.env.uptime, out),
+            Property::AllJson => self.write_all_json(Style::Spaced, out),
+            Property::AllJsonPlain => self.write_all_json(Style::Compact, out),
+            Property::Variable(scope, path) => self.write_variable((*scope, path), out),
             _ => unreachable!("{property:?} is borrowed"),
+        }
+    }
+
+    /// A container as JSON, a string as it is.
+    fn write_variable(&self, name: (Scope, &Path), out: &mut Vec<u8>) {
+        let globals = &*self.env.globals;
+        self.vars.with(name, globals, |node| {
+            if let Some(node) = node {
+                node.append_to(globals.style, out);
+            }
+        });
+    }
+
+    fn write_all_json(&self, style: Style, out: &mut Vec<u8>) {
+        match self.vars.tree(Scope::Message) {
+            Some(tree) => tree.write(style, out),
+            None => out.extend_from_slice(b"{}"),
         }
     }
 
@@ -394,8 +398,8 @@ impl<'a> Msg<'a> {
         format.write(&time, out);
     }
 
-    /// `jsonmesg`: all properties of the message as JSON strings. `uuid` and `$!` are what the reference
-    /// shows for a message whose uuid nobody has asked for and that has no variables.
+    /// `jsonmesg`: all properties of the message as JSON strings, and `$!`. `uuid` is what the reference shows for a
+    /// message whose uuid nobody has asked for.
     fn compose_json(&self, out: &mut Vec<u8>) {
         const MEMBERS: [(&str, Property); 19] = [
             ("msg", Property::Msg),
@@ -439,7 +443,12 @@ impl<'a> Msg<'a> {
             }
             out.push(b'"');
         }
-        out.extend_from_slice(b", \"uuid\": null, \"$!\": null }");
+        out.extend_from_slice(b", \"uuid\": null, \"$!\": ");
+        match self.vars.tree(Scope::Message) {
+            Some(tree) => tree.write(Style::Spaced, out),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b" }");
     }
 
     /// A version 4 UUID, made from where and when the message is: its place in memory and its arrival time
@@ -517,10 +526,10 @@ mod tests {
             assert_eq!(parse(name), parse(&name.to_ascii_uppercase()), "{name}");
             assert!(parse(name).is_some_and(|p| !matches!(p, Property::Variable(..))), "{name}");
         }
-        assert_eq!(parse("$!a!b"), Some(Property::Variable(Scope::Message, b"a!b"[..].into())));
+        assert_eq!(parse("$!a!b"), Some(Property::Variable(Scope::Message, Path::new(b"a!b"))));
         assert_eq!(parse("!a"), parse("$!a"));
-        assert_eq!(parse("$."), Some(Property::Variable(Scope::Local, b""[..].into())));
-        assert_eq!(parse("/x"), Some(Property::Variable(Scope::Global, b"x"[..].into())));
+        assert_eq!(parse("$."), Some(Property::Variable(Scope::Local, Path::new(b""))));
+        assert_eq!(parse("/x"), Some(Property::Variable(Scope::Global, Path::new(b"x"))));
         for name in ["", "$", "nope", "now", "msg ", "$msg", "$!all-json-"] {
             assert_eq!(parse(name).is_some(), name.starts_with("$!"), "{name}");
         }

@@ -24,7 +24,13 @@ impl Sample {
         batch.records.push(Record::unparsed(raw, RECEIVED, 0, Flags::empty()));
         batch.senders.push(Arc::new(sender));
         let hostname = b"here".as_slice().into();
-        let env = Env { now: RECEIVED + 500_000, zone: Zone::UTC, hostname, uptime: 1409 };
+        let env = Env {
+            now: RECEIVED + 500_000,
+            zone: Zone::UTC,
+            hostname,
+            uptime: 1409,
+            globals: Arc::default(),
+        };
         Self { batch, env }
     }
 

@@ -1,9 +1,12 @@
 //! `Msg`: the only way templates, filters and actions see a message.
 
+use std::sync::Arc;
+
 use super::batch::Batch;
 use super::record::{Field, Record, Span};
 use super::sender::Sender;
 use super::timestamp::Zone;
+use super::vars::{Globals, Vars};
 
 /// What is the same for all messages of one round of rule evaluation: the time, the zone, the host.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub struct Env {
     pub hostname: Box<[u8]>,
     /// Seconds since boot (`$uptime`).
     pub uptime: u64,
+    /// `$/`, and how variables are named and written.
+    pub globals: Arc<Globals>,
 }
 
 /// A view of one message.
@@ -27,13 +32,25 @@ pub struct Msg<'a> {
     pub record: &'a Record,
     /// The round's environment.
     pub env: &'a Env,
+    /// The message's variables.
+    pub vars: &'a Vars,
 }
 
 impl<'a> Msg<'a> {
-    /// The message at `index` of `batch`, if there is one.
+    /// The message at `index` of `batch`, if there is one, with the variables its input has given it.
     #[must_use]
     pub fn at(batch: &'a Batch, index: usize, env: &'a Env) -> Option<Self> {
-        Some(Self { batch, record: batch.records.get(index)?, env })
+        let record = batch.records.get(index)?;
+        Some(Self { batch, record, env, vars: batch.vars_of(record) })
+    }
+
+    /// The same message with these variables.
+    #[must_use]
+    pub fn with_vars<'v>(&self, vars: &'v Vars) -> Msg<'v>
+    where
+        'a: 'v,
+    {
+        Msg { vars, ..*self }
     }
 
     /// The complete message text, after sanitising.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Work;
-use crate::message::{Batch, Bytes, Flags, FlowControl, Pool, Record};
+use crate::message::{Batch, Bytes, Env, Flags, FlowControl, Msg, NO_VARS, Pool, Record, Vars};
 
 /// Some messages of a batch that nobody changes any more.
 #[derive(Clone, Debug)]
@@ -12,6 +12,38 @@ pub struct Frozen {
     pub batch: Arc<Batch>,
     /// Which of its records, ascending.
     pub records: Vec<u32>,
+    /// The variables of these messages when they were selected, one by one; nothing at all where none had any.
+    pub vars: Vec<Vars>,
+}
+
+/// Messages of a batch that is still being processed, to become [`Frozen`].
+#[derive(Debug, Default)]
+pub struct Selection {
+    records: Vec<u32>,
+    vars: Vec<Vars>,
+}
+
+impl Selection {
+    /// Whether there is no message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Adds a message, `index` being its place in its batch, with the variables that it has now.
+    pub fn add(&mut self, index: u32, msg: &Msg<'_>) {
+        if !msg.vars.is_none() || msg.record.vars != NO_VARS || !self.vars.is_empty() {
+            self.vars.resize(self.records.len(), Vars::NONE);
+            self.vars.push(msg.vars.clone());
+        }
+        self.records.push(index);
+    }
+
+    /// The selection of `batch`, which nobody changes any more; empty afterwards.
+    pub fn freeze(&mut self, batch: &Arc<Batch>) -> Frozen {
+        let Self { records, vars } = std::mem::take(self);
+        Frozen { batch: Arc::clone(batch), records, vars }
+    }
 }
 
 impl Frozen {
@@ -20,6 +52,13 @@ impl Frozen {
         if let Some(batch) = Arc::into_inner(self.batch) {
             pool.give(batch);
         }
+    }
+
+    /// The message at this place of the selection.
+    #[must_use]
+    pub fn msg<'a>(&'a self, place: usize, env: &'a Env) -> Option<Msg<'a>> {
+        let msg = Msg::at(&self.batch, *self.records.get(place)? as usize, env)?;
+        Some(self.vars.get(place).map_or(msg, |vars| msg.with_vars(vars)))
     }
 
     fn record(&self, index: u32) -> Option<&Record> {
@@ -39,17 +78,22 @@ impl Work for Frozen {
 
     fn split_off(&mut self, at: usize) -> Self {
         let records = self.records.split_off(at.min(self.records.len()));
-        Self { batch: Arc::clone(&self.batch), records }
+        let vars = self.vars.split_off(at.min(self.vars.len()));
+        Self { batch: Arc::clone(&self.batch), records, vars }
     }
 
     fn retain(&mut self, keep: &mut dyn FnMut(usize, u8) -> bool) {
         let batch = &self.batch;
+        let mut kept = Vec::with_capacity(self.records.len());
         let mut index = 0;
         self.records.retain(|&record| {
             index += 1;
             let record = batch.records.get(record as usize);
-            record.is_some_and(|record| keep(index - 1, severity(record, &batch.bytes)))
+            kept.push(record.is_some_and(|record| keep(index - 1, severity(record, &batch.bytes))));
+            kept[index - 1]
         });
+        let mut kept = kept.into_iter();
+        self.vars.retain(|_| kept.next().unwrap_or(false));
     }
 
     fn flow(&self) -> FlowControl {
@@ -117,7 +161,8 @@ mod tests {
         let texts = ["<0>emerg", "<15>debug", "no pri: notice", "<14>info", "<9999>invalid", ""];
         let want = [(0, 0), (1, 7), (2, 5), (3, 6), (4, 7), (5, 5)];
         let mut owned = batch(&texts);
-        let mut frozen = Frozen { batch: Arc::new(batch(&texts)), records: (0..6).collect() };
+        let mut frozen =
+            Frozen { batch: Arc::new(batch(&texts)), records: (0..6).collect(), vars: Vec::new() };
         for work in 0..2 {
             let mut seen = Vec::new();
             let mut keep = |index, severity| {
@@ -139,7 +184,8 @@ mod tests {
     fn parts_keep_their_texts() {
         let texts = ["<1>a", "<2>bb", "<3>ccc"];
         let mut received = batch(&texts);
-        let mut frozen = Frozen { batch: Arc::new(batch(&texts)), records: vec![0, 2] };
+        let mut frozen =
+            Frozen { batch: Arc::new(batch(&texts)), records: vec![0, 2], vars: Vec::new() };
         assert_eq!((frozen.split_off(1).bytes(), frozen.bytes()), (6, 4));
 
         let rest = received.split_off(1);
@@ -154,8 +200,8 @@ mod tests {
         let mut batch = pool.take();
         let storage = batch.bytes.spare_mut().as_ptr();
         let batch = Arc::new(batch);
-        let first = Frozen { batch: Arc::clone(&batch), records: Vec::new() };
-        let last = Frozen { batch, records: Vec::new() };
+        let first = Frozen { batch: Arc::clone(&batch), records: Vec::new(), vars: Vec::new() };
+        let last = Frozen { batch, records: Vec::new(), vars: Vec::new() };
         first.recycle(&pool);
         let mut another = pool.take();
         assert_ne!(another.bytes.spare_mut().as_ptr(), storage);

@@ -26,7 +26,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use consumer::{Interrupt, Queue};
-pub use frozen::Frozen;
+pub use frozen::{Frozen, Selection};
 pub use settings::{Settings, Type};
 
 use crate::message::FlowControl;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::program::Rules;
 use crate::config::RulesetId;
-use crate::message::{Batch, FlowControl, Pool, Submit};
-use crate::queue::{Frozen, Queue, Work};
+use crate::message::{Batch, FlowControl, Msg, Pool, Submit};
+use crate::queue::{Frozen, Queue, Selection, Work};
 
 /// An element of the main queue or of a ruleset's queue.
 #[derive(Debug)]
@@ -83,17 +83,18 @@ impl Submit for Inlet {
 /// The messages of one batch that were called into rulesets with a queue.
 #[derive(Debug, Default)]
 pub(super) struct Selections {
-    /// Index of the ruleset, and the messages, ascending.
-    chosen: Vec<(RulesetId, Vec<u32>)>,
+    chosen: Vec<(RulesetId, Selection)>,
 }
 
 impl Selections {
     /// Adds a message. A message that is called twice in a row is there twice, as in the reference.
-    pub(super) fn add(&mut self, ruleset: RulesetId, index: u32) {
-        match self.chosen.iter_mut().find(|(id, _)| *id == ruleset) {
-            Some((_, records)) => records.push(index),
-            None => self.chosen.push((ruleset, vec![index])),
-        }
+    pub(super) fn add(&mut self, ruleset: RulesetId, index: u32, msg: &Msg<'_>) {
+        let known = self.chosen.iter().position(|(id, _)| *id == ruleset);
+        let at = known.unwrap_or_else(|| {
+            self.chosen.push((ruleset, Selection::default()));
+            self.chosen.len() - 1
+        });
+        self.chosen[at].1.add(index, msg);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -102,8 +103,8 @@ impl Selections {
 
     /// Sends all selections to their queues. A `call` is not held up by flow control.
     pub(super) fn submit(&mut self, batch: &Arc<Batch>, rules: &Rules, pool: &Pool) {
-        for (ruleset, records) in self.chosen.drain(..) {
-            let frozen = Frozen { batch: Arc::clone(batch), records };
+        for (ruleset, mut selection) in self.chosen.drain(..) {
+            let frozen = selection.freeze(batch);
             match rules.queue(ruleset) {
                 Some(queue) => {
                     let messages = Messages::Called(frozen);

@@ -12,6 +12,7 @@ use super::round::{Hostname, Round};
 use super::{ActionSet, Actions};
 use crate::config::RulesetId;
 use crate::limits;
+use crate::message::vars::Globals;
 use crate::message::{Batch, Flags, Msg, Pool};
 use crate::parsers::{self, Headerless, Outcome, Unparsable};
 use crate::queue::{Consume, Consumers};
@@ -27,6 +28,7 @@ pub struct Surroundings {
     actions: Box<Actions>,
     pool: Arc<Pool>,
     hostname: Hostname,
+    globals: Arc<Globals>,
     empty: Arc<Counter>,
     unparsable: Arc<Counter>,
 }
@@ -39,13 +41,14 @@ impl Surroundings {
         actions: Box<Actions>,
         pool: Arc<Pool>,
         hostname: Hostname,
+        globals: Arc<Globals>,
         stats: &stats::Set,
     ) -> Self {
         let mut object = stats::Object::new("parsers", "core.parser");
         let empty = object.counter("discarded.empty");
         let unparsable = object.counter("discarded.unparsable");
         stats.add(object);
-        Self { rules, actions, pool, hostname, empty, unparsable }
+        Self { rules, actions, pool, hostname, globals, empty, unparsable }
     }
 }
 
@@ -89,8 +92,11 @@ impl Consume<Job> for Worker {
                 }
             }
             Messages::Called(frozen) => {
-                for &index in frozen.records.get(range).unwrap_or_default() {
-                    self.run(&frozen.batch, index as usize, job.ruleset);
+                for place in range {
+                    let Some(index) = frozen.records.get(place) else { break };
+                    if let Some(msg) = frozen.msg(place, self.round.env()) {
+                        self.runner.run(job.ruleset, *index, &msg);
+                    }
                 }
             }
         }
@@ -124,7 +130,7 @@ impl Consume<Job> for Worker {
 
 impl Worker {
     fn new(shared: Arc<Surroundings>, actions: Box<dyn ActionSet>) -> Self {
-        let round = Round::new(Arc::clone(&shared.hostname));
+        let round = Round::new(Arc::clone(&shared.hostname), Arc::clone(&shared.globals));
         let runner = Runner {
             rules: Arc::clone(&shared.rules),
             scratch: Scratch::default(),
@@ -224,7 +230,7 @@ impl Runner {
                         log_refused(rules, *callee);
                     }
                 }
-                Op::Select(callee) => self.selections.add(*callee, index),
+                Op::Select(callee) => self.selections.add(*callee, index, msg),
                 Op::Stop => return,
             }
         }
@@ -353,6 +359,7 @@ mod tests {
             actions,
             Arc::clone(&pool),
             hostname,
+            Arc::default(),
             &stats,
         ));
         let queue = |name| {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::message::vars::Globals;
 use crate::message::{Env, Zone};
 use crate::sync::{Mutex, lock};
 use crate::sys::{clock, process};
@@ -24,9 +25,9 @@ pub struct Round {
 impl Round {
     /// No round has begun yet.
     #[must_use]
-    pub fn new(hostname: Hostname) -> Self {
+    pub fn new(hostname: Hostname, globals: Arc<Globals>) -> Self {
         let unknown = Zone { until: i64::MIN, lookup: clock::local_offset, ..Zone::UTC };
-        let env = Env { now: 0, zone: unknown, hostname: Box::default(), uptime: 0 };
+        let env = Env { now: 0, zone: unknown, hostname: Box::default(), uptime: 0, globals };
         Self { env, running: false, hostname }
     }
 
@@ -69,7 +70,7 @@ mod tests {
     #[test]
     fn a_round_is_one_moment_and_the_next_sees_changes() {
         let hostname: Hostname = Arc::new(Mutex::new(b"before".as_slice().into()));
-        let mut round = Round::new(Arc::clone(&hostname));
+        let mut round = Round::new(Arc::clone(&hostname), Arc::default());
         round.begin();
         let first = round.env().clone();
         assert_eq!(*first.hostname, *b"before");

@@ -120,7 +120,13 @@ fn parse() {
 fn report_messages(name: &str, budget: u32, mut each: impl FnMut(&Msg<'_>)) {
     let mut batch = sample(RFC3164);
     parse_all(&mut batch, &ParserOptions::default());
-    let env = Env { now: 0, zone: Zone::UTC, hostname: b"here".to_vec().into(), uptime: 0 };
+    let env = Env {
+        now: 0,
+        zone: Zone::UTC,
+        hostname: b"here".to_vec().into(),
+        uptime: 0,
+        globals: Arc::default(),
+    };
     report(name, budget, || {
         timed(|| {
             for index in 0..batch.len() {

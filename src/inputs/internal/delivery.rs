@@ -218,7 +218,13 @@ mod tests {
         {
             let entry = Entry { severity: 3, code, text: "it broke".to_owned(), time: 7 };
             let batch = entry.into_batch(&sender);
-            let env = Env { now: 7, zone: Zone::UTC, hostname: Box::default(), uptime: 0 };
+            let env = Env {
+                now: 7,
+                zone: Zone::UTC,
+                hostname: Box::default(),
+                uptime: 0,
+                globals: Arc::default(),
+            };
             let msg = Msg::at(&batch, 0, &env).unwrap();
             assert_eq!((msg.raw(), msg.msg()), (b"it broke".as_slice(), b"it broke".as_slice()));
             let mut found = Vec::new();

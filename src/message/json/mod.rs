@@ -1,4 +1,13 @@
-//! JSON text, the way the reference's library writes it.
+//! JSON: values, and text the way the reference's library writes it.
+//!
+//! - [`value`]: [`Json`], the type of variables.
+//! - [`parse`](mod@parse): text to value.
+
+pub mod parse;
+pub mod value;
+
+pub use parse::{Parsed, parse, parse_whole};
+pub use value::{Case, Json, Object, Style};
 
 /// Appends `text` as the inside of a JSON string: quotes, backslashes, slashes and control characters are
 /// escaped, hexadecimal digits in lower case. Other bytes pass unchanged, valid UTF-8 or not.
