@@ -6,6 +6,7 @@ mod harness;
 mod lifecycle;
 mod messages;
 mod queues;
+mod outputs;
 mod tcp;
 mod tidy;
 mod udp;
