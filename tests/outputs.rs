@@ -144,7 +144,8 @@ fn discards_are_counted() {
     assert_eq!(written + stopped.lines("own").len() + discarded, enqueued, "{queue:?}");
     let received: usize = objects.iter().map(|object| object.get("msgs.received")).sum();
     assert_eq!(received, input.get("submitted"));
-    assert!(received + input.get("kernel.drops") >= DATAGRAMS, "{input:?}");
+    // The kernel tells of its drops with the next datagram, so the last ones may be unknown.
+    assert!(received + input.get("kernel.drops") <= DATAGRAMS, "{input:?}");
 }
 
 /// HUP reopens a file while another output is stuck.

@@ -33,12 +33,6 @@ fn counter(stopped: &Stopped, name: &str) -> usize {
     ledger::find(&objects, "main Q").get(name)
 }
 
-/// Ends the daemon without the check that nothing was dropped.
-fn stop_lossy(daemon: Daemon) -> Stopped {
-    daemon.signal(Signal::SIGTERM);
-    daemon.join()
-}
-
 /// The parameters of a window that is closed now and for the next hour.
 fn closed_window() -> String {
     let date = Command::new("date").arg("+%H").output().expect("date").stdout;
@@ -63,7 +57,7 @@ fn full() {
     let window = closed_window();
     let mut daemon = start(&format!(r#"queue.size="10" queue.timeoutEnqueue="0" {window}"#));
     let sent = load(&mut daemon, 50);
-    let stopped = stop_lossy(daemon);
+    let stopped = daemon.stop_lossy();
     assert_eq!(stopped.lines("out"), sent[..10]);
     assert_eq!(counter(&stopped, "enqueued"), 50);
     assert_eq!((counter(&stopped, "discarded.full"), counter(&stopped, "maxqsize")), (40, 10));
@@ -76,7 +70,7 @@ fn discard_mark() {
     let marks = r#"queue.size="1000" queue.discardMark="5" queue.discardSeverity="6""#;
     let mut daemon = start(&format!("{marks} {}", closed_window()));
     let sent = load(&mut daemon, 50);
-    let stopped = stop_lossy(daemon);
+    let stopped = daemon.stop_lossy();
     let taken = |number: &usize| *number < 5 || number % 2 == 0;
     let want: Vec<_> = (0..50).filter(taken).map(|number| sent[number].clone()).collect();
     assert_eq!(stopped.lines("out"), want);
@@ -91,7 +85,7 @@ fn shutdown_timeout() {
     );
     load(&mut daemon, 50);
     daemon.wait_lines("out", 1);
-    let stopped = stop_lossy(daemon);
+    let stopped = daemon.stop_lossy();
     let written = stopped.lines("out").len();
     assert_eq!(counter(&stopped, "lost.shutdown"), 50 - written);
     assert!(written < 50, "a pause of ten minutes follows each message");
@@ -131,7 +125,7 @@ fn workers() {
 fn sampling() {
     let mut daemon = start(r#"queue.samplingInterval="3""#);
     let sent = load(&mut daemon, 30);
-    let stopped = stop_lossy(daemon);
+    let stopped = daemon.stop_lossy();
     let want: Vec<_> = sent.iter().skip(2).step_by(3).cloned().collect();
     assert_eq!(stopped.lines("out"), want);
     assert_eq!(counter(&stopped, "discarded.sampling"), 20);
