@@ -60,6 +60,16 @@ pub(super) fn check<const N: usize>(
     tables: [&'static [Param]; N],
     diagnostics: &mut Diagnostics,
 ) -> Result<[ObjectArgs; N], Left> {
+    check_beside(object, tables, (&[], ""), diagnostics)
+}
+
+/// As [`check`]. A name that is in none of the tables but in `beside` is one of the object that is named there.
+pub(super) fn check_beside<const N: usize>(
+    object: &Object,
+    tables: [&'static [Param]; N],
+    beside: (&[Param], &str),
+    diagnostics: &mut Diagnostics,
+) -> Result<[ObjectArgs; N], Left> {
     if is_disabled(object) {
         return Err(Left::Disabled);
     }
@@ -97,7 +107,11 @@ pub(super) fn check<const N: usize>(
         }
         let Some((table, row)) = found else {
             let known = tables.iter().flat_map(|rows| rows.iter()).map(|row| row.name);
-            diagnostics.push(unknown(param, known).line(object.end_line));
+            let mut diagnostic = unknown(param, known).line(object.end_line);
+            if beside.0.iter().any(|row| row.is(&param.name)) {
+                diagnostic = diagnostic.help(format!("it is a parameter of {}", beside.1));
+            }
+            diagnostics.push(diagnostic);
             continue;
         };
         valid &= set(row, param, object.end_line, &mut checked[table], diagnostics);

@@ -38,7 +38,11 @@ impl Checker<'_> {
             return;
         }
         let tables = [tables::MODULE, module.module_params];
-        let Ok([_, given]) = args::check(object, tables, self.diagnostics) else { return };
+        let object_name = if module.class == Class::Input { "input" } else { "action" };
+        let beside = format!("{object_name}(type=\"{}\")", module.name);
+        let checked =
+            args::check_beside(object, tables, (module.params, &beside), self.diagnostics);
+        let Ok([_, given]) = checked else { return };
         match self.loaded.get(module.name) {
             Some(index) => self.config.modules[*index].args.merge(&given),
             None => self.add_module(module, given),
@@ -121,7 +125,10 @@ impl Checker<'_> {
             return;
         };
         let tables = [tables::INPUT, module.params];
-        let Ok([_, args]) = args::check(object, tables, self.diagnostics) else { return };
+        let beside = format!("module(load=\"{}\")", module.name);
+        let beside = (module.module_params, beside.as_str());
+        let checked = args::check_beside(object, tables, beside, self.diagnostics);
+        let Ok([_, args]) = checked else { return };
         self.add_input(module, args);
     }
 

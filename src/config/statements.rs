@@ -206,7 +206,10 @@ impl Checker<'_> {
         let (written, at) = args::word(object, "type", self.diagnostics)?;
         let module = self.loaded_module(&written, Class::Output, at)?;
         let tables = [tables::ACTION, tables::QUEUE_ACTION, module.params];
-        let [core, mut queue, args] = match args::check(object, tables, self.diagnostics) {
+        let beside = format!("module(load=\"{}\")", module.name);
+        let beside = (module.module_params, beside.as_str());
+        let checked = args::check_beside(object, tables, beside, self.diagnostics);
+        let [core, mut queue, args] = match checked {
             Ok(checked) => checked,
             Err(Left::Disabled) => return None,
             Err(Left::Invalid) => {
