@@ -140,8 +140,8 @@ pub struct OutputEnv<'a> {
     pub stats: Arc<stats::Set>,
     /// `maxMessageSize`, bytes.
     pub message_bytes: usize,
-    /// Whether a selector line makes the action: the module's defaults for actions do not count then.
-    pub legacy: bool,
+    /// Whether what the module sets for its actions does not count for this one.
+    pub own_defaults: bool,
 }
 
 impl OutputEnv<'_> {

@@ -159,8 +159,9 @@ pub struct ActionDecl {
     pub core: ObjectArgs,
     /// `queue.*`; table [`QUEUE_ACTION`](super::tables::QUEUE_ACTION).
     pub queue: ObjectArgs,
-    /// Whether a selector line made it: what `module()` sets for its actions does not count, directives do.
-    pub legacy: bool,
+    /// What `module()` sets for its actions does not count: a selector line makes it, for which directives do,
+    /// or `module()` stands further down.
+    pub own_defaults: bool,
 }
 
 /// A ruleset.

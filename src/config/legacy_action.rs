@@ -184,7 +184,7 @@ impl Checker<'_> {
         }
         let (core, queue) = self.legacy_core(span);
         let id = self.add_action(module, core, queue, args)?;
-        self.config.actions[id.0].legacy = true;
+        self.config.actions[id.0].own_defaults = true;
         Some(id)
     }
 

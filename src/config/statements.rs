@@ -247,7 +247,8 @@ impl Checker<'_> {
             self.diagnostics.push(Diagnostic::plain(core.place("name"), text).warning());
         }
         let id = ActionId(self.config.actions.len());
-        self.config.actions.push(ActionDecl { module, name, args, core, queue, legacy: false });
+        let own_defaults = module.builtin && !self.builtins_set.contains(module.name);
+        self.config.actions.push(ActionDecl { module, name, args, core, queue, own_defaults });
         Some(id)
     }
 

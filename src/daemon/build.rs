@@ -128,7 +128,7 @@ impl Shop<'_> {
             template: &|name| self.templates.find(name),
             stats: Arc::clone(self.stats),
             message_bytes: self.globals.message_bytes,
-            legacy: decl.legacy,
+            own_defaults: decl.own_defaults,
             report: &|problem| remarks.borrow_mut().push(problem),
         };
         let output = (kind.build)(&decl.args.args, &module_args.args, &env);

@@ -7,8 +7,8 @@ use crate::message::Msg;
 /// A JSON object or a member that is none.
 #[derive(Debug)]
 pub(super) enum Node {
-    /// Writes `"name":value`, or nothing.
-    Leaf(Op),
+    /// Writes `"name":value`, or nothing. The first part is `"name":`, for texts that are written bare.
+    Leaf(Box<[u8]>, Op),
     /// Named nodes, in the order they were first mentioned.
     Object {
         /// `"name": {`, or `{` at the root.
@@ -60,7 +60,10 @@ impl Node {
 
     fn object(head: Box<[u8]>, members: Vec<(Box<[u8]>, Draft)>) -> Self {
         let node = |(name, draft): (Box<[u8]>, Draft)| match draft {
-            Draft::Leaf(entry) => Self::Leaf(entry.into_op(Some(&name))),
+            Draft::Leaf(entry) => {
+                let head = [b"\"", &*name, b"\":"].concat();
+                Self::Leaf(head.into(), entry.into_op(Some(&name)))
+            }
             Draft::Object(members) => {
                 let head = [b"\"", &*name, b"\": {"].concat();
                 Self::object(head.into(), members)
@@ -82,7 +85,14 @@ impl Node {
     /// Appends the node; an object without members is left out.
     fn write(&self, msg: &Msg<'_>, out: &mut Vec<u8>) {
         match self {
-            Self::Leaf(op) => op.write(msg, out),
+            Self::Leaf(head, op) => {
+                let start = out.len();
+                op.write(msg, out);
+                let bare = out.get(start..).unwrap_or_default();
+                if !bare.is_empty() && !bare.starts_with(head) {
+                    out.splice(start..start, head.iter().copied()); // **FIELD NOT FOUND**
+                }
+            }
             Self::Object { head, children } => {
                 let start = out.len();
                 out.extend_from_slice(head);

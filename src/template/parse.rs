@@ -3,7 +3,7 @@
 //! The reference reads on after most mistakes; so does this parser, to the same result.
 
 use super::change::{Case, Control, Path};
-use super::format::Format;
+use super::format::{Escapes, Format, JsonField};
 use super::program::Entry;
 use super::replacer::{Replacer, Source};
 use super::select::{Field, Match, Missing, Position, Select};
@@ -393,8 +393,11 @@ impl Draft {
                     return true;
                 }
                 let Some(format) = Format::parse(option) else { return false };
-                if !matches!(self.replacer.format, Format::Plain) {
-                    return false;
+                match &self.replacer.format {
+                    Format::Plain => {}
+                    // The reference forgets this one when it asks whether there is a format already.
+                    Format::Member(JsonField { escapes: Escapes::Keep, .. }) => {}
+                    _ => return false,
                 }
                 self.replacer.format = format;
             }

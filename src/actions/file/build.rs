@@ -26,7 +26,7 @@ pub(super) fn build(
     module: &Args,
     env: &OutputEnv<'_>,
 ) -> Result<Arc<dyn Output>, Vec<Problem>> {
-    let given = Given { args, module, legacy: env.legacy };
+    let given = Given { args, module, own_defaults: env.own_defaults };
     let mut problems = Vec::new();
     let name = args.str("template").or_else(|| module.str("template")).unwrap_or(TEMPLATE);
     let template = env.template_or_problem(0, name).map_err(|why| problems.push(why)).ok();
@@ -92,8 +92,8 @@ fn target(
         size = 1;
     }
     let permit = "dynafile.dangerousPermitPathEscape";
-    // This one counts for selector lines too.
-    let permit_escape = Given { legacy: false, ..*given }.by(&[permit]).bool(permit);
+    // This one counts for all actions.
+    let permit_escape = Given { own_defaults: false, ..*given }.by(&[permit]).bool(permit);
     if permit_escape {
         let text = format!(
             "omfile: {permit} permits dynafile paths to escape the configured base directory. This is \
@@ -146,8 +146,8 @@ pub(super) fn settings(given: &Given<'_>) -> Settings {
 pub(super) struct Given<'a> {
     pub(super) args: &'a Args,
     pub(super) module: &'a Args,
-    /// Made by a selector line: its defaults come from directives, and stand in `args` already.
-    pub(super) legacy: bool,
+    /// Nothing is taken from `module()`: the defaults of selector lines stand in `args` already.
+    pub(super) own_defaults: bool,
 }
 
 impl<'a> Given<'a> {
@@ -155,7 +155,11 @@ impl<'a> Given<'a> {
     /// the module if that does, else the action's defaults.
     fn by(&self, names: &[&str]) -> &'a Args {
         let any = |args: &Args| names.iter().any(|name| args.given(name));
-        if !self.legacy && !any(self.args) && any(self.module) { self.module } else { self.args }
+        if !self.own_defaults && !any(self.args) && any(self.module) {
+            self.module
+        } else {
+            self.args
+        }
     }
 
     /// A user or group id, by name or by number; the number counts where both are there.

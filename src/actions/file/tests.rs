@@ -51,7 +51,7 @@ fn try_build(set: impl FnOnce(&mut Args, &mut Args, &Path)) -> Result<Bench, Vec
 }
 
 fn build_as(
-    legacy: bool,
+    own_defaults: bool,
     set: impl FnOnce(&mut Args, &mut Args, &Path),
 ) -> Result<Bench, Vec<Problem>> {
     let dir = tempfile::tempdir().expect("a directory");
@@ -73,7 +73,8 @@ fn build_as(
     let problems = RefCell::new(Vec::new());
     let report = |problem| problems.borrow_mut().push(problem);
     let stats = Arc::new(stats::Set::default());
-    let env = OutputEnv { template: &find, report: &report, stats, message_bytes: 8096, legacy };
+    let env =
+        OutputEnv { template: &find, report: &report, stats, message_bytes: 8096, own_defaults };
     let output = (KIND.build)(&args, &module, &env)?;
     let worker = Arc::clone(&output).worker();
     let set = Arc::clone(&env.stats);
@@ -197,13 +198,13 @@ fn files_and_directories_get_their_modes() {
 
 #[test]
 fn module_arguments_are_defaults_of_objects() {
-    // (by selector line, with arguments of its own) → (mode, group, text)
-    for ((legacy, own), expected) in [
+    // (nothing from the module, with arguments of its own) → (mode, group, text)
+    for ((own_defaults, own), expected) in [
         ((false, false), (0o640, 7, "x")),
         ((false, true), (0o600, 8, "x\n")),
         ((true, false), (0o644, 0, "x\n")),
     ] {
-        let built = build_as(legacy, |args, module, dir| {
+        let built = build_as(own_defaults, |args, module, dir| {
             args.set("file", text(dir.join("out")));
             module.set("fileCreateMode", Value::Int(0o640));
             module.set("fileGroupNum", Value::Int(7));
@@ -299,7 +300,7 @@ fn a_line_cut_in_two_is_completed_and_never_doubled() {
     writer.set_nonblocking(true).expect("set");
     let defaults = Args::defaults(&[params::MODULE.params]);
     let module = Args::defaults(&[params::MODULE.module_params]);
-    let given = build::Given { args: &defaults, module: &module, legacy: false };
+    let given = build::Given { args: &defaults, module: &module, own_defaults: false };
     let stream = Stream::new(PathBuf::from("socket"), Arc::new(build::settings(&given)));
     stream.adopt(fs::File::from(OwnedFd::from(writer)));
     let mut lines = Lines::default();
