@@ -13,6 +13,7 @@ use super::checked::{ActionId, Config, ObjectArgs, RulesetDecl, RulesetId};
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::legacy::Legacy;
 use super::{Catalogue, Loader, tables};
+use crate::limits;
 use crate::param::{Args, Module, Value};
 
 /// The ruleset that statements outside of any `ruleset()` belong to.
@@ -201,10 +202,26 @@ impl<'a> Checker<'a> {
                 Some(path) => Value::Str(path),
                 None => return,
             },
+            ("maxMessageSize", Value::Size(size)) => Value::Size(self.message_size(size, place)),
             (_, value) => value,
         };
         self.config.globals.args.set(name, value);
         self.config.globals.note(name, place);
+    }
+
+    /// `maxMessageSize` within its limits.
+    fn message_size(&mut self, size: u64, place: Span) -> u64 {
+        const MIN: u64 = limits::MESSAGE_BYTES_MIN as u64;
+        const MAX: u64 = limits::MESSAGE_BYTES_MAX as u64;
+        let text = match size {
+            ..MIN => format!(
+                "maxMessageSize tried to set to {size}, but cannot be less than {MIN} - set to {MIN} instead"
+            ),
+            MIN..=MAX => return size,
+            _ => format!("maxMessageSize larger than {MAX} - reduced to {MAX}"),
+        };
+        self.diagnostics.push(Diagnostic::plain(place, text).code(2009));
+        size.clamp(MIN, MAX)
     }
 
     fn work_directory(&mut self, mut path: Vec<u8>, place: Span) -> Option<Vec<u8>> {

@@ -168,7 +168,8 @@ impl Checker<'_> {
 
     fn operation(&mut self, filter: &ast::PropFilter, end_line: u32) -> Option<PropOp> {
         let written = &filter.operation;
-        let found = OPERATIONS.iter().find(|(name, _)| name.as_bytes() == written);
+        let found =
+            OPERATIONS.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(written));
         if found.is_none() {
             let shown = String::from_utf8_lossy(written);
             let sign = if filter.negate { "!" } else { "" };

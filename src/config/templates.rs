@@ -71,6 +71,15 @@ impl Checker<'_> {
             jsonftree: option("option.jsonftree"),
             case_sensitive: option("option.casesensitive"),
         };
+        let options_given =
+            [options.sql, options.stdsql, options.json, options.jsonf, options.jsonftree];
+        if options_given.into_iter().filter(|given| *given).count() > 1 {
+            let text = format!(
+                "template '{name}' has multiple incompatible options of sql, stdsql, json, jsonf or jsonftree specified"
+            );
+            self.diagnostics.push(Diagnostic::plain(object.span, text));
+            return None;
+        }
         Some(TemplateDecl { name, kind, options, span: object.span, body })
     }
 

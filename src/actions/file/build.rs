@@ -134,6 +134,7 @@ pub(super) fn settings(given: &Given<'_>) -> Settings {
         gather: usize::try_from(gather).unwrap_or(usize::MAX),
         rotation: limit.map(|limit| Rotation {
             limit,
+            buffer: args.size("ioBufferSize").and_then(|n| usize::try_from(n).ok()).unwrap_or(4096),
             command: args.str("rotation.sizeLimitCommand").map(<[u8]>::to_vec),
             pass_file_name: args.bool("rotation.sizeLimitCommandPassFileName"),
         }),

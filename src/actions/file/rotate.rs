@@ -10,8 +10,10 @@ use crate::actions::Failure;
 /// The limit and what to do about it.
 #[derive(Debug)]
 pub(super) struct Rotation {
-    /// Bytes; a file of this size or more is rotated.
+    /// Bytes; a file of this size or more takes one more line and is rotated.
     pub(super) limit: u64,
+    /// `ioBufferSize`, bytes: how often the size is looked at within a batch.
+    pub(super) buffer: usize,
     /// The configured command: a program up to the first blank, then one argument.
     pub(super) command: Option<Vec<u8>>,
     /// Whether the file's path is added as an argument.
@@ -19,13 +21,17 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    /// How many bytes of lines ending at `ends` go into a file of `size` bytes before it must be rotated:
-    /// up to and with the line that reaches the limit. Unlike the reference's buffers, which cut in
-    /// mid-line, a line stays whole.
-    pub(super) fn room(&self, size: u64, ends: &[usize]) -> usize {
-        let left = usize::try_from(self.limit.saturating_sub(size)).unwrap_or(usize::MAX);
-        let line = ends.partition_point(|&end| end < left).min(ends.len().saturating_sub(1));
-        ends.get(line).copied().unwrap_or(0)
+    /// The end of the line after which a file of `size` bytes is rotated; `None` if it takes all lines, which
+    /// end at `ends`.
+    ///
+    /// As in the reference, a line goes through a buffer first, and it is then that the size is looked at: what
+    /// the buffer holds does not count yet, and the line itself still goes into the old file. A file that is not
+    /// `used`, not written to since it was opened, has no size before the buffer is full for the first time.
+    pub(super) fn end(&self, size: u64, used: bool, ends: &[usize]) -> Option<usize> {
+        ends.iter().copied().find(|end| {
+            let flushed = end - end % self.buffer.max(1);
+            (used || flushed > 0) && size.saturating_add(flushed as u64) >= self.limit
+        })
     }
 
     /// Runs the command for the (closed) file at `path` and looks whether it helped.
@@ -70,13 +76,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_that_reaches_the_limit_is_the_last() {
-        let rotation = Rotation { limit: 10, command: None, pass_file_name: true };
-        let ends = [4, 8, 12];
-        for (size, bytes) in [(0, 12), (2, 8), (3, 8), (6, 4), (9, 4), (10, 4), (11, 4)] {
-            assert_eq!(rotation.room(size, &ends), bytes, "at size {size}");
+    fn a_full_file_takes_one_more_line() {
+        let rotation = Rotation { limit: 10, buffer: 6, command: None, pass_file_name: true };
+        let ends = [4, 8, 12, 16];
+        let rows = [
+            ((0, true), Some(12)),
+            ((3, true), Some(12)),
+            ((4, true), Some(8)),
+            ((9, true), Some(8)),
+            ((10, true), Some(4)),
+            ((11, true), Some(4)),
+            ((11, false), Some(8)),
+        ];
+        for ((size, used), end) in rows {
+            assert_eq!(rotation.end(size, used, &ends), end, "at size {size}, used: {used}");
         }
-        assert_eq!(rotation.room(0, &[3]), 3);
-        assert_eq!(rotation.room(0, &[]), 0);
+        assert_eq!(rotation.end(0, true, &[3, 9]), None);
+        assert_eq!(rotation.end(10, false, &[3]), None);
+        assert_eq!(rotation.end(10, true, &[]), None);
     }
 }

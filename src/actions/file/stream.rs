@@ -64,6 +64,8 @@ struct State {
 #[derive(Debug)]
 struct Open {
     file: File,
+    /// Written to since it was opened.
+    used: bool,
     generation: u64,
 }
 
@@ -90,7 +92,7 @@ impl Stream {
     /// Takes a file that is open already.
     #[cfg(test)]
     pub(super) fn adopt(&self, file: File) {
-        self.lock().open = Some(Open { file, generation: self.settings.generation() });
+        self.lock().open = Some(Open { file, used: false, generation: self.settings.generation() });
     }
 
     /// Writes `lines` out and empties them; or, on failure, removes from them what is settled.
@@ -211,18 +213,20 @@ impl Stream {
             }
             self.write_torn(state)?;
             let State { open: Some(open), torn, .. } = state else { continue };
-            let end = match &self.settings.rotation {
-                None => lines.text().len(),
-                Some(rotation) => rotation.room(size(&open.file), lines.ends()),
-            };
+            let rotation = self.settings.rotation.as_ref();
+            let full = rotation.and_then(|r| r.end(size(&open.file), open.used, lines.ends()));
+            let end = full.unwrap_or(lines.text().len());
             let (written, outcome) = write_all(&mut open.file, &lines.text()[..end]);
+            open.used = true;
             if written == lines.text().len() {
                 lines.clear();
             } else if let Some((line, done)) = lines.advance(written) {
                 *torn = Some(Torn { line, done, file: identity(&open.file) });
             }
             outcome.map_err(|error| self.write_failed(state, &error))?;
-            self.rotate(state)?;
+            if full.is_some() {
+                self.rotate(state)?;
+            }
         }
         Ok(())
     }
@@ -278,18 +282,15 @@ impl Stream {
             return Err(Failure::disable(2126, text));
         }
         let file = open::open(&self.path, &self.settings.creation, &mut state.chown_reported)?;
-        state.open = Some(Open { file, generation });
+        state.open = Some(Open { file, used: false, generation });
         Ok(())
     }
 
-    /// Where the file has reached its limit: closes it and has the command move it away.
+    /// Closes the file, which has reached its limit, and has the command move it away.
     fn rotate(&self, state: &mut State) -> Result<(), Failure> {
         let (Some(rotation), Some(open)) = (&self.settings.rotation, &state.open) else {
             return Ok(());
         };
-        if size(&open.file) < rotation.limit {
-            return Ok(());
-        }
         let generation = open.generation;
         state.open = None;
         rotation.run(&self.path).inspect_err(|failure| {

@@ -416,10 +416,11 @@ fn rotating(body: &str, argument: &str, pass_name: bool) -> Bench {
 #[test]
 fn a_full_file_is_moved_away_by_the_command() {
     let mut bench = rotating(r#"cat "$1" >>"$1.all"; echo -- >>"$1.all"; rm "$1""#, "", true);
-    bench.write(&["one", "two", "three", "4", "5"]);
-    bench.write(&["6"]);
-    assert_eq!(bench.read("out.all"), "one\ntwo\n--\nthree\n4\n--\n");
-    assert_eq!(bench.read("out"), "5\n6\n");
+    for line in ["one", "two", "three", "4", "5", "sixsix", "7", "8"] {
+        bench.write(&[line]);
+    }
+    assert_eq!(bench.read("out.all"), "one\ntwo\nthree\n--\n4\n5\nsixsix\n7\n--\n");
+    assert_eq!(bench.read("out"), "8\n");
     assert_eq!(bench.lost, []);
 }
 
@@ -427,22 +428,24 @@ fn a_full_file_is_moved_away_by_the_command() {
 fn the_command_has_one_argument_after_the_first_blank() {
     let mut bench = rotating(r#"echo "$#:$1" >"$0.seen"; : >"${0%/*}/out""#, " a b  c", false);
     bench.write(&["12345678"]);
+    bench.write(&["9"]);
     assert_eq!(bench.read("rotate.sh.seen"), "1:a b  c\n");
 }
 
 #[test]
 fn a_file_that_stays_too_large_takes_nothing_until_hup() {
     let mut bench = rotating("exit 0", "", true);
-    bench.write(&["one", "two", "three"]);
-    bench.write(&["four"]);
-    assert_eq!(bench.read("out"), "one\ntwo\n");
+    bench.write(&["one", "two"]);
+    bench.write(&["three", "four"]);
+    bench.write(&["five"]);
+    assert_eq!(bench.read("out"), "one\ntwo\nthree\n");
     let lines: Vec<_> =
         bench.lost.iter().map(|(effect, _, line)| (*effect, line.as_str())).collect();
-    assert_eq!(lines, [(Effect::Data, "three\n"), (Effect::Data, "four\n")]);
+    assert_eq!(lines, [(Effect::Data, "four\n"), (Effect::Data, "five\n")]);
     fs::remove_file(bench.path("out")).expect("removed");
     bench.output.hup();
-    bench.write(&["five"]);
-    assert_eq!((bench.read("out").as_str(), bench.lost.len()), ("five\n", 2));
+    bench.write(&["six"]);
+    assert_eq!((bench.read("out").as_str(), bench.lost.len()), ("six\n", 2));
 }
 
 #[test]
