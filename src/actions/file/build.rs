@@ -28,7 +28,7 @@ pub(super) fn build(
 ) -> Result<Arc<dyn Output>, Vec<Problem>> {
     let given = Given { args, module, own_defaults: env.own_defaults };
     let mut problems = Vec::new();
-    let name = args.str("template").or_else(|| module.str("template")).unwrap_or(TEMPLATE);
+    let name = args.str("template").unwrap_or(TEMPLATE);
     let template = env.template_or_problem(0, name).map_err(|why| problems.push(why)).ok();
     let settings = Arc::new(settings(&given));
     let target = target(&given, env, &settings).map_err(|why| problems.push(why)).ok();
@@ -60,11 +60,11 @@ fn target(
     let dynamic = args.str("dynaFile");
     let Some(name) = dynamic.or_else(|| args.str("file")).filter(|name| !name.is_empty()) else {
         let text = "omfile: either the \"file\" or \"dynafile\" parameter must be given";
-        return Err(Problem::error(text).code(2211));
+        return Err(Problem::error(text).code(2207));
     };
     if name.iter().all(u8::is_ascii_whitespace) {
         let text = "omfile: \"file\" or \"dynafile\" parameter consist only of whitespace - this is not permitted";
-        return Err(Problem::error(text).code(2211));
+        return Err(Problem::error(text).code(2207));
     }
     if dynamic.is_none() {
         let path = PathBuf::from(OsStr::from_bytes(name));

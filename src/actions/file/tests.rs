@@ -162,7 +162,7 @@ fn an_action_needs_a_file() {
         [("addLF", Value::Bool(true)), ("file", text(" \t")), ("dynaFile", text(""))]
     {
         let problems = try_build(|args, _, _| args.set(name, value)).err().expect("refused");
-        assert_eq!(problems[0].code, Some(2211), "{problems:?}");
+        assert_eq!(problems[0].code, Some(2207), "{problems:?}");
     }
     let unknown = try_build(|args, _, dir| {
         args.set("file", text(dir.join("out")));

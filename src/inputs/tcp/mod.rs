@@ -62,11 +62,15 @@ impl Input for Imtcp {
         problems
     }
 
-    fn open(&mut self) -> Vec<Problem> {
-        if self.servers.is_empty() {
-            let text = "imtcp: module loaded, but no listeners defined - no input will be gathered";
-            return vec![Problem::error(text).code(NO_LISTENERS)];
+    fn check(&self) -> Vec<Problem> {
+        if !self.servers.is_empty() {
+            return Vec::new();
         }
+        let text = "imtcp: module loaded, but no listeners defined - no input will be gathered";
+        vec![Problem::error(text).code(NO_LISTENERS)]
+    }
+
+    fn open(&mut self) -> Vec<Problem> {
         let mut problems: Vec<_> = self.servers.iter_mut().flat_map(Server::open).collect();
         self.servers.retain(Server::is_open);
         problems.extend(self.too_few_descriptors());
