@@ -114,7 +114,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         report: &|problem| problems.borrow_mut().push(problem),
         stats: Arc::clone(&stats),
         message_bytes: 8096,
-        legacy: false,
+        own_defaults: false,
     };
     let configured: Vec<Option<Configured>> = config
         .actions
