@@ -318,25 +318,19 @@ impl Checker<'_> {
     fn create(&mut self, module: &'static Module, row: &'static Param, directive: &Directive) {
         let mut args = ObjectArgs::new(Args::defaults(&[module.params]), directive.span);
         apply(self.legacy.instances.get(module.name).map_or(&[], Vec::as_slice), &mut args);
-        let (word, rest) = legacy_value::word(&directive.argument);
+        // Without an argument it is the empty text, of which the module knows what it stands for.
+        let argument: &[u8] =
+            if directive.argument.starts_with(b"#") { b"" } else { &directive.argument };
+        let (word, rest) = legacy_value::word(argument);
         self.extra_characters(rest, directive.argument_span);
-        if word.is_empty() || word.starts_with(b"#") {
-            // Without a port the module's own default counts, if it has one.
-            if row.required && row.default.is_none() {
-                let text = format!("${}: an argument is missing", directive.name);
-                self.diagnostics.push(Diagnostic::plain(directive.span, text).code(3003));
+        match row.kind.parse(row.name, &[word.to_vec()]) {
+            Ok(value) => args.args.set(row.name, value),
+            Err(text) => {
+                self.diagnostics.push(Diagnostic::plain(directive.argument_span, text));
                 return;
             }
-        } else {
-            match row.kind.parse(row.name, &[word.to_vec()]) {
-                Ok(value) => args.args.set(row.name, value),
-                Err(text) => {
-                    self.diagnostics.push(Diagnostic::plain(directive.argument_span, text));
-                    return;
-                }
-            }
-            args.note(row.name, directive.argument_span);
         }
+        args.note(row.name, directive.argument_span);
         self.add_input(module, args);
     }
 

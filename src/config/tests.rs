@@ -404,6 +404,7 @@ fn legacy_inputs_and_rulesets() {
          $InputTCPServerRun 10514\n\
          $UDPServerAddress 127.0.0.1\n\
          $UDPServerRun 514\n\
+         $InputTCPServerRun # the module's own port\n\
          $RuleSet remote\n\
          $RulesetParser rsyslog.rfc5424\n\
          $RulesetCreateMainQueue on\n\
@@ -414,7 +415,8 @@ fn legacy_inputs_and_rulesets() {
          input(type=\"imudp\" port=[\"1\", \"2\"])\n",
     );
     assert!(diagnostics.is_empty(), "{}", diagnostics.render());
-    let [tcp, udp, both] = config.inputs.as_slice() else { panic!("{:?}", config.inputs) };
+    let [tcp, udp, own, both] = config.inputs.as_slice() else { panic!("{:?}", config.inputs) };
+    assert_eq!(own.args.args.str("port"), Some(&b""[..]));
     assert_eq!(tcp.args.args.str("port"), Some(&b"10514"[..]));
     assert_eq!(tcp.args.args.int("maxSessions"), Some(500));
     assert_eq!(config.ruleset(tcp.ruleset).name, "remote");
