@@ -90,8 +90,19 @@ pub struct Param {
     pub legacy: Option<&'static str>,
     /// Whether the object cannot exist without it.
     pub required: bool,
+    /// The setting of the core that it stands for, where it is only another way to write one.
+    pub sets: Option<CoreSetting>,
     /// How far it is supported.
     pub support: Support,
+}
+
+/// A setting of the core that a module's own parameter sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CoreSetting {
+    /// This parameter of `global()`.
+    Global(&'static str),
+    /// This parameter of the main queue, where no `main_queue()` object is given.
+    MainQueue(&'static str),
 }
 
 impl Param {
@@ -111,6 +122,7 @@ impl Param {
             doc,
             legacy: None,
             required: false,
+            sets: None,
             support: Support::Full,
         }
     }
@@ -127,6 +139,13 @@ impl Param {
     #[must_use]
     pub const fn legacy(mut self, directive: &'static str) -> Self {
         self.legacy = Some(directive);
+        self
+    }
+
+    /// Another way to write a setting of the core.
+    #[must_use]
+    pub const fn sets(mut self, setting: CoreSetting) -> Self {
+        self.sets = Some(setting);
         self
     }
 

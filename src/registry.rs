@@ -6,7 +6,7 @@ use crate::inputs::{self, InputKind};
 use crate::param::Module;
 
 /// Inputs.
-pub static INPUTS: &[&InputKind] = &[&inputs::tcp::KIND, &inputs::udp::KIND];
+pub static INPUTS: &[&InputKind] = &[&inputs::diag::KIND, &inputs::tcp::KIND, &inputs::udp::KIND];
 
 /// Outputs.
 pub static OUTPUTS: &[&OutputKind] =

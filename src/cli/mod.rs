@@ -15,7 +15,7 @@ use crate::config::diagnostic::{REFERENCE_VERSION, Severity};
 use crate::config::{self, Catalogue, Config, Diagnostic, Diagnostics, SystemLoader};
 use crate::control::pidfile::PidFile;
 use crate::control::{self, signals::Signals};
-use crate::daemon::Plan;
+use crate::daemon::{LastStep, Plan};
 use crate::inputs::internal;
 use crate::parsers::Parser;
 use crate::sys::process::{self, Fork, Readiness};
@@ -50,15 +50,19 @@ impl Exit {
 #[must_use]
 pub fn run() -> ExitCode {
     let result = match flags::read(std::env::args_os().skip(1)) {
-        Request::Version => show(&version()),
-        Request::Help(None) => show(&help::overview()),
+        Request::Version => Ok(show(&version())),
+        Request::Help(None) => Ok(show(&help::overview())),
         Request::Help(Some(module)) => match help::module(&module) {
-            Some(text) => show(&text),
+            Some(text) => Ok(show(&text)),
             None => Err(Exit::failure(format!("no module '{module}'; --help lists all"))),
         },
         Request::Usage(why) => Err(usage(why)),
         Request::Run(options) => start(&options),
     };
+    let result = result.and_then(|last| match last {
+        Some(last) => last.run().map_err(Exit::failure),
+        None => Ok(()),
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
@@ -70,10 +74,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn show(text: &str) -> Result<(), Exit> {
+fn show(text: &str) -> Option<LastStep> {
     // A closed pipe is the reader's business, not an error of ours.
     let _ = io::stdout().write_all(text.as_bytes());
-    Ok(())
+    None
 }
 
 /// A line on standard error, in the form that rsyslogd's have. Nothing can be done where it cannot be written.
@@ -94,7 +98,8 @@ fn usage(why: Option<String>) -> Exit {
     Exit::failure(text)
 }
 
-fn start(options: &Options) -> Result<(), Exit> {
+/// Runs until the end. What comes back is to be done as the last step of the process.
+fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
     options.notices.iter().for_each(|notice| complain(notice));
     if let Some(root) = &options.chroot {
         process::chroot(Path::new(root)).map_err(|e| Exit::failure(format!("-T {root}: {e}")))?;
@@ -121,7 +126,7 @@ fn start(options: &Options) -> Result<(), Exit> {
     verdict(options, &config, &diagnostics)?;
     if checking {
         complain("End of config validation run. Bye.");
-        return Ok(());
+        return Ok(None);
     }
     if !options.keep_directory && std::env::set_current_dir("/").is_err() {
         complain("Can not do 'cd /' - still trying to run");
@@ -160,7 +165,7 @@ fn launch(
     foreground: bool,
     plan: Plan,
     diagnostics: &Diagnostics,
-) -> Result<(), Exit> {
+) -> Result<Option<LastStep>, Exit> {
     let pid_path = pid_path(options);
     if let Some(path) = &pid_path {
         PidFile::check(path).map_err(Exit::failure)?;
@@ -169,12 +174,14 @@ fn launch(
         None
     } else {
         match process::fork().map_err(|e| Exit::failure(format!("fork failed: {e}")))? {
-            Fork::Parent(startup) => return startup.wait(START_PATIENCE).map_err(Exit::failure),
+            Fork::Parent(startup) => {
+                return startup.wait(START_PATIENCE).map(|()| None).map_err(Exit::failure);
+            }
             Fork::Child(readiness) => Some(readiness),
         }
     };
     let result = serve(options, pid_path.as_deref(), plan, diagnostics, readiness);
-    result.map_err(Exit::failure)
+    result.map(Some).map_err(Exit::failure)
 }
 
 fn serve(
@@ -183,10 +190,10 @@ fn serve(
     plan: Plan,
     diagnostics: &Diagnostics,
     readiness: Option<Readiness>,
-) -> Result<(), String> {
+) -> Result<LastStep, String> {
     let text = |e: io::Error| e.to_string();
     let interactive = options.debug || plan.permits_ctrl_c() || std::process::id() == 1;
-    let mut signals = Signals::install(interactive).map_err(text)?;
+    let mut signals = Signals::install(interactive, plan.hup_flag()).map_err(text)?;
     let write_pid = || pid_path.map(PidFile::write).transpose().map_err(text);
     let early = plan.drops_privileges();
     let mut pid_file = if early { write_pid()? } else { None };
@@ -199,9 +206,9 @@ fn serve(
         readiness.ready().map_err(text)?;
     }
     let signal = control::run(&mut signals, &daemon).map_err(text)?;
-    daemon.stop(signal);
+    let last = daemon.stop(signal);
     drop(pid_file);
-    Ok(())
+    Ok(last)
 }
 
 /// Where the process id goes: `-i`, or rsyslogd's file; nowhere for `-iNONE` and as the first process.

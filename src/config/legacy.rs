@@ -219,6 +219,7 @@ impl Checker<'_> {
     }
 
     fn set_module_param(&mut self, module: &Module, row: &'static Param, value: Value, span: Span) {
+        self.set_core(row, &value, span);
         let Some(index) = self.loaded.get(module.name) else { return };
         let args = &mut self.config.modules[*index].args;
         // What module() was given stays; the reference refuses to change it.

@@ -6,7 +6,7 @@ use super::check::{Checker, Reference};
 use super::checked::{InputDecl, ModuleDecl, ObjectArgs, RulesetId};
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::tables;
-use crate::param::{Class, Module};
+use crate::param::{Class, CoreSetting, Module, Param, Value};
 
 impl Checker<'_> {
     /// The name behind `builtin:`, a directory and `.so`.
@@ -43,9 +43,26 @@ impl Checker<'_> {
         let checked =
             args::check_beside(object, tables, (module.params, &beside), self.diagnostics);
         let Ok([_, given]) = checked else { return };
+        for row in module.module_params.iter().filter(|row| given.args.given(row.name)) {
+            if let Some(value) = given.args.value(row.name) {
+                self.set_core(row, value, given.place(row.name));
+            }
+        }
         match self.loaded.get(module.name) {
             Some(index) => self.config.modules[*index].args.merge(&given),
             None => self.add_module(module, given),
+        }
+    }
+
+    /// Passes the value of a module's parameter on to the setting of the core that it stands for.
+    pub(super) fn set_core(&mut self, row: &Param, value: &Value, span: Span) {
+        match row.sets {
+            Some(CoreSetting::Global(name)) => self.set_global(name, value.clone(), span),
+            Some(CoreSetting::MainQueue(name)) if !self.has_main_queue() => {
+                self.config.main_queue.args.set(name, value.clone());
+                self.config.main_queue.note(name, span);
+            }
+            Some(CoreSetting::MainQueue(_)) | None => {}
         }
     }
 

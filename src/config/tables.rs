@@ -972,7 +972,6 @@ pub static REFERENCE_MODULES: &[&str] = &[
     "imbatchreport",
     "imbeats",
     "imczmq",
-    "imdiag",
     "imdocker",
     "imdtls",
     "imfile",

@@ -33,10 +33,11 @@ pub struct Signals {
 impl Signals {
     /// Installs the handlers. `interactive` (debug mode, or `shutdown.enable.ctlc`) lets INT and QUIT stop the
     /// daemon; otherwise they are ignored, as are PIPE and XFSZ always. The fifth TERM aborts the process.
+    /// `hup_sent` is set as soon as HUP comes.
     ///
     /// # Errors
     /// When a handler cannot be installed.
-    pub fn install(interactive: bool) -> io::Result<Self> {
+    pub fn install(interactive: bool, hup_sent: Arc<AtomicBool>) -> io::Result<Self> {
         let (wake, write_end) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         write_end.set_nonblocking(true)?;
@@ -48,6 +49,7 @@ impl Signals {
         } else {
             ignored.extend([SIGINT, SIGQUIT]);
         }
+        signal_hook::flag::register(SIGHUP, hup_sent)?;
         let mut flags = Vec::new();
         for (signal, event) in wanted {
             let flag = Arc::new(AtomicBool::new(false));

@@ -13,7 +13,7 @@ use crate::config::{
     Config, Diagnostics, Element, InputDecl, ObjectArgs, RulesetDecl, RulesetId, TemplateDecl,
     TemplateKind,
 };
-use crate::inputs::{Input, InputEnv};
+use crate::inputs::{Control, Input, InputEnv};
 use crate::message::{Names, Pool, Submit, vars};
 use crate::param::{Args, Problem};
 use crate::parsers::{Parser, ParserOptions};
@@ -217,6 +217,7 @@ impl Shop<'_> {
         &self,
         inlet: &dyn Fn(RulesetId) -> Arc<dyn Submit>,
         names: Option<Arc<dyn Names>>,
+        control: &Arc<dyn Control>,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Box<dyn Input>> {
         let mut inputs = Vec::new();
@@ -224,19 +225,23 @@ impl Shop<'_> {
             let Some(kind) = registry::input(decl.module.name) else { continue };
             let (mut input, problems) = (kind.build)(&decl.args.args);
             report(&decl.args, problems, diagnostics);
+            let env = InputEnv {
+                submit: inlet(self.config.default_ruleset),
+                ruleset_found: true,
+                pool: Arc::clone(self.pool),
+                names: names.clone(),
+                stats: Arc::clone(self.stats),
+                message_bytes: self.globals.message_bytes,
+                ip_protocol: self.globals.ip_protocol,
+                hostname: Arc::from(&**lock(self.hostname)),
+                access: self.globals.access,
+            };
+            input.lend(&env, control);
             let own = self.config.inputs.iter().filter(|i| i.module.name == decl.module.name);
             for statement in own {
-                let env = InputEnv {
-                    submit: inlet(statement.ruleset),
-                    ruleset_found: self.found_ruleset(statement),
-                    pool: Arc::clone(self.pool),
-                    names: names.clone(),
-                    stats: Arc::clone(self.stats),
-                    message_bytes: self.globals.message_bytes,
-                    ip_protocol: self.globals.ip_protocol,
-                    hostname: Arc::from(&**lock(self.hostname)),
-                    access: self.globals.access,
-                };
+                let submit = inlet(statement.ruleset);
+                let ruleset_found = self.found_ruleset(statement);
+                let env = InputEnv { submit, ruleset_found, ..env.clone() };
                 let problems = input.add(&statement.args.args, &env);
                 report(&statement.args, problems, diagnostics);
             }

@@ -7,17 +7,20 @@
 
 mod build;
 mod globals;
+mod handle;
 
 use std::io::{self, Write as _};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use self::build::{Shop, Templates};
 use self::globals::{Globals, Privileges};
+use self::handle::Handle;
 use crate::actions::set::Configured;
 use crate::config::diagnostic::REFERENCE_VERSION;
 use crate::config::{Config, Diagnostics, RulesetId};
-use crate::inputs::{Input, Running, internal};
+use crate::inputs::{Control, End, Farewell, Input, Running, internal};
 use crate::message::{Names, Pool, Submit};
 use crate::net::resolver::Resolver;
 use crate::param::{Args, Problem};
@@ -47,6 +50,7 @@ struct Core {
     main: Arc<Queue<Job>>,
     /// Queues of rulesets, in the order of the configuration.
     queues: Vec<Arc<Queue<Job>>>,
+    handle: Arc<Handle>,
 }
 
 /// A running daemon.
@@ -83,12 +87,14 @@ impl Plan {
             Arc::new(Inlet { queue, ruleset }) as Arc<dyn Submit>
         };
         let names = resolver.clone().map(|resolver| resolver as Arc<dyn Names>);
-        let inputs = shop.inputs(&inlet, names, diagnostics);
+        let handle = Arc::new(Handle::new(&globals, &main, &queues, &actions));
+        let control = Arc::<Handle>::clone(&handle) as Arc<dyn Control>;
+        let inputs = shop.inputs(&inlet, names, &control, diagnostics);
         let own = inlet(config.default_ruleset);
         let internal = globals::internal_settings(args, &config.directives.args, foreground);
         let globals_args = args.clone();
         let queues = queues.into_iter().map(|(_, queue)| queue).collect();
-        let core = Core { globals, globals_args, stats, hostname, actions, main, queues };
+        let core = Core { globals, globals_args, stats, hostname, actions, main, queues, handle };
         Self { core, inputs, resolver, own, internal }
     }
 
@@ -103,6 +109,12 @@ impl Plan {
     pub fn drops_privileges(&self) -> bool {
         let Privileges { user, group, .. } = self.core.globals.privileges;
         user.is_some() || group.is_some()
+    }
+
+    /// Whether HUP was sent: to be set by the signal handler.
+    #[must_use]
+    pub fn hup_flag(&self) -> Arc<AtomicBool> {
+        self.core.handle.hup_flag()
     }
 
     /// Starts everything: opens sockets, takes on the configured identity, then outputs, queues, inputs.
@@ -161,6 +173,7 @@ impl Core {
 impl Daemon {
     /// HUP: outputs close their files, the host name is read again. Waits for no output.
     pub fn hup(&self) {
+        let _busy = self.core.handle.begin_hup();
         let actions = self.core.actions.iter().flatten();
         let files: usize = actions.map(|action| action.action.hup()).sum();
         log::debug!(
@@ -182,7 +195,9 @@ impl Daemon {
     }
 
     /// Stops everything in the order in which messages flow, so that each stage can hand on what it holds.
-    pub fn stop(self, signal: i32) {
+    /// What comes back is to be done as the last step of the process.
+    #[must_use]
+    pub fn stop(self, signal: i32) -> LastStep {
         let core = self.core;
         self.inputs.iter().for_each(|input| input.stop());
         for queue in core.queues.iter().chain([&core.main]) {
@@ -190,25 +205,39 @@ impl Daemon {
         }
         // What the rules still hand over must not wait for an output that is not there.
         core.action_queues().for_each(Queue::release);
-        join_inputs(self.inputs, core.globals.input_shutdown);
+        let farewells = self.inputs.iter().filter_map(|input| input.farewell()).collect();
+        join_inputs(self.inputs, core.handle.input_shutdown());
         if core.globals.status_messages {
             log::info!(code = 0; "{} exiting on signal {signal}.", origin());
         }
         internal::stop();
         // What does not get done in time is counted and logged by each queue.
-        let _ = core.main.shutdown();
-        for queue in &core.queues {
-            let _ = queue.shutdown();
-        }
-        for queue in core.action_queues() {
-            let _ = queue.shutdown();
-        }
+        let mut left = core.main.shutdown();
+        left += core.queues.iter().map(|queue| queue.shutdown()).sum::<usize>();
+        left += core.action_queues().map(Queue::shutdown).sum::<usize>();
         for action in core.actions.iter().flatten() {
             action.action.close();
         }
         if log::log_enabled!(log::Level::Debug) {
             print_stats(&core.stats);
         }
+        LastStep { end: End { signal, left }, farewells }
+    }
+}
+
+/// What inputs have to do when nothing else is left to do.
+pub struct LastStep {
+    end: End,
+    farewells: Vec<Farewell>,
+}
+
+impl LastStep {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What failed; the process should end with a failure code.
+    pub fn run(self) -> Result<(), String> {
+        self.farewells.into_iter().try_for_each(|farewell| farewell(self.end))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Inputs: each file here is one `im…` module. An input knows sockets and framing; it does not know rules.
 
+pub mod diag;
 pub mod internal;
 pub mod tcp;
 pub mod udp;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::message::{InputInfo, Names, Pool, Submit};
 use crate::net::access;
@@ -36,10 +38,51 @@ pub struct InputEnv {
     pub access: access::Rules,
 }
 
+/// What a module may ask of the daemon, and change in it, that tests drive it with (imdiag).
+pub trait Control: Send + Sync {
+    /// Messages in all queues that are not direct, those being processed included.
+    fn queued(&self) -> usize;
+    /// Whether HUP was sent and is not yet completely processed.
+    fn hup_pending(&self) -> bool;
+    /// Whether there is a main queue that keeps messages.
+    fn has_main_queue(&self) -> bool;
+    /// Changes a timeout from now on.
+    fn set_timeout(&self, which: Timeout, value: Duration);
+    /// Turns debug output on.
+    fn enable_debug(&self);
+}
+
+/// A timeout that can be changed while the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// `timeoutShutdown` of the main queue.
+    MainShutdown,
+    /// `timeoutEnqueue` of the main queue.
+    MainEnqueue,
+    /// `inputs.timeout.shutdown`.
+    Inputs,
+}
+
+/// How the daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The signal that stopped it.
+    pub signal: i32,
+    /// Messages that were left in queues.
+    pub left: usize,
+}
+
+/// Something to be done as the last step of the process. An error makes it end with a failure code.
+pub type Farewell = Box<dyn FnOnce(End) -> Result<(), String>>;
+
 /// All inputs of one module: its `module()` statement and every `input()` statement that names it, because
 /// some modules serve all of them with the same threads.
 /// Life: build → `add` each → `check` → `open` (sockets bound, before privileges are dropped) → `start` → stop.
 pub trait Input: Send {
+    /// Lends what a module needs that receives without an `input()` statement; comes before the first `add`.
+    /// Messages go to the default ruleset.
+    fn lend(&mut self, _env: &InputEnv, _control: &Arc<dyn Control>) {}
+
     /// Takes in one `input()` statement and says what is wrong with it. The module decides which errors cost
     /// the statement and which only a setting. Touches nothing outside: a configuration check ends here.
     fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem>;
@@ -63,6 +106,10 @@ pub trait Input: Send {
 pub trait Running: Send {
     /// Stops accepting and reading, submits what is complete, and ends the threads (`join` waits for that).
     fn stop(&self);
+    /// What is to be done when everything else has ended; asked for before `join`.
+    fn farewell(&self) -> Option<Farewell> {
+        None
+    }
     /// Waits until all threads have ended.
     fn join(self: Box<Self>);
 }

@@ -62,6 +62,12 @@ impl<W: Work> Queue<W> {
         &self.0.name
     }
 
+    /// Whether it is of type `Direct` and keeps nothing.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.0.memory.is_none()
+    }
+
     /// Messages that wait or are being processed.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -72,6 +78,20 @@ impl<W: Work> Queue<W> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Replaces `timeoutEnqueue` for pushes to come.
+    pub fn set_timeout_enqueue(&self, timeout: Duration) {
+        if let Some(memory) = &self.0.memory {
+            memory.set_timeout_enqueue(timeout);
+        }
+    }
+
+    /// Replaces `timeoutShutdown`.
+    pub fn set_timeout_shutdown(&self, timeout: Duration) {
+        if let Some(memory) = &self.0.memory {
+            memory.set_timeout_shutdown(timeout);
+        }
     }
 
     /// Starts the first worker; others come with the load.
@@ -116,7 +136,8 @@ impl<W: Work> Queue<W> {
     #[must_use]
     pub fn shutdown(&self) -> usize {
         let Shared { name, settings, interrupt, ending, memory, spare, .. } = &*self.0;
-        if settings.timeout_shutdown.is_zero() {
+        let timeout = memory.as_ref().map_or(settings.timeout_shutdown, Memory::timeout_shutdown);
+        if timeout.is_zero() {
             interrupt.set(); // no time to empty the queue, so there is no first phase
         }
         ending.set();
@@ -125,10 +146,10 @@ impl<W: Work> Queue<W> {
             lock(spare).clear();
             return 0;
         };
-        if !memory.drain(Instant::now() + settings.timeout_shutdown) {
+        if !memory.drain(Instant::now() + timeout) {
             log::info!(
                 "{name}: regular queue shutdown timed out on primary queue (this is OK, timeout was {})",
-                settings.timeout_shutdown.as_millis()
+                timeout.as_millis()
             );
             interrupt.set();
             if !memory.stop(Instant::now() + settings.timeout_action) {

@@ -118,6 +118,9 @@ struct State<W> {
     stalled: bool,
     /// Messages since the last one that sampling kept.
     skipped: usize,
+    /// These two can be changed while the queue runs.
+    timeout_enqueue: Duration,
+    timeout_shutdown: Duration,
 }
 
 /// A bounded queue between threads.
@@ -134,7 +137,6 @@ pub(super) struct Memory<W> {
     marks: Marks,
     dequeue_batch: usize,
     min_dequeue: (usize, Duration),
-    timeout_enqueue: Duration,
     timeout_worker: Duration,
     sampling: usize,
     flow_from_message: bool,
@@ -163,6 +165,8 @@ impl<W: Work> Memory<W> {
                 committed: 0,
                 stalled: false,
                 skipped: 0,
+                timeout_enqueue: settings.timeout_enqueue,
+                timeout_shutdown: settings.timeout_shutdown,
             }),
             work: Condvar::new(),
             room: Condvar::new(),
@@ -171,7 +175,6 @@ impl<W: Work> Memory<W> {
             marks: Marks::new(settings),
             dequeue_batch: settings.dequeue_batch,
             min_dequeue: (settings.min_dequeue_batch, settings.min_dequeue_timeout),
-            timeout_enqueue: settings.timeout_enqueue,
             timeout_worker: settings.timeout_worker,
             sampling: settings.sampling,
             flow_from_message: settings.flow_from_message,
@@ -182,6 +185,21 @@ impl<W: Work> Memory<W> {
     /// Messages that wait or are being processed.
     pub(super) fn len(&self) -> usize {
         lock(&self.state).len()
+    }
+
+    /// Replaces `timeoutEnqueue` for pushes to come.
+    pub(super) fn set_timeout_enqueue(&self, timeout: Duration) {
+        lock(&self.state).timeout_enqueue = timeout;
+    }
+
+    /// Replaces `timeoutShutdown`.
+    pub(super) fn set_timeout_shutdown(&self, timeout: Duration) {
+        lock(&self.state).timeout_shutdown = timeout;
+    }
+
+    /// `timeoutShutdown` as it is now.
+    pub(super) fn timeout_shutdown(&self) -> Duration {
+        lock(&self.state).timeout_shutdown
     }
 
     /// Adds work, in the order of `spec/queues-actions.md` section 2: discard mark, flow control, room.
@@ -315,8 +333,8 @@ impl<W: Work> Memory<W> {
     ) -> (MutexGuard<'a, State<W>>, bool) {
         let full =
             |state: &State<W>| state.phase == Phase::Open && self.marks.room(state.len()) == 0;
-        if self.timeout_enqueue > Duration::ZERO {
-            let deadline = Instant::now() + self.timeout_enqueue;
+        if state.timeout_enqueue > Duration::ZERO {
+            let deadline = Instant::now() + state.timeout_enqueue;
             state.need_room += 1;
             // A worker may be asleep: the head of this very push may be what it waits for.
             self.wake_one(&mut state);
