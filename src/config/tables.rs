@@ -54,9 +54,8 @@ pub static GLOBAL: &[Param] = &[
         "debug.abortOnProgramError",
         Kind::Bool,
         Some("off"),
-        "Abort when a program error is found.",
-    )
-    .missing(),
+        "Abort when a program error is found; this program always does.",
+    ),
     Param::new(
         "debug.unloadModules",
         Kind::Bool,
