@@ -91,6 +91,52 @@ fn order_per_connection() {
     }
 }
 
+/// Row 35: who is not on the list is closed at once, and named.
+#[test]
+fn allowed_sender() {
+    if daemon::reference() {
+        return; // `allowedSender` is newer than Debian's
+    }
+    let settings = Settings { input: r#"allowedSender=["127.0.0.1"]"#, ..Settings::default() };
+    let mut daemon = Daemon::start(&settings.config().replace(r#"address="127.0.0.1""#, ""));
+    let port = daemon.port("port");
+    let mut refused = TcpStream::connect((Ipv6Addr::LOCALHOST, port)).expect("connect over IPv6");
+    assert_eq!(refused.read(&mut [0]).expect("end of stream"), 0);
+    send::tcp(port, b"<13>a: b\n");
+    let stopped = daemon.stop();
+    assert_eq!(raw(&stopped), ["<13>a: b"]);
+    let own = stopped.lines("own").join("\n");
+    assert!(own.contains("connection request from disallowed sender ::1 (::1:"), "{own}");
+    assert!(own.contains("with error -2063"), "{own}");
+}
+
+/// The list of the legacy directive is for inputs without one of their own.
+#[test]
+fn legacy_allowed_sender() {
+    let config = Settings::default().config();
+    let mut daemon = Daemon::start(&format!("$AllowedSender TCP, 10.0.0.0/8\n{config}"));
+    let mut refused = send::connect(daemon.port("port"));
+    assert_eq!(refused.read(&mut [0]).expect("end of stream"), 0);
+    daemon.wait_text("own", "connection request from disallowed sender 127.0.0.1");
+    assert_eq!(raw(&daemon.stop()), [""; 0]);
+}
+
+/// Opened and closed connections are reported where that is wanted.
+#[test]
+fn notices() {
+    if daemon::reference() {
+        return; // notifyOnConnectionOpen is newer than Debian's
+    }
+    let notify = r#"notifyOnConnectionOpen="on" notifyOnConnectionClose="on""#;
+    let mut daemon = Daemon::start(&Settings { input: notify, ..Settings::default() }.config());
+    send::tcp(daemon.port("port"), b"<13>a: b\n<13>c: d");
+    let own = daemon.stop().lines("own").join("\n");
+    let opened = "imtcp: connection established with host: 127.0.0.1 (127.0.0.1:";
+    assert!(own.contains(opened), "{own}");
+    assert!(own.contains("closed by remote peer 127.0.0.1:"), "{own}");
+    assert!(own.contains("after 2 messages, 17 bytes."), "{own}");
+}
+
 /// Row 37: a dynamic port is written without a line end, and both families share it.
 #[test]
 fn dynamic_port() {
