@@ -2,8 +2,6 @@
 
 use std::process::Command;
 
-use nix::sys::signal::Signal;
-
 use crate::harness::{Daemon, Stopped, ledger, send};
 
 /// A daemon with these queue parameters, TCP input, and a file of bare messages.
