@@ -212,9 +212,10 @@ fn compare(op: CompareOp, left: Expr, right: Expr, diagnostics: &mut Diagnostics
         Ok(Some(mask)) => ExprKind::Pri(mask),
         Ok(None) => ExprKind::Compare(op, Box::new(left), Box::new(right)),
         Err(what) => {
+            // The reference's words; the comparison is made all the same, and `!=` holds.
             let text = format!("invalid {what}, expression will always evaluate to FALSE");
             diagnostics.push(Diagnostic::parsing(right.span, text));
-            ExprKind::Number(0)
+            ExprKind::Compare(op, Box::new(left), Box::new(right))
         }
     }
 }

@@ -94,7 +94,8 @@ fn facility_number(word: &[u8]) -> Option<usize> {
 fn level(word: &[u8]) -> Option<Level> {
     let (only, word) = word.strip_prefix(b"=").map_or((false, word), |word| (true, word));
     if word == b"*" {
-        return Some(Level::All);
+        // `=*` asks for a priority that no message has, in the reference by accident.
+        return Some(if only { Level::Only(8) } else { Level::All });
     }
     if word.eq_ignore_ascii_case(b"none") {
         return Some(Level::None);
@@ -108,7 +109,7 @@ fn apply(bits: &mut u8, level: Level, negate: bool) {
         Level::All => 0xff,
         Level::None => 0,
         Level::From(number) => u8::MAX >> (7 - number),
-        Level::Only(number) => 1 << number,
+        Level::Only(number) => 1_u8.checked_shl(number).unwrap_or(0),
     };
     match (level, negate) {
         (Level::All | Level::None, false) => *bits = chosen,
@@ -183,6 +184,7 @@ mod tests {
             ("mail.!=info", mask(&[(2, 0b1011_1111)])),
             ("mail.!*", mask(&[])),
             ("mail.!none", mask(&[(2, 0xff)])),
+            ("mail.=*;news.!=*", mask(&[(7, 0xff)])),
             ("*.=debug;auth.none", {
                 let mut m = [0x80; 25];
                 m[4] = 0;
