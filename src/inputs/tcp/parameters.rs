@@ -326,7 +326,7 @@ const NAMESPACE: Param = Param::new(
 const DRIVER_NAME: Param = Param::new(
     "streamDriver.name",
     Kind::Str,
-    None,
+    Some("ptcp"),
     "Transport: ptcp, or gtls, ossl, mbedtls for TLS.",
 )
 .missing();
