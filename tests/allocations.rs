@@ -15,6 +15,7 @@ use sluice::message::{Appender, Builder, InputInfo, Pool, Sender};
 use sluice::parsers::{Parser, ParserOptions};
 use sluice::queue::{Consume, Interrupt};
 use sluice::ruleset::{Job, Messages, Rules, Surroundings, consumers};
+use sluice::script::Environment;
 use sluice::sys::alloc::{Counting, allocations};
 use sluice::testing::parsers::NETWORK;
 use sluice::{stats, template};
@@ -134,7 +135,8 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         })
         .collect();
     assert!(problems.borrow().is_empty(), "{problems:?}");
-    let (rules, problems) = Rules::compile(&config.rulesets, vec![ParserOptions::default()]);
+    let (rules, problems) =
+        Rules::compile(&config.rulesets, vec![ParserOptions::default()], Environment::default());
     assert!(problems.is_empty(), "{problems:?}");
     let set: Box<sluice::ruleset::Actions> =
         Box::new(move |interrupt| Box::new(Set::new(&configured, interrupt)));

@@ -72,30 +72,28 @@ impl ActionSet for Set {
         self.previous_suspended = false;
     }
 
-    fn push(&mut self, id: ActionId, index: u32, msg: &Msg<'_>) {
-        let Some(slot) = self.slots.get_mut(id.0) else { return };
-        match slot {
-            Slot::Absent => {}
-            Slot::Direct { runner, touched } => {
-                if !runner.action().admits(msg, self.previous_suspended) {
-                    return;
-                }
+    fn push(&mut self, id: ActionId, index: u32, msg: &Msg<'_>) -> bool {
+        match self.slots.get_mut(id.0) {
+            Some(Slot::Direct { runner, touched })
+                if runner.action().admits(msg, self.previous_suspended) =>
+            {
                 if !std::mem::replace(touched, true) {
                     self.touched.push(id.0);
                 }
                 self.previous_suspended = !runner.push(msg);
             }
-            Slot::Queued { action, selection, .. } => {
-                if !action.admits(msg, self.previous_suspended) {
-                    return;
-                }
+            Some(Slot::Queued { action, selection, .. })
+                if action.admits(msg, self.previous_suspended) =>
+            {
                 if selection.is_empty() {
                     self.selected.push(id.0);
                 }
                 selection.add(index, msg);
                 self.previous_suspended = false;
             }
+            _ => {}
         }
+        self.previous_suspended
     }
 
     fn wants_batch(&self) -> bool {

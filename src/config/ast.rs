@@ -8,6 +8,8 @@
 //! and [`limits::EXPRESSION_DEPTH`](crate::limits::EXPRESSION_DEPTH) levels, and the two constructs that real
 //! configurations chain without end (`else if`, `or`) are flat lists here.
 
+use crate::message::Scope;
+
 /// Where something stands: a piece of one of the files read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -245,21 +247,10 @@ pub enum Variable {
     /// `$!a!b`, `$.a!b`, `$/a!b`.
     Json {
         /// Which tree.
-        tree: JsonTree,
+        tree: Scope,
         /// Path behind the root character, e.g. `a!b`; empty for the whole tree.
         path: Vec<u8>,
     },
-}
-
-/// The three trees of JSON variables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JsonTree {
-    /// `$!`: the message's own.
-    Message,
-    /// `$.`: local to the message in this process.
-    Local,
-    /// `$/`: one for the whole process.
-    Global,
 }
 
 /// An expression.

@@ -2,6 +2,8 @@
 
 use super::ast::{Expr, PriMask, Span};
 use super::diagnostic::Diagnostic;
+use crate::message::vars::Assign;
+use crate::message::{Path, Scope};
 use crate::param::{Args, Module, Problem};
 
 /// The checked arguments of an object, with the places they stand at.
@@ -216,6 +218,28 @@ pub enum Stmt {
     Action(ActionId),
     /// Runs a ruleset, or hands the message to its queue if it has one.
     Call(RulesetId),
+    /// Runs the ruleset of that name, which is known only then.
+    CallIndirect(Expr),
+    /// Gives a variable a value.
+    Set {
+        /// Which.
+        target: (Scope, Path),
+        /// The value.
+        value: Expr,
+        /// What becomes of the one that is there.
+        how: Assign,
+    },
+    /// Removes a variable.
+    Unset((Scope, Path)),
+    /// Runs a block for each item of a list, or each member of an object.
+    Foreach {
+        /// Which variable holds the item.
+        variable: (Scope, Path),
+        /// What is gone through.
+        collection: Expr,
+        /// The block.
+        body: Vec<Self>,
+    },
     /// Ends the processing of the message.
     Stop,
 }

@@ -3,12 +3,13 @@
 //! Precedence, lowest first: `and` and `or` on one level · comparisons · `+ - &` · `* / %` · `not` and unary
 //! minus. All levels group to the left. So `not $a == 1` is `(not $a) == 1`, and `1 or 0 and 0` is 0.
 
-use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, JsonTree, Span, StmtKind, Variable};
+use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, Span, StmtKind, Variable};
 use super::diagnostic::Diagnostic;
 use super::include;
 use super::lex::{self, BadEscape, Ex, Token};
 use super::parse::{Parser, SyntaxError, inside};
 use crate::limits;
+use crate::message::Scope;
 
 /// An expression and the height of its tree.
 type Tall = (Expr, usize);
@@ -387,9 +388,9 @@ fn lex_ruleset_name(text: &[u8], at: usize) -> Token<Ex> {
 pub(super) fn variable(token: &[u8]) -> Variable {
     let name = token.strip_prefix(b"$").unwrap_or(token);
     let tree = match name.first() {
-        Some(b'!') => Some(JsonTree::Message),
-        Some(b'.') => Some(JsonTree::Local),
-        Some(b'/') => Some(JsonTree::Global),
+        Some(b'!') => Some(Scope::Message),
+        Some(b'.') => Some(Scope::Local),
+        Some(b'/') => Some(Scope::Global),
         _ => None,
     };
     match tree {

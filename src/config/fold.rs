@@ -10,9 +10,9 @@ use super::{selector, tables};
 use crate::message::Property;
 use crate::param::{FACILITIES, SEVERITIES, syslog_name};
 
-/// Verifies and simplifies a condition. What is wrong is reported and becomes 0, as in the reference; what is
-/// right but not there yet is reported and gives `None`: nobody knows what the condition would be.
-pub(super) fn condition(expr: Expr, diagnostics: &mut Diagnostics) -> Option<Expr> {
+/// Verifies and simplifies an expression. What is wrong is reported and becomes 0, as in the reference; what is
+/// right but not there yet is reported and gives `None`: nobody knows what the value would be.
+pub(super) fn value(expr: Expr, diagnostics: &mut Diagnostics) -> Option<Expr> {
     let mut folder = Folder { diagnostics, unknown: false };
     let expr = folder.fold(expr);
     (!folder.unknown).then_some(expr)
@@ -42,7 +42,7 @@ impl Folder<'_> {
                 compare(op, left, right, self.diagnostics)
             }
             ExprKind::Binary(op, left, right) => binary(op, self.fold(*left), self.fold(*right)),
-            ExprKind::Function { name, args } => self.function(&name, args, span),
+            ExprKind::Function { name, args } => self.function(name, args, span),
             ExprKind::Variable(variable) => {
                 if check_property(&variable, span, self.diagnostics) {
                     ExprKind::Variable(variable)
@@ -93,21 +93,18 @@ impl Folder<'_> {
         self.diagnostics.push(diagnostic.help(help));
     }
 
-    fn function(&mut self, name: &str, args: Vec<Expr>, span: Span) -> ExprKind {
-        if !tables::FUNCTIONS.contains(&name) {
-            let help = did_you_mean(name, tables::FUNCTIONS.iter().copied());
-            let text = format!("function '{name}' not found");
-            self.diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
-            let text = format!("Invalid function {name}");
-            self.diagnostics.push(Diagnostic::parsing(span, text).brief());
-            return ExprKind::Number(0);
-        }
-        if name != "prifilt" {
+    /// `prifilt()` is a mask; other functions are looked up by the script's compiler.
+    fn function(&mut self, name: String, args: Vec<Expr>, span: Span) -> ExprKind {
+        if tables::MISSING_FUNCTIONS.contains(&name.as_str()) {
             let text = not_implemented(&format!("function {name}()"));
-            let help = "the whole 'if' is left out";
+            let help = "the whole statement is left out";
             self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
             self.unknown = true;
             return ExprKind::Number(0);
+        }
+        if name != "prifilt" {
+            let args = args.into_iter().map(|arg| self.fold(arg)).collect();
+            return ExprKind::Function { name, args };
         }
         let wrong = match args.as_slice() {
             [Expr { kind: ExprKind::String(text), .. }] => {

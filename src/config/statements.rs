@@ -6,6 +6,8 @@ use super::check::{Checker, Reference};
 use super::checked::{ActionDecl, ActionId, ObjectArgs, PropOp, RulesetId, Stmt};
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::{expr, fold, selector, tables};
+use crate::message::vars::Assign;
+use crate::message::{Path, Scope};
 use crate::param::{Class, Module, Value};
 
 /// Operations of property-based filters.
@@ -63,17 +65,49 @@ impl Checker<'_> {
                 body.push(Stmt::Call(RulesetId(self.calls.len())));
                 self.calls.push(Reference { name, span });
             }
-            StmtKind::CallIndirect(_) => self.missing_statement("call_indirect", span),
-            StmtKind::Set { reset: false, .. } => self.missing_statement("set", span),
-            StmtKind::Set { reset: true, .. } => self.missing_statement("reset", span),
-            StmtKind::Unset(_) => self.missing_statement("unset", span),
-            StmtKind::Foreach { .. } => self.missing_statement("foreach", span),
-            StmtKind::ReloadLookupTable(_) => self.missing_statement("reload_lookup_table", span),
+            StmtKind::CallIndirect(name) => {
+                body.extend(fold::value(name, self.diagnostics).map(Stmt::CallIndirect));
+            }
+            StmtKind::Set { target, value, reset } => {
+                let how = if reset { Assign::Replace } else { Assign::Merge };
+                let value = fold::value(value, self.diagnostics);
+                let target = self.target(target, "set", span);
+                if let (Some(value), Some(target)) = (value, target) {
+                    body.push(Stmt::Set { target, value, how });
+                }
+            }
+            StmtKind::Unset(target) => {
+                body.extend(self.target(target, "unset", span).map(Stmt::Unset));
+            }
+            StmtKind::Foreach { variable, collection, body: inner } => {
+                let collection = fold::value(collection, self.diagnostics);
+                let variable = self.target(variable, "foreach", span);
+                let inner = self.block(inner);
+                if let (Some(variable), Some(collection)) = (variable, collection) {
+                    body.push(Stmt::Foreach { variable, collection, body: inner });
+                }
+            }
+            StmtKind::ReloadLookupTable(_) => {
+                self.error(span, not_implemented("statement 'reload_lookup_table'"));
+            }
         }
     }
 
-    fn missing_statement(&mut self, name: &str, span: Span) {
-        self.error(span, not_implemented(&format!("statement '{name}'")));
+    /// The variable a statement changes.
+    fn target(
+        &mut self,
+        variable: ast::Variable,
+        statement: &str,
+        span: Span,
+    ) -> Option<(Scope, Path)> {
+        match variable {
+            ast::Variable::Json { tree, path } => Some((tree, Path::new(&path))),
+            ast::Variable::Property(name) => {
+                let text = format!("invalid variable '{name}' in {statement} statement.");
+                self.error(span, text);
+                None
+            }
+        }
     }
 
     fn if_statement(
@@ -86,7 +120,7 @@ impl Checker<'_> {
         let mut always = None;
         let mut unknown = false;
         for (condition, then) in arms {
-            let condition = fold::condition(condition, self.diagnostics);
+            let condition = fold::value(condition, self.diagnostics);
             let then = self.block(then);
             match condition {
                 None => unknown = true,
@@ -313,10 +347,16 @@ pub(super) fn resolve_calls(body: &mut Vec<Stmt>, rulesets: &[Option<RulesetId>]
                 arms.iter_mut().for_each(|(_, then)| resolve_calls(then, rulesets));
                 resolve_calls(otherwise, rulesets);
             }
-            Stmt::PriFilter { then, .. } | Stmt::PropFilter { then, .. } => {
+            Stmt::PriFilter { then, .. }
+            | Stmt::PropFilter { then, .. }
+            | Stmt::Foreach { body: then, .. } => {
                 resolve_calls(then, rulesets);
             }
-            Stmt::Action(_) | Stmt::Stop => {}
+            Stmt::Action(_)
+            | Stmt::CallIndirect(_)
+            | Stmt::Set { .. }
+            | Stmt::Unset(_)
+            | Stmt::Stop => {}
         }
         true
     });

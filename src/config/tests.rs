@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, Item, JsonTree, StmtKind, Variable};
+use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, Item, StmtKind, Variable};
 use super::{Catalogue, Config, Diagnostics, Loader, ObjectArgs, Stmt, load, parse};
+use crate::message::Scope;
 use crate::param::{Class, Kind, Module, Param};
 
 /// Files and variables in memory; `/dir/` names are directories.
@@ -227,9 +228,9 @@ fn show_variable(variable: &Variable) -> String {
         Variable::Property(name) => format!("${name}"),
         Variable::Json { tree, path } => {
             let root = match tree {
-                JsonTree::Message => '!',
-                JsonTree::Local => '.',
-                JsonTree::Global => '/',
+                Scope::Message => '!',
+                Scope::Local => '.',
+                Scope::Global => '/',
             };
             format!("${root}{}", String::from_utf8_lossy(path))
         }
@@ -499,6 +500,12 @@ fn outline(config: &Config, body: &[Stmt]) -> String {
             file.unwrap_or_default()
         }
         Stmt::Call(id) => format!("call {}", config.ruleset(*id).name),
+        Stmt::CallIndirect(name) => format!("call_indirect {}", show(name)),
+        Stmt::Set { target, value, how } => format!("{how:?} {target:?} {}", show(value)),
+        Stmt::Unset(target) => format!("unset {target:?}"),
+        Stmt::Foreach { variable, collection, body } => {
+            format!("foreach {variable:?} {} {{{}}}", show(collection), outline(config, body))
+        }
         Stmt::Stop => "stop".to_owned(),
     });
     parts.collect::<Vec<_>>().join(" ")
@@ -554,14 +561,14 @@ fn statements() {
 #[test]
 fn what_is_not_there_yet_is_left_out() {
     let (config, diagnostics) = load_text(
-        "if not re_match($msg, 'x') and $msg contains 'a' then stop\nelse /a\nset $!x = 'y';\n*.* /b\n",
+        "if not hash32($msg) and $msg contains 'a' then stop\nelse /a\nset $!x = hash64($msg);\n*.* /b\n",
     );
     let texts: Vec<_> = diagnostics.iter().map(|found| found.text.as_str()).collect();
     assert_eq!(
         texts,
         [
-            "function re_match() is not implemented in this version of sluice",
-            "statement 'set' is not implemented in this version of sluice",
+            "function hash32() is not implemented in this version of sluice",
+            "function hash64() is not implemented in this version of sluice",
         ]
     );
     assert_eq!(outline(&config, &config.rulesets[0].body), "/b");

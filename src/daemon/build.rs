@@ -19,6 +19,7 @@ use crate::param::{Args, Problem};
 use crate::parsers::{Parser, ParserOptions};
 use crate::queue::{self, Queue, Type};
 use crate::ruleset::{Actions, Hostname, Job, Rules, Surroundings, consumers};
+use crate::script::Environment;
 use crate::sync::lock;
 use crate::template::{self, Template};
 use crate::{registry, stats};
@@ -173,7 +174,8 @@ impl Shop<'_> {
     ) -> Queues {
         let decls = &self.config.rulesets;
         let parsers = decls.iter().map(|decl| self.parser_options(decl)).collect();
-        let (rules, found) = Rules::compile(decls, parsers);
+        let environment = Environment { template: &|name| self.templates.find(name) };
+        let (rules, found) = Rules::compile(decls, parsers, environment);
         found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
         let rules = Arc::new(rules);
         let set: Box<Actions> = {

@@ -104,7 +104,8 @@ impl Time {
     }
 
     /// The civil time in UTC, without fraction, of `epoch` seconds since the epoch.
-    fn from_epoch(epoch: i64) -> Self {
+    #[must_use]
+    pub fn from_epoch(epoch: i64) -> Self {
         let (year, month, day) = civil(epoch.div_euclid(DAY));
         let second: u32 = small(epoch.rem_euclid(DAY));
         Self {

@@ -12,11 +12,12 @@ use super::round::{Hostname, Round};
 use super::{ActionSet, Actions};
 use crate::config::RulesetId;
 use crate::limits;
-use crate::message::vars::Globals;
-use crate::message::{Batch, Flags, Msg, Pool};
+use crate::message::vars::{Assign, Globals};
+use crate::message::{Batch, Flags, Json, Msg, Path, Pool, Scope};
 use crate::parsers::{self, Headerless, Outcome, Unparsable};
 use crate::queue::{Consume, Consumers};
 use crate::script::Scratch;
+use crate::script::value::{Room, Value};
 use crate::stats::{self, Counter};
 
 /// How many messages that no parser takes each worker logs; then it only counts them.
@@ -70,12 +71,19 @@ struct Worker {
     runner: Runner,
 }
 
-/// Runs rules; everything that changes while a message is looked at.
+/// Runs rules.
 struct Runner {
     rules: Arc<Rules>,
+    state: State,
+}
+
+/// Everything that changes while a message is looked at.
+struct State {
     scratch: Scratch,
     /// Where to go on after the present ruleset.
     callers: Vec<(RulesetId, usize)>,
+    /// What is left of the `foreach` statements under way.
+    loops: Vec<std::vec::IntoIter<Json>>,
     selections: Selections,
     actions: Box<dyn ActionSet>,
 }
@@ -123,7 +131,7 @@ impl Consume<Job> for Worker {
     }
 
     fn commit(&mut self) {
-        self.runner.actions.commit();
+        self.runner.state.actions.commit();
         self.round.end();
     }
 }
@@ -131,13 +139,14 @@ impl Consume<Job> for Worker {
 impl Worker {
     fn new(shared: Arc<Surroundings>, actions: Box<dyn ActionSet>) -> Self {
         let round = Round::new(Arc::clone(&shared.hostname), Arc::clone(&shared.globals));
-        let runner = Runner {
-            rules: Arc::clone(&shared.rules),
+        let state = State {
             scratch: Scratch::default(),
             callers: Vec::new(),
+            loops: Vec::new(),
             selections: Selections::default(),
             actions,
         };
+        let runner = Runner { rules: Arc::clone(&shared.rules), state };
         Self { shared, round, logged: 0, runner }
     }
 
@@ -194,15 +203,14 @@ fn is_allowed(batch: &Batch, index: usize) -> bool {
 impl Runner {
     /// Runs a ruleset, and those it calls, on one message.
     fn run(&mut self, start: RulesetId, index: u32, msg: &Msg<'_>) {
-        let rules = &*self.rules;
+        let Self { rules, state } = self;
         let (mut ruleset, mut at) = (start, 0);
         let mut ops = rules.ops(ruleset);
         let (mut calls, mut refused) = (0, false);
-        self.callers.clear();
-        self.actions.begin();
+        state.begin(msg);
         loop {
             let Some(op) = ops.get(at) else {
-                let Some(caller) = self.callers.pop() else { return };
+                let Some(caller) = state.callers.pop() else { return };
                 (ruleset, at) = caller;
                 ops = rules.ops(ruleset);
                 continue;
@@ -210,41 +218,138 @@ impl Runner {
             at += 1;
             match op {
                 Op::Unless(filter, otherwise) => {
-                    if !filter.matches(msg, &mut self.scratch) {
+                    if !filter.matches(msg, &mut state.scratch) {
                         at = *otherwise;
                     }
                 }
                 Op::Jump(to) => at = *to,
-                Op::Action(id) => self.actions.push(*id, index, msg),
-                Op::Call(callee)
-                    if self.callers.len() < limits::CALL_DEPTH && calls < limits::CALLS =>
-                {
-                    calls += 1;
-                    self.callers.push((ruleset, at));
-                    (ruleset, at) = (*callee, 0);
-                    ops = rules.ops(ruleset);
+                Op::Action(id) => {
+                    let suspended =
+                        state.actions.push(*id, index, &msg.with_vars(&state.scratch.vars));
+                    state.scratch.previous_suspended = suspended;
                 }
-                Op::Call(callee) => {
-                    // Once per message.
-                    if !std::mem::replace(&mut refused, true) {
-                        log_refused(rules, *callee);
+                Op::Call(_) | Op::CallIndirect(_) => {
+                    let Some(callee) = state.callee(rules, op, index, msg) else { continue };
+                    if state.callers.len() < limits::CALL_DEPTH && calls < limits::CALLS {
+                        calls += 1;
+                        state.callers.push((ruleset, at));
+                        (ruleset, at) = (callee, 0);
+                        ops = rules.ops(ruleset);
+                    } else if !std::mem::replace(&mut refused, true) {
+                        // Once per message.
+                        log_refused(rules, callee);
                     }
                 }
-                Op::Select(callee) => self.selections.add(*callee, index, msg),
+                Op::Select(callee) => state.select(*callee, index, msg),
+                Op::Assign(..) | Op::Remove(_) => state.change(op, msg),
+                Op::Each(collection, end) => {
+                    let items = collection.with_value(msg, &mut state.scratch, items);
+                    if items.is_empty() {
+                        at = *end;
+                    } else {
+                        state.loops.push(items.into_iter());
+                    }
+                }
+                Op::Next(variable, end) => {
+                    if !state.next_item(variable, msg) {
+                        at = *end;
+                    }
+                }
                 Op::Stop => return,
             }
         }
     }
 
     fn wants_batch(&self) -> bool {
-        !self.selections.is_empty() || self.actions.wants_batch()
+        !self.state.selections.is_empty() || self.state.actions.wants_batch()
     }
 
     fn submit(&mut self, batch: &Arc<Batch>, pool: &Pool) {
-        self.selections.submit(batch, &self.rules, pool);
-        if self.actions.wants_batch() {
-            self.actions.submit(batch);
+        self.state.selections.submit(batch, &self.rules, pool);
+        if self.state.actions.wants_batch() {
+            self.state.actions.submit(batch);
         }
+    }
+}
+
+impl State {
+    fn begin(&mut self, msg: &Msg<'_>) {
+        self.callers.clear();
+        self.loops.clear();
+        self.scratch.begin(msg);
+        self.actions.begin();
+    }
+
+    /// The ruleset to be run here and now, if any.
+    fn callee(&mut self, rules: &Rules, op: &Op, index: u32, msg: &Msg<'_>) -> Option<RulesetId> {
+        let name = match op {
+            Op::Call(callee) => return Some(*callee),
+            Op::CallIndirect(name) => name,
+            _ => return None,
+        };
+        let callee = name.with_value(msg, &mut self.scratch, |value| {
+            let mut room = Room::default();
+            let name = String::from_utf8_lossy(value.bytes(&mut room));
+            let found = rules.find(&name);
+            if found.is_none() {
+                log::error!(
+                    code = 2157;
+                    "error: CALL_INDIRECT: ruleset '{name}' cannot be found, treating as NOP"
+                );
+            }
+            found
+        })?;
+        if rules.queue(callee).is_some() {
+            self.select(callee, index, msg);
+            return None;
+        }
+        Some(callee)
+    }
+
+    fn select(&mut self, callee: RulesetId, index: u32, msg: &Msg<'_>) {
+        self.selections.add(callee, index, &msg.with_vars(&self.scratch.vars));
+    }
+
+    /// `set`, `reset` and `unset`.
+    fn change(&mut self, op: &Op, msg: &Msg<'_>) {
+        let globals = &msg.env.globals;
+        match op {
+            Op::Assign((scope, path), value, how) => {
+                let value = value.with_value(msg, &mut self.scratch, |value| value.into_json());
+                self.scratch.vars.assign((*scope, path), value, *how, globals);
+            }
+            Op::Remove((scope, path)) => self.scratch.vars.remove((*scope, path), globals),
+            _ => {}
+        }
+    }
+
+    /// The next round of the innermost loop; whether there is one.
+    fn next_item(&mut self, (scope, path): &(Scope, Path), msg: &Msg<'_>) -> bool {
+        let (vars, globals) = (&mut self.scratch.vars, &msg.env.globals);
+        if let Some(item) = self.loops.last_mut().and_then(Iterator::next) {
+            vars.assign((*scope, path), item, Assign::Replace, globals);
+            return true;
+        }
+        self.loops.pop();
+        vars.remove((*scope, path), globals);
+        false
+    }
+}
+
+/// What `foreach` goes through: the items of a list, the members of an object as `{ "key": …, "value": … }`.
+fn items(value: Value<'_>) -> Vec<Json> {
+    match value {
+        Value::Json(Json::Array(items)) => items,
+        Value::Json(Json::Object(object)) => {
+            let item = |(name, value): (&[u8], &Json)| {
+                let key = (b"key".as_slice().into(), Json::text(name));
+                Json::Object(
+                    [key, (b"value".as_slice().into(), value.clone())].into_iter().collect(),
+                )
+            };
+            object.iter().map(item).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -281,6 +386,7 @@ mod tests {
     use crate::parsers::{Parser, ParserOptions, Rfc3164Options};
     use crate::queue::{Queue, Settings};
     use crate::ruleset::Inlet;
+    use crate::script::Environment;
 
     /// What a worker's actions were told.
     #[derive(Debug, PartialEq, Eq)]
@@ -300,12 +406,14 @@ mod tests {
 
     impl ActionSet for Reporter {
         fn begin(&mut self) {}
-        fn push(&mut self, action: ActionId, index: u32, msg: &Msg<'_>) {
+        fn push(&mut self, action: ActionId, index: u32, msg: &Msg<'_>) -> bool {
             if action.0 == 9 {
-                return self.selected.push(index);
+                self.selected.push(index);
+                return false;
             }
             let text = String::from_utf8_lossy(msg.msg()).into_owned();
             self.told.send(Told::Push(action.0, text)).unwrap();
+            false
         }
         fn wants_batch(&self) -> bool {
             !self.selected.is_empty()
@@ -342,7 +450,7 @@ mod tests {
             })
             .unzip();
         let queued: Vec<bool> = decls.iter().map(|decl| decl.queue.is_some()).collect();
-        let (rules, diagnostics) = Rules::compile(&decls, parsers);
+        let (rules, diagnostics) = Rules::compile(&decls, parsers, Environment::default());
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         let rules = Arc::new(rules);
         let (sender, told) = mpsc::channel();

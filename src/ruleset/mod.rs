@@ -31,8 +31,9 @@ pub trait ActionSet: Send {
     /// A new message begins: no action has run for it yet (`execOnlyWhenPreviousIsSuspended`).
     fn begin(&mut self);
 
-    /// Hands the message to an action. `index` is its place in its batch, for actions that have a queue.
-    fn push(&mut self, action: ActionId, index: u32, msg: &Msg<'_>);
+    /// Hands the message to an action. `index` is its place in its batch, for actions that have a queue. Returns
+    /// whether the last action that was to take this message is suspended (`previous_action_suspended()`).
+    fn push(&mut self, action: ActionId, index: u32, msg: &Msg<'_>) -> bool;
 
     /// Whether messages of the present batch were chosen for actions that have a queue.
     fn wants_batch(&self) -> bool;

@@ -7,15 +7,24 @@
 //!                                 3 Action(y)
 //!                                 4 Action(z)
 //! ```
-//! Invariant: every jump goes forward, at most to the end of the list.
+//! ```text
+//! foreach ($.i in L) do { x }     0 Each(L) → 4
+//! y                               1 Next($.i) → 4
+//!                                 2 Action(x)
+//!                                 3 Jump → 1
+//!                                 4 Action(y)
+//! ```
+//! Invariant: every jump goes forward, at most to the end of the list, but for the one that ends a loop.
 
 use std::sync::{Arc, OnceLock};
 
 use super::call::Job;
 use crate::config::{ActionId, Diagnostic, RulesetDecl, RulesetId, Stmt};
+use crate::message::vars::Assign;
+use crate::message::{Path, Scope};
 use crate::parsers::ParserOptions;
 use crate::queue::Queue;
-use crate::script::{Compiler, Filter};
+use crate::script::{Compiler, Environment, Filter, Term};
 
 /// One step.
 #[derive(Debug)]
@@ -30,6 +39,16 @@ pub enum Op {
     Call(RulesetId),
     /// Selects the message for a ruleset that has a queue.
     Select(RulesetId),
+    /// Runs or selects for the ruleset of that name.
+    CallIndirect(Term),
+    /// Gives a variable a value.
+    Assign((Scope, Path), Term, Assign),
+    /// Removes a variable.
+    Remove((Scope, Path)),
+    /// Begins a loop over a copy of the value, or goes on at this place if there is nothing in it.
+    Each(Term, usize),
+    /// Gives the variable the loop's next item; or removes it, ends the loop and goes on at this place.
+    Next((Scope, Path), usize),
     /// Ends the processing of the message, in the callers too.
     Stop,
 }
@@ -53,14 +72,19 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Compiles the rulesets of a checked configuration; `parsers[i]` belongs to ruleset `i`.
+    /// Compiles the rulesets of a checked configuration; `parsers[i]` belongs to ruleset `i`. Functions refer to
+    /// what is in `environment`.
     ///
     /// # Panics
     /// When there are not as many `parsers` as rulesets.
     #[must_use]
-    pub fn compile(decls: &[RulesetDecl], parsers: Vec<ParserOptions>) -> (Self, Vec<Diagnostic>) {
+    pub fn compile(
+        decls: &[RulesetDecl],
+        parsers: Vec<ParserOptions>,
+        environment: Environment<'_>,
+    ) -> (Self, Vec<Diagnostic>) {
         assert_eq!(decls.len(), parsers.len(), "one set of parsers per ruleset");
-        let mut compiler = Compiler::default();
+        let mut compiler = Compiler { environment, diagnostics: Vec::new() };
         let rulesets = decls.iter().zip(parsers).map(|(decl, parsers)| {
             let mut body = Body { decls, compiler: &mut compiler, ops: Vec::new() };
             body.block(&decl.body);
@@ -131,13 +155,13 @@ impl Rules {
 }
 
 /// A ruleset under compilation.
-struct Body<'a> {
+struct Body<'a, 'e> {
     decls: &'a [RulesetDecl],
-    compiler: &'a mut Compiler,
+    compiler: &'a mut Compiler<'e>,
     ops: Vec<Op>,
 }
 
-impl Body<'_> {
+impl Body<'_, '_> {
     fn block(&mut self, block: &[Stmt]) {
         for stmt in block {
             self.statement(stmt);
@@ -167,8 +191,32 @@ impl Body<'_> {
                 self.ops.push(Op::Select(*id));
             }
             Stmt::Call(id) => self.ops.push(Op::Call(*id)),
+            Stmt::CallIndirect(name) => {
+                let name = self.compiler.value(name);
+                self.ops.push(Op::CallIndirect(name));
+            }
+            Stmt::Set { target, value, how } => {
+                let value = self.compiler.value(value);
+                self.ops.push(Op::Assign(target.clone(), value, *how));
+            }
+            Stmt::Unset(target) => self.ops.push(Op::Remove(target.clone())),
+            Stmt::Foreach { variable, collection, body } => {
+                let collection = self.compiler.value(collection);
+                self.foreach(variable, collection, body);
+            }
             Stmt::Stop => self.ops.push(Op::Stop),
         }
+    }
+
+    fn foreach(&mut self, variable: &(Scope, Path), collection: Term, body: &[Stmt]) {
+        let each = self.ops.len();
+        self.ops.push(Op::Stop); // its end is not known yet
+        self.ops.push(Op::Stop);
+        self.block(body);
+        self.ops.push(Op::Jump(each + 1));
+        let end = self.ops.len();
+        self.ops[each] = Op::Each(collection, end);
+        self.ops[each + 1] = Op::Next(variable.clone(), end);
     }
 
     /// A filter and its block; with `to_end`, a jump follows whose target is still to be filled in.
@@ -223,7 +271,7 @@ mod tests {
             decl("alone", Vec::new()),
         ];
         let parsers = decls.iter().map(|_| ParserOptions::default()).collect();
-        let (rules, _) = Rules::compile(&decls, parsers);
+        let (rules, _) = Rules::compile(&decls, parsers, Environment::default());
         let order = rules.callers_first();
         let place = |n: usize| order.iter().position(|id| id.0 == n).expect("each is there");
         assert_eq!(order.len(), decls.len());

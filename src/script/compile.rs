@@ -4,10 +4,11 @@
 use memchr::memmem;
 
 use super::eval::Scratch;
+use super::functions::{self, Environment, Prepared};
 use super::value::Value;
 use crate::config::ast::{BinaryOp, CompareOp, Expr, ExprKind, PriMask, Span, Variable};
 use crate::config::{Diagnostic, PropOp};
-use crate::message::Property;
+use crate::message::{Path, Property, Scope};
 use crate::param::Problem;
 use crate::sys::regex::{Flavour, SharedRegex};
 
@@ -28,21 +29,31 @@ pub enum Cond {
     Text(Term, TextTest),
     /// Any two values.
     Compare(CompareOp, Box<(Term, Term)>),
+    /// A value of a type that is known only then, equal to one of these texts; a number, to the first.
+    Among(Term, Box<[u8]>, TextTest),
+    /// A variable that is there.
+    Exists(Scope, Path),
     /// A value that is not 0.
     Truth(Term),
     /// A text that a pattern matches.
     Regex(Term, SharedRegex),
 }
 
-/// A value: a number or a text for a message.
+/// A value: a number, a text or a node of a tree for a message.
 #[derive(Debug)]
 pub enum Term {
     /// A number.
     Number(i64),
     /// A text.
     Text(Box<[u8]>),
-    /// A property of the message or the system.
+    /// A property of the message or the system that does not depend on variables.
     Property(Property),
+    /// A property that shows variables.
+    Tree(Property),
+    /// A variable.
+    Variable(Scope, Path),
+    /// What a function returns.
+    Call(Box<Prepared>),
     /// 1 or 0.
     Truth(Box<Cond>),
     /// `-x`
@@ -72,21 +83,31 @@ pub enum TextTest {
     EndsWith(Box<[Box<[u8]>]>),
 }
 
-/// Compiles conditions, and collects what is wrong with them.
+/// Compiles conditions and values, and collects what is wrong with them.
 #[derive(Debug, Default)]
-pub struct Compiler {
-    /// What could not be compiled; such a condition is always false.
+pub struct Compiler<'e> {
+    /// What functions can refer to.
+    pub environment: Environment<'e>,
+    /// What could not be compiled; it counts as 0, and a filter never matches.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Already reported; what it belongs to is false.
-#[derive(Debug)]
-struct Refused;
-
-impl Compiler {
+impl Compiler<'_> {
     /// Compiles an expression that decides an `if`.
     pub fn condition(&mut self, expr: &Expr) -> Cond {
-        self.cond(expr).unwrap_or(Cond::Const(false))
+        match &expr.kind {
+            ExprKind::And(operands) => Cond::all(self.conds(operands)),
+            ExprKind::Or(operands) => Cond::any(self.conds(operands)),
+            ExprKind::Not(operand) => self.condition(operand).negate(),
+            ExprKind::Pri(mask) => Cond::Pri(Box::new(*mask)),
+            ExprKind::Compare(op, left, right) => self.compare(*op, left, right),
+            ExprKind::Exists(variable) => self.exists(variable, expr.span),
+            _ => match self.value(expr) {
+                Term::Truth(cond) => *cond,
+                term if term.is_constant() => Cond::Const(term.fold().is_true()),
+                term => Cond::Truth(term),
+            },
+        }
     }
 
     /// Compiles a property-based filter, without its negation.
@@ -97,8 +118,7 @@ impl Compiler {
         value: &[u8],
         span: Span,
     ) -> Cond {
-        let Ok(property) = self.property(variable, span) else { return Cond::Const(false) };
-        let term = Term::Property(property);
+        let Some(term) = self.variable(variable, span) else { return Cond::Const(false) };
         let test = |op| Some(TextTest::new(op, vec![value.into()]));
         let test = match op {
             PropOp::IsEqual => test(CompareOp::Eq),
@@ -127,56 +147,38 @@ impl Compiler {
         self.diagnostics.push(Diagnostic::from_problem(&problem, span));
     }
 
-    fn refuse<T>(&mut self, text: String, span: Span) -> Result<T, Refused> {
-        self.report(Problem::error(text).code(2207), span);
-        Err(Refused)
+    fn conds(&mut self, operands: &[Expr]) -> Vec<Cond> {
+        operands.iter().map(|operand| self.condition(operand)).collect()
     }
 
-    fn cond(&mut self, expr: &Expr) -> Result<Cond, Refused> {
-        Ok(match &expr.kind {
-            ExprKind::And(operands) => Cond::all(self.conds(operands)?),
-            ExprKind::Or(operands) => Cond::any(self.conds(operands)?),
-            ExprKind::Not(operand) => self.cond(operand)?.negate(),
-            ExprKind::Pri(mask) => Cond::Pri(Box::new(*mask)),
-            ExprKind::Compare(op, left, right) => self.compare(*op, left, right)?,
-            _ => match self.term(expr)? {
-                Term::Truth(cond) => *cond,
-                term if term.is_constant() => Cond::Const(term.fold().is_true()),
-                term => Cond::Truth(term),
-            },
-        })
-    }
-
-    fn conds(&mut self, operands: &[Expr]) -> Result<Vec<Cond>, Refused> {
-        // All are compiled even after one was refused, so that all are reported.
-        let compiled: Vec<_> = operands.iter().map(|operand| self.cond(operand)).collect();
-        compiled.into_iter().collect()
-    }
-
-    fn compare(&mut self, op: CompareOp, left: &Expr, right: &Expr) -> Result<Cond, Refused> {
+    fn compare(&mut self, op: CompareOp, left: &Expr, right: &Expr) -> Cond {
         use CompareOp::{Eq, Ge, Gt, Le, Lt, Ne};
         use ExprKind::Array;
         let equality = matches!(op, Eq | Ne);
         if equality && matches!(left.kind, Array(_)) && !matches!(right.kind, Array(_)) {
             return self.compare(op, right, left);
         }
-        let (left, right_term) = (self.term(left), self.term(right));
-        let terms = (left?, right_term?);
+        let terms = (self.value(left), self.value(right));
         let ordering = matches!(op, Lt | Le | Gt | Ge);
         let texts = match (&right.kind, &terms.1) {
-            _ if ordering || equality && !terms.0.is_text() => None,
+            _ if ordering || equality && terms.0.is_number() => None,
             (Array(items), _) => Some(items.iter().map(|item| item.as_slice().into()).collect()),
             (_, Term::Text(text)) => Some(vec![text.clone()]),
             _ => None,
         };
         let cond = match texts {
+            Some(texts) if equality && matches!(terms.0, Term::Call(_)) => {
+                let first = texts.first().cloned().unwrap_or_default();
+                Cond::Among(terms.0, first, TextTest::new(op, texts)).negate_if(op == Ne)
+            }
             Some(texts) => Cond::Text(terms.0, TextTest::new(op, texts)).negate_if(op == Ne),
             None => Cond::Compare(op, Box::new(terms)),
         };
-        Ok(if cond.is_constant() { Cond::Const(cond.fold()) } else { cond })
+        if cond.is_constant() { Cond::Const(cond.fold()) } else { cond }
     }
 
-    fn term(&mut self, expr: &Expr) -> Result<Term, Refused> {
+    /// Compiles an expression whose value is wanted.
+    pub fn value(&mut self, expr: &Expr) -> Term {
         let term = match &expr.kind {
             ExprKind::Number(n) => Term::Number(*n),
             ExprKind::String(text) => Term::Text(text.as_slice().into()),
@@ -184,43 +186,72 @@ impl Compiler {
             ExprKind::Array(items) => {
                 Term::Text(items.first().map(|item| item.as_slice().into()).unwrap_or_default())
             }
-            ExprKind::Variable(variable) => Term::Property(self.property(variable, expr.span)?),
-            ExprKind::Negate(operand) => Term::Negate(Box::new(self.term(operand)?)),
+            ExprKind::Variable(variable) => {
+                self.variable(variable, expr.span).unwrap_or(Term::Number(0))
+            }
+            ExprKind::Negate(operand) => Term::Negate(Box::new(self.value(operand))),
             ExprKind::Binary(op, left, right) => {
-                let (left, right) = (self.term(left), self.term(right));
-                let operands = Box::new((left?, right?));
+                let operands = Box::new((self.value(left), self.value(right)));
                 match op {
                     BinaryOp::Concat => Term::Concat(operands),
                     _ => Term::Arithmetic(*op, operands),
                 }
             }
+            ExprKind::Function { name, args } => self.call(name, args, expr.span),
             ExprKind::Not(_)
             | ExprKind::And(_)
             | ExprKind::Or(_)
             | ExprKind::Compare(..)
-            | ExprKind::Pri(_) => Term::Truth(Box::new(self.cond(expr)?)),
-            ExprKind::Exists(_) => {
-                return self.refuse("exists() is not implemented yet".into(), expr.span);
-            }
-            ExprKind::Function { name, .. } => {
-                let text = format!("function {name}() is not implemented yet");
-                return self.refuse(text, expr.span);
-            }
+            | ExprKind::Exists(_)
+            | ExprKind::Pri(_) => Term::Truth(Box::new(self.condition(expr))),
         };
-        Ok(if term.is_constant() { term.fold() } else { term })
+        if term.is_constant() { term.fold() } else { term }
     }
 
-    fn property(&mut self, variable: &Variable, span: Span) -> Result<Property, Refused> {
+    /// A call of a function; 0 if there is something wrong with it.
+    fn call(&mut self, name: &str, args: &[Expr], span: Span) -> Term {
+        let args = args.iter().map(|arg| self.value(arg)).collect();
+        match functions::prepare(name, args, &self.environment) {
+            Ok(prepared) => Term::Call(Box::new(prepared)),
+            Err(problems) => {
+                problems.into_iter().for_each(|problem| self.report(problem.code(2207), span));
+                Term::Number(0)
+            }
+        }
+    }
+
+    fn exists(&mut self, variable: &Variable, span: Span) -> Cond {
+        match self.variable(variable, span) {
+            Some(Term::Variable(scope, path)) => Cond::Exists(scope, path),
+            // What is no variable does not exist as one.
+            _ => Cond::Const(false),
+        }
+    }
+
+    fn variable(&mut self, variable: &Variable, span: Span) -> Option<Term> {
         let name = match variable {
             Variable::Property(name) => name,
-            Variable::Json { .. } => {
-                let text = "variables in expressions are not implemented yet".to_owned();
-                return self.refuse(text, span);
+            Variable::Json { tree: Scope::Message, path }
+                if path.eq_ignore_ascii_case(b"all-json") =>
+            {
+                return Some(Term::Tree(Property::AllJson));
+            }
+            Variable::Json { tree: Scope::Message, path }
+                if path.eq_ignore_ascii_case(b"all-json-plain") =>
+            {
+                return Some(Term::Tree(Property::AllJsonPlain));
+            }
+            Variable::Json { tree, path } => {
+                return Some(Term::Variable(*tree, Path::new(path)));
             }
         };
         match Property::parse(name.as_bytes()) {
-            Some(property) => Ok(property),
-            None => self.refuse(format!("invalid property '{name}'"), span),
+            Some(property @ Property::JsonMesg) => Some(Term::Tree(property)),
+            Some(property) => Some(Term::Property(property)),
+            None => {
+                self.report(Problem::error(format!("invalid property '{name}'")).code(2207), span);
+                None
+            }
         }
     }
 }
@@ -269,10 +300,10 @@ impl Cond {
     fn is_constant(&self) -> bool {
         match self {
             Self::Const(_) => true,
-            Self::Pri(_) | Self::Regex(..) => false,
+            Self::Pri(_) | Self::Regex(..) | Self::Exists(..) => false,
             Self::Not(cond) => cond.is_constant(),
             Self::All(conds) | Self::Any(conds) => conds.iter().all(Self::is_constant),
-            Self::Text(term, _) | Self::Truth(term) => term.is_constant(),
+            Self::Text(term, _) | Self::Among(term, ..) | Self::Truth(term) => term.is_constant(),
             Self::Compare(_, terms) => terms.0.is_constant() && terms.1.is_constant(),
         }
     }
@@ -284,15 +315,15 @@ impl Cond {
 }
 
 impl Term {
-    /// Whether the value is a text for every message.
-    fn is_text(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Property(_) | Self::Concat(_))
+    /// Whether the value is a number for every message.
+    fn is_number(&self) -> bool {
+        matches!(self, Self::Number(_) | Self::Truth(_) | Self::Negate(_) | Self::Arithmetic(..))
     }
 
     fn is_constant(&self) -> bool {
         match self {
             Self::Number(_) | Self::Text(_) => true,
-            Self::Property(_) => false,
+            Self::Property(_) | Self::Tree(_) | Self::Variable(..) | Self::Call(_) => false,
             Self::Truth(cond) => cond.is_constant(),
             Self::Negate(term) => term.is_constant(),
             Self::Arithmetic(_, terms) | Self::Concat(terms) => {
@@ -308,6 +339,7 @@ impl Term {
             term => match term.value(None, &mut Scratch::default(), &mut Vec::new()) {
                 Value::Number(n) => Self::Number(n),
                 Value::Text(text) => Self::Text(text.into()),
+                Value::Json(_) => unreachable!("no constant is JSON"),
             },
         }
     }
@@ -340,7 +372,6 @@ impl TextTest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ast::JsonTree;
     use CompareOp::{
         Contains, ContainsI, EndsWith, Eq, Ge, Gt, Le, Lt, Ne, StartsWith, StartsWithI,
     };
@@ -433,22 +464,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_implemented_is_reported_and_false() {
-        let json = Variable::Json { tree: JsonTree::Message, path: b"a".to_vec() };
+    fn what_does_not_exist_is_reported_and_0() {
+        let function = |name: &str, args| expr(ExprKind::Function { name: name.into(), args });
         let table = [
-            (expr(ExprKind::Variable(json.clone())), "variables in expressions"),
-            (expr(ExprKind::Exists(json)), "exists()"),
-            (
-                expr(ExprKind::Function { name: "strlen".into(), args: vec![s("x")] }),
-                "function strlen() is not implemented yet",
-            ),
+            (function("nope", vec![]), "function 'nope' not found"),
+            (function("strlen", vec![]), "number of parameters for strlen() must be 1 but is 0."),
             (property("nonexist"), "invalid property 'nonexist'"),
         ];
         for (part, want) in table {
             let mut compiler = Compiler::default();
-            let cond = compiler.condition(&not(cmp(n(1), Eq, part)));
-            assert!(matches!(cond, Cond::Const(false)), "{cond:?}");
-            assert_eq!(compiler.diagnostics.len(), 1);
+            let cond = compiler.condition(&cmp(n(0), Eq, part));
+            assert!(matches!(cond, Cond::Const(true)), "{cond:?}");
             let text = format!("{:?}", compiler.diagnostics[0]);
             assert!(text.contains(want), "{text}");
         }

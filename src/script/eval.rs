@@ -1,25 +1,45 @@
-//! Evaluation of compiled conditions. No allocation per message: composed texts go to buffers that the worker
-//! thread lends and gets back. Recursion is as deep as the expression was nested, which the parser bounds.
+//! Evaluation of compiled conditions and values. No allocation per message where only properties and texts are
+//! looked at: composed texts go to buffers that the worker thread lends and gets back. Recursion is as deep as the
+//! expression was nested, which the parser bounds.
 
 use super::compile::{Cond, Term, TextTest};
-use super::value::{Decimal, Value, arithmetic};
+use super::functions::{Call, Random, Returned};
+use super::value::{Room, Value, arithmetic};
 use crate::config::ast::CompareOp;
-use crate::message::Msg;
+use crate::message::{Json, Msg, Vars};
 
-/// What one worker thread needs for evaluation: buffers, which come back empty.
+/// What one worker thread needs for evaluation: the variables and the state of the message it is at, and buffers,
+/// which come back empty.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// The variables of the present message.
+    pub vars: Vars,
+    /// What `script_error()` returns: whether the last function that can fail did.
+    pub error: bool,
+    /// What `previous_action_suspended()` returns.
+    pub previous_suspended: bool,
+    pub(super) random: Random,
     /// For the frequent case, a property tested by itself.
     property: Vec<u8>,
     free: Vec<Vec<u8>>,
 }
 
 impl Scratch {
-    fn take(&mut self) -> Vec<u8> {
+    /// Takes over the state of a message that processing begins for.
+    pub fn begin(&mut self, msg: &Msg<'_>) {
+        self.vars.clear();
+        if !msg.vars.is_none() {
+            self.vars.clone_from(msg.vars);
+        }
+        self.error = false;
+        self.previous_suspended = false;
+    }
+
+    pub(super) fn take(&mut self) -> Vec<u8> {
         self.free.pop().unwrap_or_default()
     }
 
-    fn give(&mut self, mut buffer: Vec<u8>) {
+    pub(super) fn give(&mut self, mut buffer: Vec<u8>) {
         buffer.clear();
         self.free.push(buffer);
     }
@@ -43,11 +63,23 @@ impl Cond {
                 let mut buffers = (scratch.take(), scratch.take());
                 let left = terms.0.value(msg, scratch, &mut buffers.0);
                 let right = terms.1.value(msg, scratch, &mut buffers.1);
-                let result = compare(*op, left, right);
+                let result = compare(*op, &left, &right);
                 scratch.give(buffers.0);
                 scratch.give(buffers.1);
                 result
             }
+            Self::Among(term, first, test) => {
+                let mut buffer = scratch.take();
+                let result = match term.value(msg, scratch, &mut buffer) {
+                    number @ Value::Number(_) => number.equals(&Value::Text(first)),
+                    other => test.passes(other.bytes(&mut Room::default())),
+                };
+                scratch.give(buffer);
+                result
+            }
+            Self::Exists(scope, path) => msg.is_some_and(|msg| {
+                scratch.vars.with((*scope, path), &msg.env.globals, |node| node.is_some())
+            }),
             Self::Truth(term) => {
                 let mut buffer = scratch.take();
                 let truth = term.value(msg, scratch, &mut buffer).is_true();
@@ -72,6 +104,31 @@ impl Term {
             Self::Property(property) => {
                 Value::Text(msg.map_or(&[], |msg| msg.property(property, buffer)))
             }
+            Self::Tree(property) => {
+                if let Some(msg) = msg {
+                    msg.with_vars(&scratch.vars).write_property(property, buffer);
+                }
+                Value::Text(buffer)
+            }
+            Self::Variable(scope, path) => {
+                let Some(msg) = msg else { return Value::Text(b"") };
+                let found =
+                    scratch.vars.with((*scope, path), &msg.env.globals, |node| match node? {
+                        Json::Str(text) => {
+                            buffer.extend_from_slice(text);
+                            None
+                        }
+                        node => Some(node.copy()),
+                    });
+                found.map_or(Value::Text(buffer), Value::Json)
+            }
+            Self::Call(call) => {
+                match (call.run)(&mut Call { args: &call.args, msg, scratch }, buffer) {
+                    Returned::Number(n) => Value::Number(n),
+                    Returned::Text => Value::Text(buffer),
+                    Returned::Json(node) => Value::Json(node),
+                }
+            }
             Self::Truth(cond) => Value::Number(cond.holds(msg, scratch).into()),
             Self::Negate(term) => {
                 Value::Number(term.value(msg, scratch, buffer).number().0.wrapping_neg())
@@ -94,6 +151,19 @@ impl Term {
         }
     }
 
+    /// Evaluates for the message and hands the value on.
+    pub fn with_value<R>(
+        &self,
+        msg: &Msg<'_>,
+        scratch: &mut Scratch,
+        take: impl FnOnce(Value<'_>) -> R,
+    ) -> R {
+        let mut buffer = scratch.take();
+        let result = take(self.value(Some(msg), scratch, &mut buffer));
+        scratch.give(buffer);
+        result
+    }
+
     fn with_text(
         &self,
         msg: Option<&Msg<'_>>,
@@ -104,17 +174,14 @@ impl Term {
             return test(msg.property(property, &mut scratch.property));
         }
         let mut buffer = scratch.take();
-        let result = match self.value(msg, scratch, &mut buffer) {
-            Value::Text(text) => test(text),
-            number => test(number.bytes(&mut Decimal::default())),
-        };
+        let result = test(self.value(msg, scratch, &mut buffer).bytes(&mut Room::default()));
         scratch.give(buffer);
         result
     }
 }
 
-fn compare(op: CompareOp, left: Value<'_>, right: Value<'_>) -> bool {
-    let mut rooms = (Decimal::default(), Decimal::default());
+fn compare(op: CompareOp, left: &Value<'_>, right: &Value<'_>) -> bool {
+    let mut rooms = (Room::default(), Room::default());
     match op {
         CompareOp::Eq => left.equals(right),
         CompareOp::Ne => !left.equals(right),

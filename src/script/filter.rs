@@ -23,7 +23,7 @@ impl Filter {
 
     /// `:property, [!]operation, "value"`
     pub fn property(
-        compiler: &mut Compiler,
+        compiler: &mut Compiler<'_>,
         property: &Variable,
         op: PropOp,
         negate: bool,
@@ -37,7 +37,7 @@ impl Filter {
     }
 
     /// `if <expression> then`
-    pub fn expression(compiler: &mut Compiler, expr: &Expr) -> Self {
+    pub fn expression(compiler: &mut Compiler<'_>, expr: &Expr) -> Self {
         Self(compiler.condition(expr))
     }
 

@@ -1,57 +1,86 @@
-//! Values of expressions: numbers and texts, with the reference's conversions and comparisons
+//! Values of expressions: numbers, texts and JSON, with the reference's conversions and comparisons
 //! (`spec/config-language.md` sections 6.1 to 6.3).
 
 use std::cmp::Ordering;
 use std::io::Write as _;
 
 use crate::config::ast::BinaryOp;
+use crate::message::Json;
+use crate::message::json::Style;
 
 /// A value while an expression is evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     /// A number.
     Number(i64),
     /// A text: of the message, of the configuration, or composed in a buffer.
     Text(&'a [u8]),
+    /// A node of a tree; strings that variables hold are [`Value::Text`].
+    Json(Json),
 }
 
 impl Value<'_> {
     /// As a number, and whether it is one: optional `-`, decimal digits. An empty text is 0 and a number;
-    /// of other texts the leading digits are taken ("12ab" → 12).
+    /// of other texts the leading digits are taken ("12ab" → 12). JSON is a number whatever it is.
     #[must_use]
-    pub fn number(self) -> (i64, bool) {
+    pub fn number(&self) -> (i64, bool) {
         match self {
-            Self::Number(n) => (n, true),
+            Self::Number(n) => (*n, true),
             Self::Text(text) => number(text),
+            Self::Json(node) => (node.number(), true),
         }
     }
 
     /// Appends the value as text.
-    pub fn append_to(self, out: &mut Vec<u8>) {
+    pub fn append_to(&self, out: &mut Vec<u8>) {
         match self {
             // Writing to a Vec cannot fail.
             Self::Number(n) => drop(write!(out, "{n}")),
             Self::Text(text) => out.extend_from_slice(text),
+            Self::Json(node) => node.append_to(Style::Spaced, out),
+        }
+    }
+
+    /// As a node of a tree.
+    #[must_use]
+    pub fn into_json(self) -> Json {
+        match self {
+            Self::Number(n) => Json::Int(n),
+            Self::Text(text) => Json::text(text),
+            Self::Json(node) => node,
         }
     }
 
     /// Its truth: whether it is a number other than 0.
     #[must_use]
-    pub fn is_true(self) -> bool {
+    pub fn is_true(&self) -> bool {
         self.number().0 != 0
     }
 
-    /// `==`. Two texts compare as bytes; a number and a text as numbers, if the text is one, else as texts.
+    /// `==`. A text and a text or JSON compare as texts; a number and a text as numbers, if the text is one, else
+    /// as texts; numbers and JSON as numbers, so that any two containers are equal.
     #[must_use]
-    pub fn equals(self, other: Self) -> bool {
+    pub fn equals(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Number(a), Self::Number(b)) => a == b,
             (Self::Text(a), Self::Text(b)) => a == b,
-            (Self::Number(n), Self::Text(text)) | (Self::Text(text), Self::Number(n)) => {
-                match number(text) {
-                    (other, true) => n == other,
-                    (_, false) => Decimal::new(n).bytes() == text,
-                }
+            (Self::Text(text), number @ Self::Number(_))
+            | (number @ Self::Number(_), Self::Text(text)) => {
+                Self::Text(text).order(number).is_eq()
+            }
+            (Self::Text(text), Self::Json(node)) => Self::equals_json(text, node),
+            (Self::Json(_), Self::Text(text)) => self.bytes(&mut Room::default()) == *text,
+            _ => self.number().0 == other.number().0,
+        }
+    }
+
+    /// A text on the left of JSON: as numbers, if the text is one.
+    fn equals_json(text: &[u8], node: &Json) -> bool {
+        match number(text) {
+            (n, true) => n == node.number(),
+            (_, false) => {
+                let mut written = Vec::new();
+                node.append_to(Style::Spaced, &mut written);
+                written == text
             }
         }
     }
@@ -59,27 +88,34 @@ impl Value<'_> {
     /// `< <= > >=`: as numbers if both sides are, else as texts, byte by byte. (The reference truncates the
     /// difference of the numbers to 32 bits; this does not.)
     #[must_use]
-    pub fn order(self, other: Self) -> Ordering {
+    pub fn order(&self, other: &Self) -> Ordering {
         match (self.number(), other.number()) {
             ((a, true), (b, true)) => a.cmp(&b),
-            _ => {
-                let mut rooms = [Decimal::default(), Decimal::default()];
-                let [left, right] = &mut rooms;
-                self.bytes(left).cmp(other.bytes(right))
-            }
+            _ => self.bytes(&mut Room::default()).cmp(other.bytes(&mut Room::default())),
         }
     }
 
-    /// As text; `room` holds it where it is a number.
-    pub fn bytes<'s>(&'s self, room: &'s mut Decimal) -> &'s [u8] {
+    /// As text; `room` holds it where it is none.
+    pub fn bytes<'s>(&'s self, room: &'s mut Room) -> &'s [u8] {
         match self {
             Self::Text(text) => text,
             Self::Number(n) => {
-                *room = Decimal::new(*n);
-                room.bytes()
+                room.decimal = Decimal::new(*n);
+                room.decimal.bytes()
+            }
+            Self::Json(node) => {
+                node.append_to(Style::Spaced, &mut room.json);
+                &room.json
             }
         }
     }
+}
+
+/// Room for the text of a value that is none. Only JSON takes memory.
+#[derive(Debug, Default)]
+pub struct Room {
+    decimal: Decimal,
+    json: Vec<u8>,
 }
 
 /// The number that a text begins with, and whether the whole text is that number.
@@ -174,8 +210,32 @@ mod tests {
             (Text(b"24x"), Number(24), false),
         ];
         for (left, right, want) in table {
-            assert_eq!(left.equals(right), want, "{left:?} {right:?}");
-            assert_eq!(right.equals(left), want, "{right:?} {left:?}");
+            assert_eq!(left.equals(&right), want, "{left:?} {right:?}");
+            assert_eq!(right.equals(&left), want, "{right:?} {left:?}");
+        }
+    }
+
+    #[test]
+    fn equality_with_json_by_side() {
+        let node = |text: &str| {
+            let parsed = crate::message::json::parse(text.as_bytes(), Default::default());
+            Value::Json(parsed.value.expect(text))
+        };
+        let table = [
+            (Text(b"5"), node("5 "), true),
+            (Text(b"05"), node("5 "), true),
+            (node("5 "), Text(b"05"), false),
+            (node("5 "), Text(b"5"), true),
+            (Text(b"[ 1 ]"), node("[1]"), true),
+            (Text(b"[1]"), node("[1]"), false),
+            (node("[1]"), Text(b"[ 1 ]"), true),
+            (node("[1]"), node("{}"), true), // containers are 0
+            (node("[1]"), Number(0), true),
+            (node("true "), Number(1), true),
+            (Number(3), node("3.7 "), true),
+        ];
+        for (left, right, want) in table {
+            assert_eq!(left.equals(&right), want, "{left:?} {right:?}");
         }
     }
 
@@ -190,7 +250,7 @@ mod tests {
             (Number(4_294_967_297), Number(1), Ordering::Greater),
         ];
         for (left, right, want) in table {
-            assert_eq!(left.order(right), want, "{left:?} {right:?}");
+            assert_eq!(left.order(&right), want, "{left:?} {right:?}");
         }
     }
 
