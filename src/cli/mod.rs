@@ -17,7 +17,10 @@ use crate::control::pidfile::PidFile;
 use crate::control::{self, signals::Signals};
 use crate::daemon::{LastStep, Plan};
 use crate::inputs::internal;
+use crate::message::Zone;
+use crate::message::timestamp::Time;
 use crate::parsers::Parser;
+use crate::sys::clock;
 use crate::sys::process::{self, Fork, Readiness};
 use crate::{registry, template};
 
@@ -85,10 +88,19 @@ fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "rsyslogd: {text}");
 }
 
+/// The first line begins as rsyslogd's does, for scripts that read the version from there.
 fn version() -> String {
     format!(
-        "sluiced {} (configuration language and formats of rsyslogd {REFERENCE_VERSION})\n",
-        env!("CARGO_PKG_VERSION")
+        "rsyslogd  {REFERENCE_VERSION} is what this speaks; sluiced {} compiled with:\n\
+         \tPLATFORM:\t\t\t\t{}-{}\n\
+         \tFEATURE_REGEXP:\t\t\t\tYes\n\
+         \tConfig file:\t\t\t\t{}\n\
+         \tPID file:\t\t\t\t{PID_FILE}\n\
+         \tNumber of Bits in RainerScript integers: 64\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        Options::default().config,
     )
 }
 
@@ -119,6 +131,12 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
         parsers: Parser::BUILTIN,
     };
     let (config, mut diagnostics) = config::load(&options.config, &SystemLoader, &catalogue);
+    if options.show_statements {
+        let _ = writeln!(io::stderr(), "{config:#?}");
+    }
+    if let Some(path) = &options.output {
+        write_merged(path, &diagnostics);
+    }
     let foreground = options.foreground || options.debug || std::process::id() == 1;
     let plan = Plan::build(&config, foreground, &mut diagnostics);
     // As it is, with the places and the help; the log gets the bare lines once it runs.
@@ -132,6 +150,27 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
         complain("Can not do 'cd /' - still trying to run");
     }
     launch(options, foreground, plan, &diagnostics)
+}
+
+/// `-o`: the configuration as one text, `-` for standard output. As in the reference, a file that cannot be
+/// written does not stop the rest.
+fn write_merged(path: &str, diagnostics: &Diagnostics) {
+    let zone = Zone::at(clock::now_secs(), clock::local_offset);
+    let now = Time::from_epoch_usec(clock::now_usec(), &zone);
+    let mut text = format!(
+        "## full conf created by rsyslog version {REFERENCE_VERSION} at \
+         {:04}-{:02}-{:02} {:02}:{:02}:{:02} ##\n",
+        now.year, now.month, now.day, now.hour, now.minute, now.second
+    )
+    .into_bytes();
+    text.extend_from_slice(&config::merged(diagnostics));
+    let written =
+        if path == "-" { io::stdout().write_all(&text) } else { std::fs::write(path, &text) };
+    if let Err(e) = written {
+        complain(&format!(
+            "cannot write config output file {path}: {e} - -o option will be ignored"
+        ));
+    }
 }
 
 /// Whether to go on with this configuration (`spec/config-language.md` section 18).

@@ -148,11 +148,18 @@ impl Diagnostic {
     }
 }
 
+/// A source, and the place in another one that it was read at: that one's index, and a byte of its glued text.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    pub(super) source: Arc<Source>,
+    pub(super) at: Option<(u16, usize)>,
+}
+
 /// All findings of one run, with the sources to show them in.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
-    sources: Vec<Arc<Source>>,
+    sources: Vec<Opened>,
     dropped: usize,
     errors: usize,
     unresolved_ids: usize,
@@ -209,20 +216,27 @@ impl Diagnostics {
         self.push(Diagnostic { span: None, code, ..diagnostic });
     }
 
-    /// Makes a source known, and returns its index for [`Span::file`].
-    ///
-    /// # Errors
-    /// When there are more sources than a span can number.
-    pub fn add_source(&mut self, source: Arc<Source>) -> Result<u16, Arc<Source>> {
-        let Ok(index) = u16::try_from(self.sources.len()) else { return Err(source) };
-        self.sources.push(source);
-        Ok(index)
+    /// Makes a source known that was opened `at` a place of another one, and returns its index for
+    /// [`Span::file`]; `None` when there are more sources than a span can number.
+    pub(super) fn add_source(
+        &mut self,
+        source: Arc<Source>,
+        at: Option<(u16, usize)>,
+    ) -> Option<u16> {
+        let index = u16::try_from(self.sources.len()).ok()?;
+        self.sources.push(Opened { source, at });
+        Some(index)
+    }
+
+    /// All sources, in the order they were opened.
+    pub(super) fn sources(&self) -> &[Opened] {
+        &self.sources
     }
 
     /// The source a span points into.
     #[must_use]
     pub fn source(&self, span: Span) -> Option<&Arc<Source>> {
-        self.sources.get(usize::from(span.file))
+        self.sources.get(usize::from(span.file)).map(|opened| &opened.source)
     }
 
     /// Notes that a user or group name has no id.

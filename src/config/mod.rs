@@ -25,6 +25,7 @@ mod legacy_action;
 mod legacy_value;
 mod lex;
 mod loader;
+mod merged;
 mod modules;
 mod objects;
 mod parse;
@@ -41,6 +42,7 @@ pub use checked::{
 };
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use loader::{Loader, SystemLoader};
+pub use merged::merged;
 
 use crate::param::Module;
 

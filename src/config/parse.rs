@@ -94,7 +94,8 @@ impl Parser<'_> {
             self.diagnostics.push(Diagnostic::parsing(by, text));
         }
         let source = Arc::new(Source::new(name, disk));
-        if let Ok(file) = self.diagnostics.add_source(Arc::clone(&source)) {
+        let place = self.frames.last().map(|frame| (frame.file, frame.at));
+        if let Some(file) = self.diagnostics.add_source(Arc::clone(&source), place) {
             self.frames.push(Frame { source, file, at: 0 });
         }
     }

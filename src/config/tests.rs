@@ -154,7 +154,7 @@ pub(super) fn load_text(text: &str) -> (Config, Diagnostics) {
     load_files(&[("c.conf", text)])
 }
 
-fn load_files(files: &[(&str, &str)]) -> (Config, Diagnostics) {
+pub(super) fn load_files(files: &[(&str, &str)]) -> (Config, Diagnostics) {
     load("c.conf", &Memory::with(files), &CATALOGUE)
 }
 
