@@ -149,8 +149,8 @@ fn set(
             if row.kind == Kind::User {
                 diagnostics.count_unresolved_id();
             }
-            // An obsolete parameter is reported but does not hurt.
-            return row.kind == Kind::Gone;
+            // An obsolete parameter is reported but does not hurt; without a severity the default counts.
+            return matches!(row.kind, Kind::Gone | Kind::Severity);
         }
     };
     report_support(row, &value, param, line, diagnostics);

@@ -423,8 +423,24 @@ impl<'a> Checker<'a> {
         self.diagnostics.push(diagnostic.maybe_help(help));
     }
 
+    fn warn_of_shared_queue(&mut self, id: RulesetId, reference: &Reference) {
+        let queue = self.config.rulesets[id.0].queue.as_ref();
+        if queue.is_some_and(|queue| queue.args.choice("queue.type") != Some("Direct")) {
+            return;
+        }
+        let text = format!(
+            "input-bound ruleset '{}' has no dedicated non-direct queue; input processing will share \
+             the main queue or run synchronously",
+            reference.name
+        );
+        let help = "give the ruleset one: ruleset(… queue.type=\"LinkedList\")";
+        let diagnostic = Diagnostic::parsing(reference.span, text).warning().code(2357);
+        self.diagnostics.push(diagnostic.help(help));
+    }
+
     fn input_ruleset(&mut self, index: usize, reference: &Reference) -> Option<RulesetId> {
         if let Some(id) = self.ruleset_named(&reference.name) {
+            self.warn_of_shared_queue(id, reference);
             return Some(id);
         }
         let input = &self.config.inputs[index];

@@ -96,6 +96,12 @@ impl Legacy {
     }
 }
 
+/// Whether what follows the slash of an allowed sender is a number.
+fn is_sender(entry: &[u8]) -> bool {
+    let bits = entry.iter().position(|byte| *byte == b'/').map(|slash| &entry[slash + 1..]);
+    bits.is_none_or(|bits| !bits.is_empty() && bits.iter().all(u8::is_ascii_digit))
+}
+
 /// Replaces the earlier setting of the same parameter; arrays grow.
 fn remember(settings: &mut Vec<Setting>, row: &'static Param, value: Value, span: Span) {
     match settings.iter_mut().find(|(known, ..)| std::ptr::eq(*known, row)) {
@@ -440,12 +446,17 @@ impl Checker<'_> {
         }
         let end = rest.iter().position(|byte| *byte == b'#').unwrap_or(rest.len());
         let separator = |byte: &u8| *byte == b',' || byte.is_ascii_whitespace();
-        let entries =
-            rest[..end].split(separator).filter(|entry| !entry.is_empty()).map(<[u8]>::to_vec);
+        let written = rest[..end].split(separator).filter(|entry| !entry.is_empty());
+        let (entries, malformed): (Vec<_>, Vec<_>) =
+            written.map(<[u8]>::to_vec).partition(|entry| is_sender(entry));
+        for _ in malformed {
+            let text = "Error -3005 parsing address in allowed senderlist - ignoring.";
+            self.diagnostics.push(Diagnostic::plain(directive.argument_span, text).code(3005));
+        }
         let lists = &mut self.config.allowed_senders;
         match lists.iter_mut().find(|(known, _)| *known == name) {
             Some((_, list)) => list.extend(entries),
-            None => lists.push((name, entries.collect())),
+            None => lists.push((name, entries)),
         }
     }
 }

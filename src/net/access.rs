@@ -75,13 +75,11 @@ impl Access {
         for entry in entries {
             let text = String::from_utf8_lossy(entry);
             let (host, bits) = split(text.trim());
+            if bits.is_some_and(|bits| bits.trim().parse::<u32>().is_err()) {
+                continue; // `malformed` has said so
+            }
             match host.parse::<IpAddr>() {
-                Ok(address) => match network(address, bits, &mut problem) {
-                    Some(network) => access.networks.push(network),
-                    None => problem(format!(
-                        "Error parsing address '{text}' in allowed sender list - ignoring."
-                    )),
-                },
+                Ok(address) => access.networks.extend(network(address, bits, &mut problem)),
                 Err(_) if !rules.dns => {
                     problem("Ignoring hostname based ACLs because DNS is disabled.".to_owned());
                 }
@@ -126,6 +124,20 @@ impl Access {
     pub fn allows_name(&self, name: &[u8]) -> bool {
         self.patterns.iter().any(|pattern| resolve::matches(pattern, name))
     }
+}
+
+/// Says which entries cannot be read; [`Access::new`] leaves them out.
+#[must_use]
+pub fn malformed(entries: &[Vec<u8>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for entry in entries {
+        let text = String::from_utf8_lossy(entry);
+        if split(text.trim()).1.is_some_and(|bits| bits.trim().parse::<u32>().is_err()) {
+            let text = format!("Error parsing address '{text}' in allowed sender list - ignoring.");
+            problems.push(Problem::error(text).code(3005).at("allowedSender"));
+        }
+    }
+    problems
 }
 
 /// Host and the text after the slash. IPv6 addresses may stand in brackets; the reference wants them.
@@ -290,7 +302,8 @@ mod tests {
             ),
         ];
         for (entry, rules, expected) in cases {
-            let (access, problems) = access(&[entry], rules);
+            let (access, mut problems) = access(&[entry], rules);
+            problems.extend(malformed(&[entry.into()]).into_iter().map(|problem| problem.text));
             assert_eq!(problems, expected, "{entry}");
             let verdict = check(&access, "192.0.2.200");
             let named = rules.keep_unresolved;

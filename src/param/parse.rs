@@ -163,7 +163,7 @@ impl Kind {
             Self::Severity => syslog_name(one, SEVERITIES)
                 .filter(|number| (0..=8).contains(number))
                 .map(Value::Int)
-                .ok_or_else(|| bad(&format_args!("has an unknown severity '{shown}'"))),
+                .ok_or_else(|| format!("invalid {name} value '{shown}', there is no such severity")),
             Self::Choice(words) => words
                 .iter()
                 .find(|word| word.eq_ignore_ascii_case(&shown))

@@ -1,9 +1,10 @@
 //! `rotation.sizeLimit` and `$outchannel`: what happens to a file that has reached its size.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::actions::Failure;
 
@@ -48,12 +49,10 @@ impl Rotation {
             Some(blank) => (&command[..blank], Some(&command[blank + 1..])),
             None => (command.as_slice(), None),
         };
-        let mut process = Command::new(OsStr::from_bytes(program));
-        process.args(argument.map(OsStr::from_bytes)).stdin(Stdio::null());
-        if self.pass_file_name {
-            process.arg(path);
-        }
-        if let Err(error) = process.status() {
+        let arguments = argument.map(|argument| OsStr::from_bytes(argument).to_owned());
+        let file = self.pass_file_name.then(|| named(path).into_os_string());
+        let arguments: Vec<OsString> = arguments.into_iter().chain(file).collect();
+        if let Err(error) = execute(OsStr::from_bytes(program), &arguments) {
             // ECHILD: the control thread reaped the program first; the file's size tells how it went.
             if error.raw_os_error() != Some(libc::ECHILD) {
                 let program = String::from_utf8_lossy(program);
@@ -71,9 +70,40 @@ impl Rotation {
     }
 }
 
+/// The path as the command gets it: with a directory, be it only `./`.
+fn named(path: &Path) -> PathBuf {
+    let bare = path.parent().is_none_or(|parent| parent.as_os_str().is_empty());
+    if bare { Path::new(".").join(path) } else { path.to_owned() }
+}
+
+/// Runs a program to its end; what the kernel cannot execute is a shell script, as for execvp(3).
+fn execute(program: &OsStr, arguments: &[OsString]) -> io::Result<ExitStatus> {
+    let run = |process: &mut Command| process.args(arguments).stdin(Stdio::null()).status();
+    match run(&mut Command::new(program)) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {
+            run(Command::new("/bin/sh").arg(program))
+        }
+        done => done,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_without_an_interpreter_is_one_for_the_shell() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("script");
+        std::fs::write(&script, format!("echo \"$1 $2\" >{}/out", dir.path().display())).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let arguments = ["one".into(), named(Path::new("log")).into_os_string()];
+        assert!(execute(script.as_os_str(), &arguments).unwrap().success());
+        assert_eq!(std::fs::read_to_string(dir.path().join("out")).unwrap(), "one ./log\n");
+        assert_eq!(named(Path::new("a/log")), Path::new("a/log"));
+        assert_eq!(named(Path::new("/log")), Path::new("/log"));
+    }
 
     #[test]
     fn a_full_file_takes_one_more_line() {

@@ -27,13 +27,15 @@ use nix::sys::resource::{Resource, getrlimit};
 use self::conf::Conf;
 use self::server::Server;
 use super::{Input, InputEnv, InputKind, Running};
+use crate::net::access;
 use crate::param::{Args, Problem};
 
 /// The module, for the registry.
 pub static KIND: InputKind = InputKind { module: &parameters::MODULE, build };
 
 fn build(module: &Args) -> (Box<dyn Input>, Vec<Problem>) {
-    let problems = conf::allowed_senders(module).err().into_iter().collect();
+    let mut problems: Vec<_> = conf::allowed_senders(module).err().into_iter().collect();
+    problems.extend(access::malformed(module.array("allowedSender").unwrap_or_default()));
     (Box::new(Imtcp { module: module.clone(), servers: Vec::new() }), problems)
 }
 
@@ -49,6 +51,7 @@ impl Input for Imtcp {
             Ok(checked) => checked,
             Err(problem) => return vec![problem],
         };
+        problems.extend(access::malformed(args.array("allowedSender").unwrap_or_default()));
         if !env.ruleset_found {
             let (ruleset, port) = (args.text("ruleset").unwrap_or_default(), &conf.port);
             problems.push(

@@ -54,7 +54,7 @@ impl Guard {
         let address = address.to_canonical();
         if self.reports && self.is_due(address, now) {
             let text =
-                format_args!("imudp: UDP message from disallowed sender {address} discarded");
+                format_args!("imudp: UDP message from disallowed sender discarded: {address}");
             self.limiter.error(now, None, text);
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::socket::{Binding, FreeBind};
 use crate::inputs::InputEnv;
+use crate::net::access;
 use crate::param::{Args, Problem};
 use crate::sys::process::Scheduling;
 
@@ -200,6 +201,7 @@ fn allowed_senders(args: &Args, problems: &mut Vec<Problem>) -> Option<Vec<Vec<u
         let text = "imudp: allowedSender array must not be empty";
         problems.push(Problem::error(text).code(INVALID_PARAMS).at("allowedSender"));
     }
+    problems.extend(access::malformed(list));
     Some(list.to_vec())
 }
 
