@@ -54,7 +54,8 @@ fn required(object: &Object, name: &str) -> Diagnostic {
 /// Checks an object against its tables, one [`ObjectArgs`] for each.
 ///
 /// Unknown names are reported, but the object is created; so it is in the reference. A wrong value or a missing
-/// required parameter drops the object after all parameters were looked at.
+/// required parameter drops the object after all parameters were looked at; a wrong one of its queue costs the
+/// queue's parameters only.
 pub(super) fn check<const N: usize>(
     object: &Object,
     tables: [&'static [Param]; N],
@@ -74,7 +75,7 @@ pub(super) fn check_beside<const N: usize>(
         return Err(Left::Disabled);
     }
     let mut checked = tables.map(|table| ObjectArgs::new(Args::defaults(&[table]), object.span));
-    let mut valid = true;
+    let mut valid = [true; N];
     for (i, param) in object.params.iter().enumerate() {
         if param.name.eq_ignore_ascii_case("config.enabled") {
             continue;
@@ -114,7 +115,7 @@ pub(super) fn check_beside<const N: usize>(
             diagnostics.push(diagnostic);
             continue;
         };
-        valid &= set(row, param, object.end_line, &mut checked[table], diagnostics);
+        valid[table] &= set(row, param, object.end_line, &mut checked[table], diagnostics);
     }
     for (table, rows) in tables.iter().enumerate() {
         for row in rows.iter().filter(|row| row.required && !checked[table].args.given(row.name)) {
@@ -122,10 +123,19 @@ pub(super) fn check_beside<const N: usize>(
                 continue;
             }
             diagnostics.push(required(object, row.name));
-            valid = false;
+            valid[table] = false;
         }
     }
-    if valid { Ok(checked) } else { Err(Left::Invalid) }
+    for (table, valid) in valid.iter_mut().enumerate() {
+        let is_queue = tables[table].iter().all(|row| row.name.starts_with("queue."));
+        if !*valid && is_queue && N > 1 {
+            let text = "error processing queue config parameters";
+            diagnostics.push(Diagnostic::parsing(object.span, text).line(object.end_line).brief());
+            checked[table] = ObjectArgs::new(Args::defaults(&[tables[table]]), object.span);
+            *valid = true;
+        }
+    }
+    if valid.contains(&false) { Err(Left::Invalid) } else { Ok(checked) }
 }
 
 fn unknown<'a>(param: &Parameter, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {

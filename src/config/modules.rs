@@ -49,7 +49,19 @@ impl Checker<'_> {
             }
         }
         match self.loaded.get(module.name) {
-            Some(index) => self.config.modules[*index].args.merge(&given),
+            Some(index) => {
+                let args = &mut self.config.modules[*index].args;
+                if given.args.given("template") && args.args.value("template").is_some() {
+                    let text = format!(
+                        "{}: warning: default template was already set via legacy directive - may lead to \
+                         inconsistent results.",
+                        module.name
+                    );
+                    let diagnostic = Diagnostic::parsing(given.place("template"), text);
+                    self.diagnostics.push(diagnostic.line(object.end_line));
+                }
+                args.merge(&given);
+            }
             None => self.add_module(module, given),
         }
     }
