@@ -31,6 +31,8 @@ struct Counters {
     submitted: Arc<Counter>,
     limited: Arc<Counter>,
     lost: Arc<Counter>,
+    /// Not taken by the system's log, or there is none.
+    failed: Arc<Counter>,
 }
 
 impl Counters {
@@ -39,6 +41,7 @@ impl Counters {
             submitted: object.counter("submitted"),
             limited: object.counter("discarded.ratelimit"),
             lost: object.counter("discarded.full"),
+            failed: object.counter("failed"),
         }
     }
 }
@@ -97,14 +100,16 @@ impl Worker {
     }
 
     fn deliver(&mut self, entry: Entry) {
-        if entry.severity <= self.settings.severity {
-            self.counters.submitted.add(1);
-            if self.settings.process {
-                self.outlet.submit(entry);
-            } else {
-                self.outlet.send(&entry);
-            }
+        if entry.severity > self.settings.severity {
+            return;
         }
+        let done = if self.settings.process {
+            self.outlet.submit(entry);
+            true
+        } else {
+            self.outlet.send(&entry)
+        };
+        if done { &self.counters.submitted } else { &self.counters.failed }.add(1);
     }
 }
 
@@ -147,7 +152,7 @@ impl Outlet {
     fn new(pipeline: Pipeline) -> Self {
         let Pipeline { main_queue, hostname } = pipeline;
         let sender = sender(&lock(&hostname));
-        // Without a socket to send from, or a system's log to send to, messages go nowhere, as with syslog(3).
+        // Without a socket to send from, or a system's log to send to, messages go nowhere, as with syslog(3), but counted.
         let system_log = UnixDatagram::unbound().ok();
         let system_log = system_log.filter(|socket| socket.set_nonblocking(true).is_ok());
         Self { main_queue, hostname, sender, system_log }
@@ -163,11 +168,11 @@ impl Outlet {
         self.main_queue.submit(batch, flow);
     }
 
-    fn send(&self, entry: &Entry) {
-        if let Some(socket) = &self.system_log {
-            let zone = Zone::at(entry.time / 1_000_000, clock::local_offset);
-            let _ = socket.send_to(&entry.to_datagram(&zone), SYSTEM_LOG);
-        }
+    /// Whether the system's log has taken the message.
+    fn send(&self, entry: &Entry) -> bool {
+        let zone = Zone::at(entry.time / 1_000_000, clock::local_offset);
+        let socket = self.system_log.as_ref();
+        socket.is_some_and(|socket| socket.send_to(&entry.to_datagram(&zone), SYSTEM_LOG).is_ok())
     }
 }
 
