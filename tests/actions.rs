@@ -200,7 +200,8 @@ $outchannel channel,{dir}/old,1000,{dir}/rotate {dir}/old
     let stopped = daemon.stop();
     for name in ["out", "old"] {
         let mut lines = stopped.lines(&format!("{name}.all"));
-        assert!(lines.len() > 400 && lines.len() < 500, "{name} was moved away several times");
+        // How many writes it takes, and so what is left in the file, is up to the scheduler.
+        assert!(lines.len() > 400, "{name} was moved away");
         lines.extend(stopped.lines(name));
         assert_eq!(lines, numbered(500), "{name}");
     }
