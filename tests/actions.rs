@@ -200,8 +200,8 @@ $outchannel channel,{dir}/old,1000,{dir}/rotate {dir}/old
     let stopped = daemon.stop();
     for name in ["out", "old"] {
         let mut lines = stopped.lines(&format!("{name}.all"));
-        // How many writes it takes, and so what is left in the file, is up to the scheduler.
-        assert!(lines.len() > 400, "{name} was moved away");
+        // The size is looked at once per `ioBufferSize`; how the lines fall on writes is up to the scheduler.
+        assert!(!lines.is_empty(), "{name} was moved away");
         lines.extend(stopped.lines(name));
         assert_eq!(lines, numbered(500), "{name}");
     }
