@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::memory::{Counters, Memory, Next, Pushed};
+use super::rhythm::Rhythm;
 use super::settings::{Settings, Type};
 use super::{Consume, Consumers, Work};
 use crate::message::FlowControl;
@@ -199,8 +200,9 @@ impl<W: Work> Shared<W> {
         let Some(memory) = &self.memory else { return };
         let mut consumer = (self.consumers)(&self.interrupt);
         let mut list = Vec::new();
+        let mut rhythm = Rhythm::default();
         let mut done = 0;
-        while memory.next(done, &mut list) == Next::Work {
+        while memory.next(done, &mut list, &mut rhythm) == Next::Work {
             self.wait_for_window();
             done = self.round(memory, consumer.as_mut(), &mut list);
         }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Work;
+use super::rhythm::{DOZE, DOZE_MESSAGES, Rhythm};
 use super::settings::{Settings, Type};
 use super::watermark::Marks;
 use crate::message::FlowControl;
@@ -108,6 +109,8 @@ struct State<W> {
     /// Workers asleep, and wake-up calls made to them that they have not answered.
     idle: usize,
     called: usize,
+    /// Whether a worker dozes: it counts as running.
+    dozing: bool,
     /// Submitters asleep: for room, for pace, for the light mark, for the full mark.
     need_room: usize,
     paced: usize,
@@ -158,6 +161,7 @@ impl<W: Work> Memory<W> {
                 threads: 0,
                 idle: 0,
                 called: 0,
+                dozing: false,
                 need_room: 0,
                 paced: 0,
                 held_light: 0,
@@ -337,6 +341,7 @@ impl<W: Work> Memory<W> {
             let deadline = Instant::now() + state.timeout_enqueue;
             state.need_room += 1;
             // A worker may be asleep: the head of this very push may be what it waits for.
+            self.end_doze(&mut state);
             self.wake_one(&mut state);
             while full(&state) && Instant::now() < deadline {
                 state = wait_until(&self.room, state, deadline);
@@ -357,6 +362,9 @@ impl<W: Work> Memory<W> {
 
     /// After a push: wakes or asks for a worker where too few run.
     fn advise(&self, state: &mut State<W>) -> Pushed {
+        if state.dozing && state.waiting >= self.dequeue_batch.min(DOZE_MESSAGES) {
+            self.end_doze(state);
+        }
         let running = state.workers + state.called - state.idle;
         if running >= self.marks.wanted_workers(state.len()) || self.wake_one(state) {
             return Pushed::Done;
@@ -369,6 +377,13 @@ impl<W: Work> Memory<W> {
         state.workers += 1;
         state.threads += 1;
         Pushed::StartWorker { active }
+    }
+
+    fn end_doze(&self, state: &mut State<W>) {
+        if std::mem::take(&mut state.dozing) {
+            // Whoever wakes looks for work; if it is another worker, the doze goes on to its end.
+            self.work.notify_one();
+        }
     }
 
     fn wake_one(&self, state: &mut State<W>) -> bool {
@@ -405,7 +420,7 @@ impl<W: Work> Memory<W> {
 
     /// Marks `done` messages as committed, and waits for more to do: up to `dequeueBatchSize` messages, or
     /// one larger work, are put into `list`.
-    pub(super) fn next(&self, done: usize, list: &mut Vec<W>) -> Next {
+    pub(super) fn next(&self, done: usize, list: &mut Vec<W>, rhythm: &mut Rhythm) -> Next {
         let mut state = lock(&self.state);
         self.retire(&mut state, done);
         let mut impatient_at = None;
@@ -429,9 +444,15 @@ impl<W: Work> Memory<W> {
                 continue;
             }
             impatient_at = None;
-            let additional = state.workers > 1;
-            let retires_at = additional.then(|| Instant::now() + self.timeout_worker);
+            if rhythm.is_steady() && !state.dozing {
+                state = self.doze(state);
+                rhythm.dozed(state.waiting);
+                continue;
+            }
+            let began = Instant::now();
+            let retires_at = (state.workers > 1).then(|| began + self.timeout_worker);
             state = self.sleep(state, retires_at);
+            rhythm.waited(began.elapsed());
             let expired = retires_at.is_some_and(|at| Instant::now() >= at);
             if expired && state.waiting == 0 && state.workers > 1 {
                 break;
@@ -453,6 +474,14 @@ impl<W: Work> Memory<W> {
         };
         state.idle -= 1;
         state.called = state.called.saturating_sub(1);
+        state
+    }
+
+    /// Waits a little without being called, unless much comes.
+    fn doze<'a>(&'a self, mut state: MutexGuard<'a, State<W>>) -> MutexGuard<'a, State<W>> {
+        state.dozing = true;
+        state = wait_until(&self.work, state, Instant::now() + DOZE);
+        state.dozing = false;
         state
     }
 
@@ -570,7 +599,7 @@ mod tests {
         let mut list = Vec::new();
         queue.add_worker();
         queue.enter(Phase::Draining);
-        while queue.next(0, &mut list) == Next::Work {}
+        while queue.next(0, &mut list, &mut Rhythm::default()) == Next::Work {}
         list.iter().flat_map(|work| work.0.iter().map(|message| message.0)).collect()
     }
 
@@ -643,7 +672,7 @@ mod tests {
                 let mut done = 0;
                 let mut got = 0;
                 while got < 20 {
-                    assert_eq!(queue.next(done, &mut list), Next::Work);
+                    assert_eq!(queue.next(done, &mut list, &mut Rhythm::default()), Next::Work);
                     done = list.drain(..).map(|work| work.len()).sum();
                     got += done;
                 }
@@ -665,7 +694,7 @@ mod tests {
         queue.add_worker();
         std::thread::scope(|scope| {
             let mut list = Vec::new();
-            assert_eq!(queue.next(0, &mut list), Next::Work);
+            assert_eq!(queue.next(0, &mut list, &mut Rhythm::default()), Next::Work);
             queue.done(1);
             assert!(!lock(&queue.state).stalled);
             scope.spawn(|| queue.push(Numbers::of(9_002..9_003, 6), FlowControl::Light));
@@ -688,7 +717,7 @@ mod tests {
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
                 let mut list = Vec::new();
-                queue.next(0, &mut list);
+                queue.next(0, &mut list, &mut Rhythm::default());
                 list.iter().map(Work::len).sum::<usize>()
             });
             queue.push(Numbers::of(3..5, 6), FlowControl::None);
@@ -697,7 +726,7 @@ mod tests {
         let queue = memory(Settings { min_dequeue_timeout: Duration::ZERO, ..given });
         queue.add_worker();
         queue.push(Numbers::of(0..3, 6), FlowControl::None);
-        assert_eq!(queue.next(0, &mut Vec::new()), Next::Work);
+        assert_eq!(queue.next(0, &mut Vec::new(), &mut Rhythm::default()), Next::Work);
     }
 }
 
@@ -724,7 +753,7 @@ mod models {
         let queue = Arc::clone(queue);
         thread::spawn(move || {
             let (mut seen, mut list, mut done) = (Vec::new(), Vec::new(), 0);
-            while queue.next(done, &mut list) == Next::Work {
+            while queue.next(done, &mut list, &mut Rhythm::default()) == Next::Work {
                 done = 0;
                 for work in list.drain(..) {
                     done += work.len();

@@ -17,6 +17,7 @@
 mod consumer;
 mod frozen;
 mod memory;
+mod rhythm;
 mod settings;
 #[cfg(test)]
 mod testing;
