@@ -57,6 +57,9 @@ pub(super) struct Checker<'a> {
     pub(super) legacy: Legacy,
 }
 
+/// Messages in a queue above which its size may be a mistake.
+const LARGE_QUEUE: u64 = 500_000;
+
 /// Checks a tree; what is wrong is left out and reported.
 pub(super) fn check(
     tree: Tree,
@@ -255,7 +258,7 @@ impl<'a> Checker<'a> {
         let first = self.diagnostics.len();
         match args::check(object, [tables::QUEUE_RULESET], self.diagnostics) {
             Ok([mut queue]) => {
-                self.check_queue_type(&mut queue);
+                self.check_queue(&mut queue);
                 self.config.main_queue = queue;
             }
             Err(Left::Disabled) => {}
@@ -272,6 +275,20 @@ impl<'a> Checker<'a> {
     /// Whether a `main_queue()` object was met.
     pub(super) fn has_main_queue(&self) -> bool {
         self.has_main_queue
+    }
+
+    /// What is to be said about the queue of an object.
+    pub(super) fn check_queue(&mut self, queue: &mut ObjectArgs) {
+        self.check_queue_type(queue);
+        let Some(size) = queue.args.size("queue.size").filter(|size| *size > LARGE_QUEUE) else {
+            return;
+        };
+        let text = format!(
+            "queue.size={size} is very large - is this really intended? More info at \
+             https://www.rsyslog.com/avoid-overly-large-in-memory-queues/"
+        );
+        let diagnostic = Diagnostic::parsing(queue.place("queue.size"), text);
+        self.diagnostics.push(diagnostic.warning().code(2357));
     }
 
     /// Disk queues are not there yet: says so, and takes a queue in memory.
@@ -323,7 +340,7 @@ impl<'a> Checker<'a> {
             self.add_parser(id, &String::from_utf8_lossy(parser), args.place("parser"));
         }
         if tables::QUEUE_RULESET.iter().any(|row| queue.args.given(row.name)) {
-            self.check_queue_type(&mut queue);
+            self.check_queue(&mut queue);
             self.config.rulesets[id.0].queue = Some(queue);
         }
         let mut body = Vec::new();

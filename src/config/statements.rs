@@ -252,7 +252,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        self.check_queue_type(&mut queue);
+        self.check_queue(&mut queue);
         let action = self.add_action(module, core, queue, args);
         self.object_actions.extend(action);
         action
