@@ -4,6 +4,7 @@
 use crate::actions::{self, OutputKind};
 use crate::inputs::{self, InputKind};
 use crate::param::Module;
+use crate::parsers;
 
 /// Inputs.
 pub static INPUTS: &[&InputKind] = &[&inputs::diag::KIND, &inputs::tcp::KIND, &inputs::udp::KIND];
@@ -12,9 +13,14 @@ pub static INPUTS: &[&InputKind] = &[&inputs::diag::KIND, &inputs::tcp::KIND, &i
 pub static OUTPUTS: &[&OutputKind] =
     &[&actions::file::KIND, &actions::discard::KIND, &actions::stdout::KIND];
 
+/// Parsers.
+pub static PARSERS: &[&Module] = &[&parsers::settings::RFC5424, &parsers::settings::RFC3164];
+
 /// The descriptors of all modules.
 pub fn modules() -> impl Iterator<Item = &'static Module> {
-    INPUTS.iter().map(|kind| kind.module).chain(OUTPUTS.iter().map(|kind| kind.module))
+    let inputs = INPUTS.iter().map(|kind| kind.module);
+    let outputs = OUTPUTS.iter().map(|kind| kind.module);
+    inputs.chain(PARSERS.iter().copied()).chain(outputs)
 }
 
 /// The input module of this name.

@@ -36,6 +36,7 @@ pub(crate) fn module(name: &str) -> Option<String> {
     let load = format!("module(load=\"{}\")", module.name);
     let instance = match module.class {
         crate::param::Class::Input => format!("input(type=\"{}\")", module.name),
+        crate::param::Class::Parser => format!("parser(type=\"{}\")", module.name),
         _ => format!("action(type=\"{}\")", module.name),
     };
     for (title, params) in [(load, module.module_params), (instance, module.params)] {

@@ -70,7 +70,11 @@ fn configuration() -> String {
     }
     for module in registry::modules() {
         let _ = writeln!(out, ".Sh MODULE {}\n{}", module.name, escape(module.summary));
-        let object = if module.class == Class::Input { "input" } else { "action" };
+        let object = match module.class {
+            Class::Input => "input",
+            Class::Parser => "parser",
+            _ => "action",
+        };
         for (title, params) in [("module", module.module_params), (object, module.params)] {
             if !params.is_empty() {
                 let _ = writeln!(out, ".Ss Parameters of {title}()");

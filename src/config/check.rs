@@ -10,7 +10,7 @@ use std::path::Path;
 use super::args::{self, Left, not_implemented};
 use super::ast::{Item, Object, ObjectKind, Span, Tree};
 use super::checked::{ActionId, Config, ObjectArgs, RulesetDecl, RulesetId};
-use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::legacy::Legacy;
 use super::{Catalogue, Loader, tables};
 use crate::limits;
@@ -52,8 +52,8 @@ pub(super) struct Checker<'a> {
     has_main_queue: bool,
     /// Built-in modules that module() has given parameters.
     pub(super) builtins_set: HashSet<&'static str>,
-    /// Parsers of objects that are not there yet; using one is no further error.
-    missing_parsers: HashSet<Vec<u8>>,
+    /// Parsers of modules that are not there yet; using one is no further error.
+    pub(super) missing_parsers: HashSet<String>,
     pub(super) legacy: Legacy,
 }
 
@@ -96,6 +96,8 @@ impl<'a> Checker<'a> {
             main_queue: object(tables::QUEUE_MAIN),
             inputs: Vec::new(),
             templates: Vec::new(),
+            parsers: Vec::new(),
+            timezones: Vec::new(),
             rulesets: Vec::new(),
             default_ruleset: RulesetId(0),
             actions: Vec::new(),
@@ -155,13 +157,9 @@ impl<'a> Checker<'a> {
                     format!("{}() is only possible inside of template()", object.kind.keyword());
                 self.error(object.span, text);
             }
-            ObjectKind::Parser => {
-                let name = args::word(&object, "name", self.diagnostics);
-                self.missing_parsers.extend(name.map(|(name, _)| name));
-                self.error(object.span, not_implemented("object parser()"));
-            }
-            ObjectKind::Timezone
-            | ObjectKind::LookupTable
+            ObjectKind::Parser => self.parser(&object),
+            ObjectKind::Timezone => self.timezone(&object),
+            ObjectKind::LookupTable
             | ObjectKind::DynStats
             | ObjectKind::PercentileStats
             | ObjectKind::Ratelimit
@@ -346,23 +344,6 @@ impl<'a> Checker<'a> {
         let mut body = Vec::new();
         self.statements(object.body.unwrap_or_default(), &mut body);
         self.config.rulesets[id.0].body = body;
-    }
-
-    /// Appends a parser to a ruleset's chain.
-    pub(super) fn add_parser(&mut self, ruleset: RulesetId, name: &str, span: Span) {
-        let parsers = self.catalogue.parsers;
-        if let Some(parser) = parsers.iter().find(|parser| parser.eq_ignore_ascii_case(name)) {
-            self.config.rulesets[ruleset.0].parsers.push((*parser).to_owned());
-            return;
-        }
-        if self.missing_parsers.contains(name.as_bytes()) {
-            return;
-        }
-        let text = format!(
-            "error: parser '{name}' unknown at this time (maybe defined too late in rsyslog.conf?)"
-        );
-        let help = did_you_mean(name, parsers.iter().copied());
-        self.diagnostics.push(Diagnostic::plain(span, text).code(2159).maybe_help(help));
     }
 
     /// Resolves the names of rulesets.

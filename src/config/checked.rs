@@ -84,6 +84,10 @@ pub struct Config {
     pub inputs: Vec<InputDecl>,
     /// Templates in the order written; names are unique.
     pub templates: Vec<TemplateDecl>,
+    /// `parser()` objects in the order written; names are unique, and none is that of a built-in parser.
+    pub parsers: Vec<ParserDecl>,
+    /// `timezone()` objects: what parsers that understand names of time zones know. Names may be there twice.
+    pub timezones: Vec<Timezone>,
     /// Rulesets; the first is `RSYSLOG_DefaultRuleset`.
     pub rulesets: Vec<RulesetDecl>,
     /// The ruleset of inputs that name none (`$DefaultRuleset`).
@@ -164,6 +168,26 @@ pub struct ActionDecl {
     /// What `module()` sets for its actions does not count: a selector line makes it, for which directives do,
     /// or `module()` stands further down.
     pub own_defaults: bool,
+}
+
+/// A parser to be made.
+#[derive(Clone, Debug)]
+pub struct ParserDecl {
+    /// Exact name.
+    pub name: String,
+    /// Its module.
+    pub module: &'static Module,
+    /// Of the module's `params` table.
+    pub args: ObjectArgs,
+}
+
+/// A name for a distance from UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timezone {
+    /// As messages spell it.
+    pub name: Vec<u8>,
+    /// Minutes east of UTC.
+    pub offset: i32,
 }
 
 /// A ruleset.

@@ -29,16 +29,19 @@ mod merged;
 mod modules;
 mod objects;
 mod parse;
+mod parsers;
 mod selector;
 mod statements;
 mod templates;
+mod timezones;
 
 use std::path::Path;
 
 pub use ast::{Expr, PriMask, Span};
 pub use checked::{
-    ActionDecl, ActionId, Config, Element, InputDecl, ModuleDecl, ObjectArgs, OutChannel, PropOp,
-    RulesetDecl, RulesetId, Stmt, TemplateDecl, TemplateKind, TemplateOptions,
+    ActionDecl, ActionId, Config, Element, InputDecl, ModuleDecl, ObjectArgs, OutChannel,
+    ParserDecl, PropOp, RulesetDecl, RulesetId, Stmt, TemplateDecl, TemplateKind, TemplateOptions,
+    Timezone,
 };
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use loader::{Loader, SystemLoader};

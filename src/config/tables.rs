@@ -796,6 +796,22 @@ pub static MODULE: &[Param] = &[Param::required("load", Kind::Word, "The module.
 /// `input(…)`, apart from the module's own.
 pub static INPUT: &[Param] = &[Param::required("type", Kind::Word, "The input module.")];
 
+/// `parser(…)`, apart from the module's own.
+pub static PARSER: &[Param] = &[
+    Param::required("name", Kind::Str, "Name, by which rulesets refer to it; case matters."),
+    Param::required("type", Kind::Str, "The parser module."),
+];
+
+/// `timezone(…)`.
+pub static TIMEZONE: &[Param] = &[
+    Param::required("id", Kind::Str, "Name of the zone, as messages spell it."),
+    Param::required(
+        "offset",
+        Kind::Word,
+        "Distance from UTC: + or -, two digits, a colon, two digits.",
+    ),
+];
+
 /// `include(…)`.
 pub static INCLUDE: &[Param] = &[
     Param::new("file", Kind::Str, None, "File, pattern or directory to read."),

@@ -143,8 +143,20 @@ static UDP: Module = Module {
     examples: &[],
 };
 
+static PARSER: Module = Module {
+    name: "pmrfc3164",
+    class: Class::Parser,
+    builtin: true,
+    summary: "A parser.",
+    module_params: &[],
+    params: &[Param::new("permit.slashesInHostname", Kind::Bool, Some("off"), "Slashes.")],
+    legacy_create: None,
+    counters: &[],
+    examples: &[],
+};
+
 pub(super) const CATALOGUE: Catalogue<'static> = Catalogue {
-    modules: &[&OUTPUT, &STDOUT, &TCP, &UDP],
+    modules: &[&OUTPUT, &STDOUT, &TCP, &UDP, &PARSER],
     templates: &["RSYSLOG_FileFormat", "RSYSLOG_TraditionalFileFormat"],
     parsers: &["rsyslog.rfc5424", "rsyslog.rfc3164"],
 };

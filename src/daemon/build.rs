@@ -209,9 +209,16 @@ impl Shop<'_> {
         let chain = if decl.parsers.is_empty() {
             Parser::default_chain()
         } else {
-            decl.parsers.iter().filter_map(|name| Parser::builtin(name)).collect()
+            decl.parsers.iter().filter_map(|name| self.parser(name)).collect()
         };
         ParserOptions::new(&self.config.globals.args, chain)
+    }
+
+    fn parser(&self, name: &str) -> Option<Parser> {
+        Parser::builtin(name).or_else(|| {
+            let decl = self.config.parsers.iter().find(|decl| decl.name == name)?;
+            Parser::configured(decl.module, &decl.args.args)
+        })
     }
 
     /// Makes the inputs, those of one module together.

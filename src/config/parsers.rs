@@ -1,0 +1,75 @@
+//! `parser()`, and the chains of rulesets.
+
+use super::args::{self, not_implemented};
+use super::ast::{Object, Span};
+use super::check::Checker;
+use super::checked::{ParserDecl, RulesetId};
+use super::diagnostic::{Diagnostic, did_you_mean};
+use super::tables;
+use crate::param::Class;
+
+impl Checker<'_> {
+    pub(super) fn parser(&mut self, object: &Object) {
+        // All that is missing is told at once.
+        let name = args::word(object, "name", self.diagnostics);
+        let module = args::word(object, "type", self.diagnostics);
+        let (Some((name, at)), Some((written, module_at))) = (name, module) else { return };
+        let name = String::from_utf8_lossy(&name).into_owned();
+        if self.has_parser(&name) {
+            let text = format!("parser module name '{name}' already exists");
+            self.diagnostics.push(Diagnostic::plain(at, text).code(2402));
+            return;
+        }
+        let module_name = Self::module_name(&written);
+        let known = self.known.get(&module_name).copied();
+        let Some(module) = known.filter(|module| module.class == Class::Parser) else {
+            self.unknown_parser_module(&written, module_at);
+            if tables::REFERENCE_MODULES.contains(&module_name.as_str()) {
+                self.missing_parsers.insert(name);
+            }
+            return;
+        };
+        let checked = args::check(object, [tables::PARSER, module.params], self.diagnostics);
+        let Ok([_, args]) = checked else { return };
+        self.config.parsers.push(ParserDecl { name, module, args });
+    }
+
+    fn unknown_parser_module(&mut self, written: &[u8], at: Span) {
+        let name = Self::module_name(written);
+        let known = self.known.contains_key(&name);
+        if !known && tables::REFERENCE_MODULES.contains(&name.as_str()) {
+            self.error(at, not_implemented(&format!("module '{name}'")));
+            return;
+        }
+        let parsers = self.catalogue.modules.iter().filter(|m| m.class == Class::Parser);
+        let help = did_you_mean(&name, parsers.map(|module| module.name));
+        let shown = String::from_utf8_lossy(written);
+        let text = format!("parser module name '{shown}' is unknown");
+        self.diagnostics.push(Diagnostic::plain(at, text).code(2209).maybe_help(help));
+    }
+
+    fn has_parser(&self, name: &str) -> bool {
+        self.parser_names().any(|known| known == name)
+    }
+
+    fn parser_names(&self) -> impl Iterator<Item = &str> {
+        let own = self.config.parsers.iter().map(|parser| parser.name.as_str());
+        self.catalogue.parsers.iter().copied().chain(own)
+    }
+
+    /// Appends a parser to a ruleset's chain.
+    pub(super) fn add_parser(&mut self, ruleset: RulesetId, name: &str, span: Span) {
+        if self.has_parser(name) {
+            self.config.rulesets[ruleset.0].parsers.push(name.to_owned());
+            return;
+        }
+        if self.missing_parsers.contains(name) {
+            return;
+        }
+        let text = format!(
+            "error: parser '{name}' unknown at this time (maybe defined too late in rsyslog.conf?)"
+        );
+        let help = did_you_mean(name, self.parser_names());
+        self.diagnostics.push(Diagnostic::plain(span, text).code(2159).maybe_help(help));
+    }
+}
