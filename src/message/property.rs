@@ -4,7 +4,7 @@
 //! is composed into a buffer that the caller lends and uses again.
 
 use super::date::{DateFormat, local_time, utc, write_decimal};
-use super::json::{self, Style};
+use super::json::{self, Json, Style};
 use super::pri;
 use super::record::{Field, Flags};
 use super::vars::{Path, Scope};
@@ -422,13 +422,18 @@ impl<'a> Msg<'a> {
             ("procid", Property::ProcId),
             ("msgid", Property::MsgId),
         ];
-        let mut between: &[u8] = b"{ ";
+        let style = self.env.globals.style;
+        let (comma, colon): (&[u8], &[u8]) = match style {
+            Style::Spaced => (b", ", b": "),
+            Style::Compact => (b",", b":"),
+        };
+        out.extend_from_slice(if style == Style::Spaced { b"{ " } else { b"{" });
         for (name, property) in &MEMBERS {
-            out.extend_from_slice(between);
-            between = b", ";
             out.push(b'"');
             out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"\": \"");
+            out.push(b'"');
+            out.extend_from_slice(colon);
+            out.push(b'"');
             match (property, self.borrowed(property)) {
                 (_, Some(text)) => json::escape(text, out),
                 (Property::Timestamp, _) => self.write_reported(DateFormat::Rfc3339, out),
@@ -442,13 +447,18 @@ impl<'a> Msg<'a> {
                 (_, None) => self.compose(property, out),
             }
             out.push(b'"');
+            out.extend_from_slice(comma);
         }
-        out.extend_from_slice(b", \"uuid\": null, \"$!\": ");
-        match self.vars.tree(Scope::Message) {
-            Some(tree) => tree.write(Style::Spaced, out),
-            None => out.extend_from_slice(b"null"),
+        let variables = self.vars.tree(Scope::Message).unwrap_or(&Json::Null);
+        for (name, value) in [("uuid", &Json::Null), ("$!", variables)] {
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'"');
+            out.extend_from_slice(colon);
+            value.write(style, out);
+            out.extend_from_slice(if name == "uuid" { comma } else { b"" });
         }
-        out.extend_from_slice(b" }");
+        out.extend_from_slice(if style == Style::Spaced { b" }" } else { b"}" });
     }
 
     /// A version 4 UUID, made from where and when the message is: its place in memory and its arrival time

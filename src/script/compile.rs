@@ -231,16 +231,6 @@ impl Compiler<'_> {
     fn variable(&mut self, variable: &Variable, span: Span) -> Option<Term> {
         let name = match variable {
             Variable::Property(name) => name,
-            Variable::Json { tree: Scope::Message, path }
-                if path.eq_ignore_ascii_case(b"all-json") =>
-            {
-                return Some(Term::Tree(Property::AllJson));
-            }
-            Variable::Json { tree: Scope::Message, path }
-                if path.eq_ignore_ascii_case(b"all-json-plain") =>
-            {
-                return Some(Term::Tree(Property::AllJsonPlain));
-            }
             Variable::Json { tree, path } => {
                 return Some(Term::Variable(*tree, Path::new(path)));
             }

@@ -21,10 +21,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "cnum",
         args: 1..=1,
         doc: "A value as a number: of a text, the digits it begins with. A text in the configuration that begins with 0 \
-              is octal.",
+              is octal, with 0x hexadecimal.",
         examples: &[
             ("cnum('3 apples')", "3"),
             ("cnum('010')", "8"),
+            ("cnum('0xfFz')", "255"),
             ("cnum(cstr('010'))", "10"),
             ("cnum('x')", "0"),
             ("cnum(7)", "7"),
@@ -78,15 +79,16 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// What the reference makes of a number that is a constant text.
+/// A number that is a constant text, in the notation of numbers: `0x` for hexadecimal digits, `0` for octal ones.
 fn literal_number(text: &[u8]) -> i64 {
-    match text {
-        [b'0', digits @ ..] => digits
-            .iter()
-            .take_while(|c| matches!(c, b'0'..=b'7'))
-            .fold(0, |n: i64, c| n.wrapping_mul(8).wrapping_add(i64::from(c - b'0'))),
-        _ => Value::Text(text).number().0,
-    }
+    let (radix, digits) = match text {
+        [b'0', b'x', digits @ ..] => (16, digits),
+        [b'0', digits @ ..] => (8, digits),
+        _ => return Value::Text(text).number().0,
+    };
+    let digits = digits.iter().map_while(|c| char::from(*c).to_digit(radix));
+    let radix = i64::from(radix);
+    digits.fold(0, |n: i64, digit| n.wrapping_mul(radix).wrapping_add(digit.into()))
 }
 
 fn is_true(text: &[u8]) -> bool {

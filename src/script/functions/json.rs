@@ -163,7 +163,7 @@ fn append_json(call: &mut Call<'_, '_>, _: &mut Vec<u8>) -> Returned {
     })
 }
 
-/// Appends what `text` stands for. Blanks and line ends are passed over, and all behind the first `=`.
+/// Appends what `text` stands for. Blanks, tabs and line ends are passed over, and all behind the first `=`.
 fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let (mut bits, mut count) = (0_u32, 0);
     for c in text {
@@ -173,7 +173,7 @@ fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
             b'0'..=b'9' => c - b'0' + 52,
             b'+' => 62,
             b'/' => 63,
-            b' ' | b'\n' | b'\r' | 11 => continue,
+            b' ' | b'\t' | b'\n' | b'\r' => continue,
             b'=' => break,
             _ => return None,
         };
