@@ -454,8 +454,12 @@ mod tests {
 
     #[test]
     fn more_workers_come_with_the_load_and_end_when_idle() {
-        let settings =
-            Settings { workers: 3, worker_messages: 10, timeout_worker: Duration::ZERO, ..small() };
+        let settings = Settings {
+            workers: 3,
+            worker_messages: 10,
+            timeout_worker: Some(Duration::ZERO),
+            ..small()
+        };
         let rig = rig(settings, true);
         rig.queue.start().unwrap();
         for id in 0..40 {

@@ -140,7 +140,7 @@ pub(super) struct Memory<W> {
     marks: Marks,
     dequeue_batch: usize,
     min_dequeue: (usize, Duration),
-    timeout_worker: Duration,
+    timeout_worker: Option<Duration>,
     sampling: usize,
     flow_from_message: bool,
     pub(super) counters: Counters,
@@ -450,7 +450,8 @@ impl<W: Work> Memory<W> {
                 continue;
             }
             let began = Instant::now();
-            let retires_at = (state.workers > 1).then(|| began + self.timeout_worker);
+            let lifetime = self.timeout_worker.filter(|_| state.workers > 1);
+            let retires_at = lifetime.map(|lifetime| began + lifetime);
             state = self.sleep(state, retires_at);
             rhythm.waited(began.elapsed());
             let expired = retires_at.is_some_and(|at| Instant::now() >= at);

@@ -52,8 +52,8 @@ pub struct Settings {
     pub timeout_action: Duration,
     /// `queue.timeoutEnqueue`: how long a submitter waits for room.
     pub timeout_enqueue: Duration,
-    /// `queue.timeoutWorkerThreadShutdown`: how long an additional worker stays idle.
-    pub timeout_worker: Duration,
+    /// `queue.timeoutWorkerThreadShutdown`: how long an additional worker stays idle; `None` (negative) is for ever.
+    pub timeout_worker: Option<Duration>,
     /// `queue.dequeueSlowdown`: pause after each batch.
     pub slowdown: Duration,
     /// `queue.dequeueTimeBegin` and `queue.dequeueTimeEnd`, hours of the local day; an end of 25 is "always".
@@ -95,7 +95,8 @@ impl Settings {
             timeout_shutdown: millis("queue.timeoutShutdown"),
             timeout_action: millis("queue.timeoutActionCompletion"),
             timeout_enqueue: millis("queue.timeoutEnqueue"),
-            timeout_worker: millis("queue.timeoutWorkerThreadShutdown"),
+            timeout_worker: self::count(args, "queue.timeoutWorkerThreadShutdown")
+                .map(|ms| Duration::from_millis(ms as u64)),
             slowdown: Duration::from_micros(count("queue.dequeueSlowdown") as u64),
             window: (byte("queue.dequeueTimeBegin"), byte("queue.dequeueTimeEnd")),
             sampling: count("queue.samplingInterval"),
