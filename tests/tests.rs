@@ -2,6 +2,7 @@
 
 mod actions;
 mod conformance;
+mod diag;
 mod harness;
 mod lifecycle;
 mod messages;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::{Control, InputEnv, Timeout};
 use crate::message::{Builder, Flags, FlowControl, Sender};
 use crate::queue::Interrupt;
+use crate::stats::Counter;
 use crate::sys::clock;
 
 /// Between two looks at the queues, and how many must find them empty.
@@ -22,6 +23,7 @@ pub(super) struct Commands {
     /// Of injected messages.
     pub(super) sender: Arc<Sender>,
     pub(super) flow: FlowControl,
+    pub(super) submitted: Arc<Counter>,
     /// How often the queues must be found empty, and once more.
     pub(super) looks: u32,
     /// Set when the input is told to stop.
@@ -189,6 +191,7 @@ impl<'a> Injection<'a> {
 
     fn submit(&mut self) {
         if !self.builder.is_empty() {
+            self.commands.submitted.add(self.builder.len() as u64);
             self.commands.env.submit.submit(self.builder.seal(), self.commands.flow);
         }
     }

@@ -29,7 +29,7 @@ use super::{Control, Farewell, Input, InputEnv, InputKind, Running};
 use crate::message::{FlowControl, Sender};
 use crate::param::{Args, Problem};
 use crate::queue::Interrupt;
-use crate::stats;
+use crate::stats::{self, Counter};
 
 /// The module for the registry.
 pub static KIND: InputKind = InputKind { module: &MODULE, build };
@@ -45,6 +45,7 @@ struct Diag {
     sessions_max: usize,
     input_name: Vec<u8>,
     lent: Option<(InputEnv, Arc<dyn Control>)>,
+    submitted: Arc<Counter>,
     listeners: Vec<TcpListener>,
 }
 
@@ -64,6 +65,7 @@ fn build(args: &Args) -> (Box<dyn Input>, Vec<Problem>) {
         sessions_max: args.count("maxSessions").unwrap_or(0),
         input_name: args.str("serverInputName").unwrap_or_default().to_vec(),
         lent: None,
+        submitted: Arc::default(),
         listeners: Vec::new(),
     };
     (Box::new(diag), Vec::new())
@@ -71,8 +73,11 @@ fn build(args: &Args) -> (Box<dyn Input>, Vec<Problem>) {
 
 impl Input for Diag {
     fn lend(&mut self, env: &InputEnv, control: &Arc<dyn Control>) {
+        let mut object = stats::Object::new("imdiag", "imdiag");
+        self.submitted = object.counter("submitted");
+        env.stats.add(object);
         let mut object = stats::Object::new("imdiag-stats-reporting-controller", "imdiag");
-        for (name, _) in MODULE.counters {
+        for (name, _) in MODULE.counters.iter().filter(|(name, _)| *name != "submitted") {
             // Nothing counts them before there are reports to hold up.
             object.counter(name);
         }
@@ -117,6 +122,7 @@ impl Input for Diag {
                 control,
                 sender: Arc::new(Sender::local(input, b"127.0.0.1")),
                 flow: self.flow,
+                submitted: self.submitted,
                 looks: commands::looks(checks.as_deref()),
                 stop: Interrupt::default(),
             };

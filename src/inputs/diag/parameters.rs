@@ -12,6 +12,7 @@ pub static MODULE: Module = Module {
     params: INPUT_PARAMS,
     legacy_create: None,
     counters: &[
+        ("submitted", "Messages handed to the queue."),
         (
             "potentialTotalArtificialDelayInMs",
             "Milliseconds for which statistics reports would have been held up.",

@@ -69,6 +69,7 @@ fn commands(daemon: Daemon) -> (Commands, Arc<Daemon>, Arc<Collect>) {
         control: Arc::<Daemon>::clone(&daemon),
         sender: Arc::new(Sender::local(input, b"127.0.0.1")),
         flow: FlowControl::Full,
+        submitted: Arc::default(),
         looks: 0,
         stop: Interrupt::default(),
     };
@@ -165,6 +166,7 @@ fn messages_are_injected() {
     assert_eq!(texts(&collect), expected);
     assert_eq!(run("injectmsg 1 5000").as_deref(), Some("5000 messages injected"));
     assert_eq!(texts(&collect).len(), 5003);
+    assert_eq!(commands.submitted.get(), 5003);
     assert_eq!(
         run(&format!("injectmsg literal {}", "x".repeat(200))).as_deref(),
         Some("1 messages injected")
