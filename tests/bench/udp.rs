@@ -9,14 +9,23 @@ use nix::sys::socket::sockopt::UdpGsoSegment;
 use crate::frames::{self, Framing, MESSAGE_BYTES};
 use crate::meter::pause;
 
-/// Datagrams handed to the kernel in one call. The kernel cuts them apart (`UDP_SEGMENT`); a plain `send` for each
-/// costs the generator more than the daemon under test needs to receive it.
+/// Datagrams sent in a row from one socket.
 const SEGMENTS: usize = 16;
 /// How often the sender wakes.
 const TICK: Duration = Duration::from_millis(1);
 
+/// How datagrams are handed to the kernel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One by one, as devices and hosts do. Each costs the generator about what it costs a daemon to receive.
+    Single,
+    /// In trains that the kernel cuts apart (`UDP_SEGMENT`), as a relay does.
+    Train,
+}
+
 /// Four sockets with their rendered messages.
 pub(crate) struct Senders {
+    shape: Shape,
     sockets: Vec<UdpSocket>,
     frames: Vec<Vec<u8>>,
 }
@@ -26,16 +35,19 @@ impl Senders {
     pub(crate) const COUNT: usize = 4;
 
     /// Sockets towards `port` that can send up to `messages` messages each, numbered from 0.
-    pub(crate) fn new(port: u16, messages: usize) -> Self {
+    pub(crate) fn new(port: u16, messages: usize, shape: Shape) -> Self {
         let open = |_| {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
             socket.connect((Ipv4Addr::LOCALHOST, port)).expect("connect");
             let segment = i32::try_from(MESSAGE_BYTES).expect("small");
-            setsockopt(&socket, UdpGsoSegment, &segment).expect("UDP_SEGMENT");
+            if shape == Shape::Train {
+                setsockopt(&socket, UdpGsoSegment, &segment).expect("UDP_SEGMENT");
+            }
             socket
         };
         let render = |connection| frames::render(Framing::None, connection, messages);
         Self {
+            shape,
             sockets: (0..Self::COUNT).map(open).collect(),
             frames: (0..Self::COUNT).map(render).collect(),
         }
@@ -64,7 +76,10 @@ impl Senders {
         let (socket, at) = (batch % Self::COUNT, batch / Self::COUNT * SEGMENTS * MESSAGE_BYTES);
         let bytes =
             self.frames[socket].get(at..at + SEGMENTS * MESSAGE_BYTES).expect("enough rendered");
-        self.sockets[socket].send(bytes).expect("send");
+        let piece = if self.shape == Shape::Train { bytes.len() } else { MESSAGE_BYTES };
+        for datagrams in bytes.chunks(piece) {
+            self.sockets[socket].send(datagrams).expect("send");
+        }
         SEGMENTS
     }
 }
