@@ -200,8 +200,7 @@ pub static GLOBAL: &[Param] = &[
         Kind::Bool,
         Some("on"),
         "Accept single messages that are compressed (first byte z).",
-    )
-    .missing(),
+    ),
     Param::new("stdlog.channelspec", Kind::Str, None, "Channel of the standard logging library.")
         .missing(),
     Param::new(

@@ -3,11 +3,13 @@
 //! Parsing fills the offsets of a [`Record`] and copies nothing, unless the text has control characters to
 //! escape. Values such as times are checked here and decoded where they are used.
 //!
+//! - [`unpack`]: messages that came compressed.
 //! - [`sanitise`]: what is done to the text first.
 //! - [`rfc5424`], [`rfc3164`]: the parsers. Each takes a message or leaves it to the next of the chain.
 //! - [`settings`]: their options, from the configuration.
 
 mod class;
+mod inflate;
 pub mod rfc3164;
 pub mod rfc5424;
 pub mod sanitise;
@@ -25,6 +27,8 @@ pub use sanitise::SanitiseOptions;
 pub struct ParserOptions {
     /// What is done to the text.
     pub sanitise: SanitiseOptions,
+    /// `parser.supportCompressionExtension`: a message that begins with `z` is a zlib stream.
+    pub unpack: bool,
     /// `parser.permitSlashInProgramName`: `/` does not end a program name.
     pub permit_slash_in_program_name: bool,
     /// `parser.parseHostnameAndTag`: off, an RFC 3164 header ends with its timestamp.
@@ -46,6 +50,7 @@ impl Default for ParserOptions {
     fn default() -> Self {
         Self {
             sanitise: SanitiseOptions::default(),
+            unpack: true,
             permit_slash_in_program_name: false,
             parse_hostname_and_tag: true,
             chain: Parser::default_chain(),
@@ -65,6 +70,31 @@ pub enum Outcome<'o> {
     Empty,
     /// No parser took it: marked as discarded, to be logged as [`Unparsable`].
     Discarded,
+}
+
+/// Unpacks the message at `index` if it is compressed and still to be parsed. `index` must be within the batch.
+///
+/// # Errors
+/// zlib's return code; the message stays as it is.
+pub fn unpack(batch: &mut Batch, index: usize, options: &ParserOptions) -> Result<(), i32> {
+    let Batch { bytes, records, .. } = batch;
+    let Some(record) = records.get_mut(index) else { return Ok(()) };
+    let packed =
+        record.flags.has(Flags::NEEDS_PARSING) && bytes.get(record.raw).first() == Some(&b'z');
+    if !packed || !options.unpack {
+        return Ok(());
+    }
+    let start = bytes.len();
+    // Offsets into a batch are `u32`.
+    let room = usize::try_from(u32::MAX).unwrap_or(usize::MAX).saturating_sub(start);
+    let limit = options.sanitise.message_bytes.min(room);
+    bytes.reserve(limit);
+    let (used, spare) = bytes.used_and_spare_mut();
+    let stream = used.get(record.raw.range()).and_then(|raw| raw.get(1..)).unwrap_or_default();
+    let len = inflate::inflate(stream, spare.get_mut(..limit).unwrap_or_default())?;
+    bytes.advance(len);
+    record.raw = Span::new(start, len);
+    Ok(())
 }
 
 /// Parses the message at `index`, once: its record gets its fields, and [`Flags::NEEDS_PARSING`] is cleared.

@@ -105,6 +105,7 @@ impl ParserOptions {
     pub fn new(globals: &Args, chain: Vec<Parser>) -> Self {
         Self {
             sanitise: SanitiseOptions::new(globals),
+            unpack: globals.bool("parser.supportCompressionExtension"),
             permit_slash_in_program_name: globals.bool("parser.permitSlashInProgramName"),
             parse_hostname_and_tag: globals.bool("parser.parseHostnameAndTag"),
             chain,
@@ -209,6 +210,7 @@ mod tests {
             ("parser.dropTrailingLFOnReception", false),
             ("parser.dropTrailingCROnReception", true),
             ("parser.spaceLFOnReceive", true),
+            ("parser.supportCompressionExtension", false),
             ("parser.escapeControlCharactersOnReceive", false),
             ("parser.escapeControlCharacterTab", false),
             ("parser.escape8BitCharactersOnReceive", true),
@@ -231,6 +233,7 @@ mod tests {
                 c_style: true,
                 prefix: b'%',
             },
+            unpack: false,
             permit_slash_in_program_name: true,
             parse_hostname_and_tag: false,
             chain: vec![Parser::Rfc5424],

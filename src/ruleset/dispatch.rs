@@ -157,6 +157,12 @@ impl Worker {
         }
         let rules = &*self.shared.rules;
         let options = &rules.rulesets.get(ruleset.0)?.parsers;
+        if let Err(code) = parsers::unpack(batch, index, options) {
+            log::error!(
+                "Uncompression of a message failed with return code {code} - enable debug logging if you need \
+                 further information. Message ignored."
+            );
+        }
         match parsers::parse(batch, index, options) {
             Outcome::Parsed => Some(ruleset),
             Outcome::Headerless(how) => {

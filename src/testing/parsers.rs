@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::message::{Batch, Builder, Field, Flags, InputInfo, Record, Sender, Span};
-use crate::parsers::{Outcome, Parser, ParserOptions, Rfc3164Options, SanitiseOptions, parse};
+use crate::parsers::{
+    Outcome, Parser, ParserOptions, Rfc3164Options, SanitiseOptions, parse, unpack,
+};
 
 /// What network inputs set.
 pub const NETWORK: Flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
@@ -78,6 +80,7 @@ pub fn fuzz(data: &[u8]) {
     let Some((&[text, header], raw)) = data.split_first_chunk::<2>() else { return };
     let bit = |byte: u8, n: u8| byte >> n & 1 == 1;
     let options = ParserOptions {
+        unpack: true,
         sanitise: SanitiseOptions {
             message_bytes: 128,
             drop_trailing_lf: !bit(text, 0),
@@ -106,6 +109,7 @@ pub fn fuzz(data: &[u8]) {
     };
     for flags in [NETWORK, NETWORK.with(Flags::IGNORE_DATE), Flags::NEEDS_PARSING] {
         let mut batch = batch([raw], flags);
+        let _ = unpack(&mut batch, 0, &options); // a broken stream stays as it is
         let outcome = parse(&mut batch, 0, &options);
         assert_eq!(raw.is_empty(), matches!(outcome, Outcome::Empty));
         check(&batch, &options, matches!(outcome, Outcome::Headerless(_)));
