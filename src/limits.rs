@@ -47,6 +47,8 @@ pub const FINAL_READS: usize = 64;
 /// Milliseconds for these receives of all sessions together, however slow the queue is.
 pub const FINAL_READ_MSEC: u64 = 1000;
 
+/// Bytes of an environment variable's name in `global(environment=…)`, as in the reference.
+pub const ENVIRONMENT_NAME_BYTES: usize = 127;
 /// Levels of nested `include`.
 pub const INCLUDE_DEPTH: usize = 32;
 /// Levels of nested blocks and parentheses in the configuration language.

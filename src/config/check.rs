@@ -203,11 +203,34 @@ impl<'a> Checker<'a> {
                 Some(path) => Value::Str(path),
                 None => return,
             },
+            ("environment", Value::Array(entries)) => {
+                Value::Array(self.environment(entries, place))
+            }
             ("maxMessageSize", Value::Size(size)) => Value::Size(self.message_size(size, place)),
             (_, value) => value,
         };
         self.config.globals.args.set(name, value);
         self.config.globals.note(name, place);
+    }
+
+    /// The entries that are well-formed.
+    fn environment(&mut self, mut entries: Vec<Vec<u8>>, place: Span) -> Vec<Vec<u8>> {
+        entries.retain(|entry| {
+            let shown = String::from_utf8_lossy(entry);
+            let text = match memchr::memchr(b'=', entry) {
+                Some(1..=limits::ENVIRONMENT_NAME_BYTES) if !entry.contains(&0) => return true,
+                None => format!(
+                    "environment variable entry is missing equal sign (for value): '{shown}'"
+                ),
+                Some(_) => format!(
+                    "environment variable name too long [max {} chars] or malformed entry: '{shown}'",
+                    limits::ENVIRONMENT_NAME_BYTES
+                ),
+            };
+            self.diagnostics.push(Diagnostic::parsing(place, text));
+            false
+        });
+        entries
     }
 
     /// `maxMessageSize` within its limits.

@@ -84,7 +84,7 @@ impl Folder<'_> {
             return;
         }
         let side = if position == 0 { "left" } else { "right" };
-        let word = if and { "and" } else { "or" };
+        let word = if and { "AND" } else { "OR" };
         let text = format!(
             "boolean operator '{word}' has constant {side} operand; did you mean to repeat the comparison?"
         );

@@ -330,8 +330,7 @@ pub static GLOBAL: &[Param] = &[
         Some("off"),
         "Names of JSON variables differ by case.",
     ),
-    Param::new("environment", Kind::Array, None, "NAME=value pairs put into the environment.")
-        .missing(),
+    Param::new("environment", Kind::Array, None, "NAME=value pairs put into the environment."),
     Param::new(
         "processInternalMessages",
         Kind::Bool,

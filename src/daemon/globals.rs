@@ -1,5 +1,7 @@
 //! `global()` as typed values: the one place that reads its parameters by name.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use crate::inputs::{IpProtocol, internal};
@@ -129,6 +131,15 @@ pub(super) fn internal_settings(
         stderr_max: u64::try_from(number("errorMessagesToStderr.maxNumber")).ok(),
         foreground,
     }
+}
+
+/// `environment`: names and values.
+pub(super) fn environment(args: &Args) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    let entries = args.array("environment").unwrap_or_default();
+    entries.iter().filter_map(|entry| {
+        let (name, value) = entry.split_at(memchr::memchr(b'=', entry)?);
+        Some((OsStr::from_bytes(name), OsStr::from_bytes(value.get(1..)?)))
+    })
 }
 
 /// The name messages of this machine carry: `localHostname`, or the system's (`spec/message-model.md` section 8).

@@ -122,6 +122,7 @@ impl Plan {
     /// # Errors
     /// What makes running pointless: no thread to be had, no change of identity, a queue that does not start.
     pub fn start(mut self) -> Result<Daemon, String> {
+        process::set_environment(globals::environment(&self.core.globals_args));
         internal::configure(self.internal);
         let core = &self.core;
         if let Some(mask) = core.globals.umask {

@@ -41,11 +41,15 @@ impl Value<'_> {
         }
     }
 
-    /// As a node of a tree.
+    /// As a node of a tree; texts in trees have no NUL, as in the reference.
     #[must_use]
     pub fn into_json(self) -> Json {
         match self {
             Self::Number(n) => Json::Int(n),
+            Self::Text(text) if memchr::memchr(0, &text).is_some() => {
+                let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != 0).collect();
+                Json::text(&text)
+            }
             Self::Text(text) => Json::text(text),
             Self::Json(node) => node,
         }

@@ -1,5 +1,6 @@
 //! The process and its threads: named threads, host name, identity, chroot, the way into the background.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -50,6 +51,14 @@ pub fn uptime_secs() -> u64 {
     // SAFETY: the pointer is valid for the call.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
     u64::try_from(time.tv_sec).unwrap_or(0)
+}
+
+/// Sets environment variables. No thread may be running yet.
+pub fn set_environment<'a>(variables: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>) {
+    for (name, value) in variables {
+        // SAFETY: the caller runs one thread only, so nobody reads the environment at the same time.
+        unsafe { std::env::set_var(name, value) };
+    }
 }
 
 /// Effective user and group id.
