@@ -221,15 +221,18 @@ impl TextTest {
 }
 
 /// (The reference's string library also says yes where `text` is only the beginning of `prefix`, even an empty one.)
+/// As the reference does it, a text that ends within the prefix counts, an empty one always.
 fn starts_with_no_case(text: &[u8], prefix: &[u8]) -> bool {
-    text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+    text.iter().zip(prefix).all(|(a, b)| a.eq_ignore_ascii_case(b))
 }
 
 /// Looks for `needle` at each place where its first byte stands, in either case.
 fn contains_no_case(text: &[u8], needle: &[u8]) -> bool {
     let Some(&first) = needle.first() else { return true };
     let places = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text);
-    places
-        .into_iter()
-        .any(|at| text.get(at..).is_some_and(|rest| starts_with_no_case(rest, needle)))
+    places.into_iter().any(|at| {
+        text.get(at..).is_some_and(|rest| {
+            rest.get(..needle.len()).is_some_and(|head| head.eq_ignore_ascii_case(needle))
+        })
+    })
 }

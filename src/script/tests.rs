@@ -132,6 +132,8 @@ fn expressions() {
         ("$msg startswith ' x'", true),
         ("$msg startswith 'x'", false),
         ("$msg startswith_i ' X:12'", true),
+        ("$hostname startswith_i 'HOSTS'", true),
+        ("$hostname startswith_i 'OST'", false),
         ("$msg endswith ['a', 'z/y']", true),
         ("$rawmsg endswith $msg", true),
         ("$rawmsg contains $hostname & ' ' & $programname", true),
@@ -281,7 +283,10 @@ fn plain_compare(op: CompareOp, left: &Expr, right: &Expr) -> bool {
         Contains => contains(&text, needle),
         ContainsI => contains(&lower, &needle.to_ascii_lowercase()),
         StartsWith => text.starts_with(needle),
-        StartsWithI => lower.starts_with(&needle.to_ascii_lowercase()),
+        StartsWithI => {
+            let needle = needle.to_ascii_lowercase();
+            lower.starts_with(&needle) || needle.starts_with(&lower)
+        }
         EndsWith => text.ends_with(needle),
         _ => unreachable!("handled above"),
     })
