@@ -25,11 +25,13 @@ static ALLOCATOR: Counting = Counting;
 
 const MESSAGES: usize = 1000;
 
-/// A static file, a dynamic one, a selector, a property filter and an expression.
+/// A static file, a dynamic one, a selector, a property filter and expressions that only read.
 const CONFIG: &str = r#"
 template(name="name" type="string" string="{dir}/%hostname%.log")
 mail.* {dir}/never
 :msg, contains, "needle" {dir}/never
+if $!none == 'x' or exists($.none) or strlen($msg & $hostname) > 9999 or re_match($msg, 'y$') then {dir}/never
+if field($rawmsg, 32, 2) == 'x' or toupper($programname) == 'app' or $/none contains 'x' then {dir}/never
 if $programname == 'app' and $syslogseverity <= 5 and not ($msg startswith ' none') then {
     action(type="omfile" file="{dir}/out")
     action(type="omfile" dynaFile="name")

@@ -195,6 +195,49 @@ mod tests {
     }
 
     #[test]
+    fn variables_stay_with_their_messages() {
+        use crate::message::json::{Json, Style};
+        use crate::message::{Path, Scope, Zone};
+        let env = Env {
+            now: 0,
+            zone: Zone::UTC,
+            hostname: Box::default(),
+            uptime: 0,
+            globals: Arc::default(),
+        };
+        let batch = Arc::new(batch(&["<1>a", "<7>b", "<3>c", "<4>d"]));
+        let mut selection = Selection::default();
+        for index in 0..4 {
+            let msg = Msg::at(&batch, index, &env).expect("a message");
+            let vars = match index {
+                0 => Vars::NONE,
+                n => Vars::of_message(Json::Int(i64::try_from(n).expect("small"))),
+            };
+            selection.add(u32::try_from(index).expect("small"), &msg.with_vars(&vars));
+        }
+        let mut frozen = selection.freeze(&batch);
+        assert!(selection.is_empty());
+        frozen.retain(&mut |_, severity| severity != 7);
+        let rest = frozen.split_off(2);
+        let shown = |frozen: &Frozen| {
+            let mut out = Vec::new();
+            for place in 0..frozen.len() {
+                let msg = frozen.msg(place, &env).expect("a message");
+                out.extend_from_slice(msg.raw());
+                if let Some(tree) = msg.vars.tree(Scope::Message) {
+                    assert!(Path::new(b"").find(tree, env.globals.case).is_some());
+                    tree.write(Style::Compact, &mut out);
+                }
+            }
+            String::from_utf8(out).expect("ASCII")
+        };
+        assert_eq!((shown(&frozen), shown(&rest)), ("<1>a<3>c2".into(), "<4>d3".into()));
+        // Without variables nothing is kept.
+        selection.add(0, &Msg::at(&batch, 0, &env).expect("a message"));
+        assert!(selection.freeze(&batch).vars.is_empty());
+    }
+
+    #[test]
     fn the_last_user_gives_the_storage_back() {
         let pool = Pool::default();
         let mut batch = pool.take();

@@ -574,6 +574,38 @@ mod tests {
     }
 
     #[test]
+    fn loops_run_for_each_item_and_stop_ends_all_of_them() {
+        use crate::config::ast::{CompareOp, Expr, ExprKind, Variable};
+        let at = |kind| Expr { kind, span: Span::default() };
+        let text = |text: &str| at(ExprKind::String(text.into()));
+        let each = |name: &[u8], items, body| {
+            let args = vec![text(items), text(",")];
+            let collection = at(ExprKind::Function { name: "split".into(), args });
+            Stmt::Foreach { variable: (Scope::Local, Path::new(name)), collection, body }
+        };
+        let is_b = {
+            let variable = Variable::Json { tree: Scope::Local, path: b"i".to_vec() };
+            let variable = Box::new(at(ExprKind::Variable(variable)));
+            at(ExprKind::Compare(CompareOp::Eq, variable, Box::new(text("b"))))
+        };
+        let until_b = Stmt::If { arms: vec![(is_b, vec![Stmt::Stop])], otherwise: Vec::new() };
+        let inner = each(b"j", "x,y", vec![action(0)]);
+        let outer = |items| each(b"i", items, vec![inner.clone(), call(1), until_b.clone()]);
+        let rig = rig(vec![
+            ("main", vec![outer("a,c"), outer("a,b,c"), action(2)], defaults()),
+            ("sub", vec![each(b"i", "c", vec![]), action(1)], defaults()),
+        ]);
+        rig.submit("main", &["<13>t: m", "<13>t: n"]);
+        // The ruleset has taken the loop's variable away, so that nothing stops it.
+        let turn = ["0: ", "0: ", "1: "];
+        let of = |msg: &str| {
+            let turns = turn.repeat(5).into_iter().chain(["2: "]);
+            turns.map(|told| told.to_owned() + msg).collect::<Vec<_>>()
+        };
+        assert_eq!(rig.told(), [of("m"), of("n"), vec!["commit".to_owned()]].concat());
+    }
+
+    #[test]
     fn selectors_and_constants() {
         let mask = |severity: u8| {
             let mut mask = [0; 25];

@@ -166,6 +166,42 @@ fn expressions() {
     }
 }
 
+/// Values that need variables; the last part of each is what counts.
+#[test]
+fn values() {
+    let tree =
+        r#"parse_json('{"s":"str","n":5,"nil":null,"o":{"k":[1,{"z":"w"}]},"q":"5"}', '$!')"#;
+    let table = [
+        ("$!nope == ''", "1"),
+        ("$!nil == 0", "1"),
+        ("$!q + 1 == '6'", "1"),
+        ("$!q + 1 == 6", "1"),
+        ("$!q + 1 contains '6'", "1"),
+        ("$!q + 1 == ['6']", "1"),
+        ("$!q == ['4', '5']", "1"),
+        ("$!n == '05'", "0"),
+        ("'05' == $!n", "1"),
+        ("$!n < '10'", "1"),
+        ("$!o == $.none", "0"),
+        ("$!O!K[1]!z", "w"),
+        ("$!o!k", "[ 1, { \"z\": \"w\" } ]"),
+        ("$!o!k & 1", "[ 1, { \"z\": \"w\" } ]1"),
+        ("strlen($!o!k)", "19"),
+        ("exists($!nil) & exists($!o!k[1]) & exists($!o!k[2])", "010"),
+        ("get_property($!o, 'k') == $!o!k", "1"),
+        ("get_property($!o!k, 1) & script_error()", "{ \"z\": \"w\" }0"),
+        ("append_json($!o!k, $!n)", "[ 1, { \"z\": \"w\" }, 5 ]"),
+        ("append_json($!o, 'K', 'v')", "{ \"k\": \"v\" }"),
+        ("(strlen($!s) == ['3', '4']) & (tolower($!s) == ['x', 'str'])", "11"),
+        ("(strlen($!s) != ['4', '3']) & (strlen($!s) == 3)", "11"),
+    ];
+    for (expr, want) in table {
+        // All in one expression: what a function sets is there for what stands behind it.
+        let got = evaluate(&format!("{tree} & ':' & ({expr})"));
+        assert_eq!(got, Ok(format!("0:{want}")), "{expr}");
+    }
+}
+
 #[test]
 fn property_filters() {
     let table = [

@@ -12,8 +12,11 @@ use std::sync::Arc;
 
 use libc::{c_int, regex_t, regmatch_t, regoff_t};
 
-/// Most captures that one match can report, the whole match included.
+/// Captures that a template can name, the whole match included.
 pub const CAPTURES_MAX: usize = 10;
+
+/// Most captures that one match can report, the whole match included.
+pub const GROUPS_MAX: usize = 50;
 
 /// Which of the two POSIX syntaxes a pattern is written in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,11 +73,13 @@ impl Regex {
     }
 
     /// Finds the leftmost longest match and fills `groups`: index 0 is the whole match, then one per pair
-    /// of parentheses; `None` where a group took no part. At most [`CAPTURES_MAX`] are filled, the rest
+    /// of parentheses; `None` where a group took no part. At most [`GROUPS_MAX`] are filled, the rest
     /// becomes `None`. Without a match `groups` is left alone and the result is `false`.
     pub fn captures(&self, text: &[u8], groups: &mut [Option<Range<usize>>]) -> bool {
-        let mut found = [NO_MATCH; CAPTURES_MAX];
-        if !self.execute(text, &mut found) {
+        let mut found = [NO_MATCH; GROUPS_MAX];
+        let wanted = groups.len().clamp(1, GROUPS_MAX);
+        let Some(found) = found.get_mut(..wanted) else { return false };
+        if !self.execute(text, found) {
             return false;
         }
         for (index, group) in groups.iter_mut().enumerate() {

@@ -326,6 +326,27 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_and_what_is_written_is_read_again(
+            text in r#"[\]\[{}",:'\\u0-9a-f/* e.+-]{0,40}"#,
+            any: Vec<u8>,
+        ) {
+            for text in [text.as_bytes(), &any] {
+                let Parsed { value, end } = parse(text, Case::Sensitive);
+                assert!(end <= text.len());
+                let Some(value) = value else { continue };
+                for style in [Style::Compact, Style::Spaced] {
+                    let mut written = Vec::new();
+                    value.write(style, &mut written);
+                    written.push(b' ');
+                    let again = parse(&written, Case::Sensitive).value;
+                    proptest::prop_assert_eq!(again.as_ref(), Some(&value));
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_stands_behind_is_seen() {
         let end = |text: &str| parse(text.as_bytes(), Case::Insensitive).end;

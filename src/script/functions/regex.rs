@@ -1,7 +1,7 @@
 //! Functions that search with regular expressions (POSIX, extended). The expression must be a constant.
 
 use super::{Call, Function, Kind, Returned, Run, Setup};
-use crate::sys::regex::{CAPTURES_MAX, Flavour, SharedRegex};
+use crate::sys::regex::{Flavour, GROUPS_MAX, SharedRegex};
 
 /// The functions of this file.
 pub(super) static FUNCTIONS: &[Function] = &[
@@ -30,6 +30,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
             ("re_extract('a1b22', '([a-z])([0-9]+)', 2, 0, 'no')", "no"),
             ("re_extract('a', '(x)|(a)', 0, 1, 'no')", "no"),
             ("re_extract('a', 'a', 0, 50, 'no')", "no"),
+            ("re_extract('abcdefghijk', '(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)(k)', 0, 11, 'no')", "k"),
             ("re_extract('ab', 'x*', 1, 0, 'no')", ""),
             ("re_extract('ab', 'x*', 3, 0, 'no')", "no"),
         ],
@@ -71,7 +72,7 @@ fn extract(regex: &SharedRegex, call: &mut Call<'_, '_>, out: &mut Vec<u8>) -> O
     let wanted = usize::try_from(call.number(2).0).ok()?;
     let group = usize::try_from(call.number(3).0).ok()?;
     call.text(0, |text| {
-        let mut groups = [const { None }; CAPTURES_MAX];
+        let mut groups = [const { None }; GROUPS_MAX];
         let mut rest = text;
         for _ in 0..wanted {
             if !regex.captures(rest, &mut groups) {
