@@ -45,6 +45,9 @@ pub mod parsers;
 // Between inputs and rules, and before actions that run on their own.
 pub mod queue;
 
+// Tables that scripts look values up in.
+pub mod lookup;
+
 // Filters, compiled.
 pub mod script;
 

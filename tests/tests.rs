@@ -5,6 +5,7 @@ mod conformance;
 mod diag;
 mod harness;
 mod lifecycle;
+mod lookups;
 mod messages;
 mod outputs;
 mod queues;

@@ -19,6 +19,7 @@ const ORDER: &[&str] = &[
     "framing",
     "parsers",
     "queue",
+    "lookup",
     "script",
     "ruleset",
     "template",
@@ -37,7 +38,7 @@ const ORDER: &[&str] = &[
 const RANKS: &[&[&str]] = &[
     &["sys", "sync", "limits"],
     &["param", "stats", "message"],
-    &["framing", "parsers", "template", "config", "net", "queue"],
+    &["framing", "parsers", "template", "config", "net", "queue", "lookup"],
     &["tls", "script"],
     &["ruleset"],
     &["inputs", "modifiers", "actions"],

@@ -98,6 +98,7 @@ impl<'a> Checker<'a> {
             templates: Vec::new(),
             parsers: Vec::new(),
             timezones: Vec::new(),
+            lookup_tables: Vec::new(),
             rulesets: Vec::new(),
             default_ruleset: RulesetId(0),
             actions: Vec::new(),
@@ -159,8 +160,8 @@ impl<'a> Checker<'a> {
             }
             ObjectKind::Parser => self.parser(&object),
             ObjectKind::Timezone => self.timezone(&object),
-            ObjectKind::LookupTable
-            | ObjectKind::DynStats
+            ObjectKind::LookupTable => self.lookup_table(&object),
+            ObjectKind::DynStats
             | ObjectKind::PercentileStats
             | ObjectKind::Ratelimit
             | ObjectKind::Action

@@ -88,6 +88,8 @@ pub struct Config {
     pub parsers: Vec<ParserDecl>,
     /// `timezone()` objects: what parsers that understand names of time zones know. Names may be there twice.
     pub timezones: Vec<Timezone>,
+    /// `lookup_table()` objects in the order written; names are unique.
+    pub lookup_tables: Vec<LookupDecl>,
     /// Rulesets; the first is `RSYSLOG_DefaultRuleset`.
     pub rulesets: Vec<RulesetDecl>,
     /// The ruleset of inputs that name none (`$DefaultRuleset`).
@@ -181,6 +183,15 @@ pub struct ParserDecl {
     pub args: ObjectArgs,
 }
 
+/// A lookup table to be loaded.
+#[derive(Clone, Debug)]
+pub struct LookupDecl {
+    /// Exact name.
+    pub name: String,
+    /// Table [`LOOKUP_TABLE`](super::tables::LOOKUP_TABLE).
+    pub args: ObjectArgs,
+}
+
 /// A name for a distance from UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timezone {
@@ -255,6 +266,15 @@ pub enum Stmt {
     },
     /// Removes a variable.
     Unset((Scope, Path)),
+    /// Has a lookup table read its file again.
+    ReloadLookupTable {
+        /// Its name.
+        table: Vec<u8>,
+        /// What all look-ups give if the file cannot be read.
+        stub: Option<Vec<u8>>,
+        /// The statement.
+        span: Span,
+    },
     /// Runs a block for each item of a list, or each member of an object.
     Foreach {
         /// Which variable holds the item.

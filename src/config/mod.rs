@@ -25,6 +25,7 @@ mod legacy_action;
 mod legacy_value;
 mod lex;
 mod loader;
+mod lookup_tables;
 mod merged;
 mod modules;
 mod objects;
@@ -39,9 +40,9 @@ use std::path::Path;
 
 pub use ast::{Expr, PriMask, Span};
 pub use checked::{
-    ActionDecl, ActionId, Config, Element, InputDecl, ModuleDecl, ObjectArgs, OutChannel,
-    ParserDecl, PropOp, RulesetDecl, RulesetId, Stmt, TemplateDecl, TemplateKind, TemplateOptions,
-    Timezone,
+    ActionDecl, ActionId, Config, Element, InputDecl, LookupDecl, ModuleDecl, ObjectArgs,
+    OutChannel, ParserDecl, PropOp, RulesetDecl, RulesetId, Stmt, TemplateDecl, TemplateKind,
+    TemplateOptions, Timezone,
 };
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use loader::{Loader, SystemLoader};

@@ -1,6 +1,6 @@
 //! Statements and `action()`: checked, and simplified where an administrator can see it.
 
-use super::args::{self, Left, not_implemented};
+use super::args::{self, Left};
 use super::ast::{self, Expr, ExprKind, Object, Span, StmtKind};
 use super::check::{Checker, Reference};
 use super::checked::{ActionDecl, ActionId, ObjectArgs, PropOp, RulesetId, Stmt};
@@ -87,8 +87,8 @@ impl Checker<'_> {
                     body.push(Stmt::Foreach { variable, collection, body: inner });
                 }
             }
-            StmtKind::ReloadLookupTable(_) => {
-                self.error(span, not_implemented("statement 'reload_lookup_table'"));
+            StmtKind::ReloadLookupTable(args) => {
+                body.extend(self.reload_lookup_table(args, span));
             }
         }
     }
@@ -356,6 +356,7 @@ pub(super) fn resolve_calls(body: &mut Vec<Stmt>, rulesets: &[Option<RulesetId>]
             | Stmt::CallIndirect(_)
             | Stmt::Set { .. }
             | Stmt::Unset(_)
+            | Stmt::ReloadLookupTable { .. }
             | Stmt::Stop => {}
         }
         true

@@ -800,6 +800,13 @@ pub static PARSER: &[Param] = &[
     Param::required("type", Kind::Str, "The parser module."),
 ];
 
+/// `lookup_table(…)`.
+pub static LOOKUP_TABLE: &[Param] = &[
+    Param::required("name", Kind::Str, "Name, by which lookup() refers to it; case matters."),
+    Param::required("file", Kind::Str, "Its content, as JSON."),
+    Param::new("reloadOnHUP", Kind::Bool, Some("on"), "Read the file again when HUP is received."),
+];
+
 /// `timezone(…)`.
 pub static TIMEZONE: &[Param] = &[
     Param::required("id", Kind::Str, "Name of the zone, as messages spell it."),
@@ -1101,7 +1108,6 @@ pub static MISSING_FUNCTIONS: &[&str] = &[
     "hash64",
     "hash64mod",
     "http_request",
-    "lookup",
     "percentile_observe",
     "unflatten",
 ];

@@ -514,6 +514,7 @@ fn outline(config: &Config, body: &[Stmt]) -> String {
         Stmt::Call(id) => format!("call {}", config.ruleset(*id).name),
         Stmt::CallIndirect(name) => format!("call_indirect {}", show(name)),
         Stmt::Set { target, value, how } => format!("{how:?} {target:?} {}", show(value)),
+        Stmt::ReloadLookupTable { table, stub, .. } => format!("reload {table:?} {stub:?}"),
         Stmt::Unset(target) => format!("unset {target:?}"),
         Stmt::Foreach { variable, collection, body } => {
             format!("foreach {variable:?} {} {{{}}}", show(collection), outline(config, body))

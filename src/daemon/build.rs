@@ -3,6 +3,9 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::globals::Globals;
@@ -14,6 +17,7 @@ use crate::config::{
     TemplateKind,
 };
 use crate::inputs::{Control, Input, InputEnv};
+use crate::lookup::Lookup;
 use crate::message::{Names, Pool, Submit, vars};
 use crate::param::{Args, Problem};
 use crate::parsers::{Parser, ParserOptions};
@@ -91,6 +95,19 @@ fn element(element: &Element) -> template::Element<'_> {
     }
 }
 
+/// Loads the lookup tables. One that cannot be loaded is there, and empty: a reload may mend it.
+pub(super) fn lookups(config: &Config, diagnostics: &mut Diagnostics) -> Vec<Arc<Lookup>> {
+    let mut tables = Vec::with_capacity(config.lookup_tables.len());
+    for decl in &config.lookup_tables {
+        let args = &decl.args.args;
+        let path = PathBuf::from(OsStr::from_bytes(args.str("file").unwrap_or_default()));
+        let lookup = Lookup::new(decl.name.clone(), path, args.bool("reloadOnHUP"));
+        lookup.load(&mut |problem| diagnostics.push(decl.args.diagnose(&problem.at("file"))));
+        tables.push(Arc::new(lookup));
+    }
+    tables
+}
+
 /// Which `default.….queue.*` parameters of `global()` count.
 #[derive(Clone, Copy)]
 pub(super) enum QueueClass {
@@ -108,6 +125,7 @@ pub(super) struct Shop<'a> {
     pub(super) config: &'a Config,
     pub(super) globals: &'a Globals,
     pub(super) templates: &'a Templates,
+    pub(super) lookups: &'a [Arc<Lookup>],
     pub(super) stats: &'a Arc<stats::Set>,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) hostname: &'a Hostname,
@@ -174,7 +192,10 @@ impl Shop<'_> {
     ) -> Queues {
         let decls = &self.config.rulesets;
         let parsers = decls.iter().map(|decl| self.parser_options(decl)).collect();
-        let environment = Environment { template: &|name| self.templates.find(name) };
+        let environment = Environment {
+            template: &|name| self.templates.find(name),
+            lookup: &|name| self.lookups.iter().find(|t| t.name().as_bytes() == name).cloned(),
+        };
         let (rules, found) = Rules::compile(decls, parsers, environment);
         found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
         let rules = Arc::new(rules);

@@ -8,6 +8,7 @@ use super::globals::Globals;
 use crate::actions::set::Configured;
 use crate::config::RulesetId;
 use crate::inputs::{Control, Timeout, internal};
+use crate::lookup::Lookup;
 use crate::queue::Queue;
 use crate::ruleset::Job;
 use crate::sync::lock;
@@ -17,6 +18,7 @@ pub(super) struct Handle {
     main: Arc<Queue<Job>>,
     queues: Vec<Arc<Queue<Job>>>,
     actions: Arc<[Option<Configured>]>,
+    lookups: Box<[Arc<Lookup>]>,
     input_shutdown: Mutex<Duration>,
     /// HUP was sent and nobody has begun to process it. Set by the signal handler.
     hup_sent: Arc<AtomicBool>,
@@ -30,11 +32,13 @@ impl Handle {
         main: &Arc<Queue<Job>>,
         queues: &[(RulesetId, Arc<Queue<Job>>)],
         actions: &Arc<[Option<Configured>]>,
+        lookups: &[Arc<Lookup>],
     ) -> Self {
         Self {
             main: Arc::clone(main),
             queues: queues.iter().map(|(_, queue)| Arc::clone(queue)).collect(),
             actions: Arc::clone(actions),
+            lookups: lookups.into(),
             input_shutdown: Mutex::new(globals.input_shutdown),
             hup_sent: Arc::default(),
             hup_busy: AtomicBool::new(false),
@@ -48,6 +52,11 @@ impl Handle {
 
     pub(super) fn hup_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.hup_sent)
+    }
+
+    /// All lookup tables.
+    pub(super) fn lookups(&self) -> &[Arc<Lookup>] {
+        &self.lookups
     }
 
     /// HUP is being processed until the guard is dropped.
@@ -77,6 +86,10 @@ impl Control for Handle {
 
     fn hup_pending(&self) -> bool {
         self.hup_sent.load(Ordering::SeqCst) || self.hup_busy.load(Ordering::SeqCst)
+    }
+
+    fn reloading(&self) -> bool {
+        self.lookups.iter().any(|table| table.is_reloading())
     }
 
     fn has_main_queue(&self) -> bool {

@@ -21,6 +21,7 @@ use crate::actions::set::Configured;
 use crate::config::diagnostic::REFERENCE_VERSION;
 use crate::config::{Config, Diagnostics, RulesetId};
 use crate::inputs::{Control, End, Farewell, Input, Running, internal};
+use crate::lookup::Lookup;
 use crate::message::{Names, Pool, Submit};
 use crate::net::resolver::Resolver;
 use crate::param::{Args, Problem};
@@ -69,10 +70,12 @@ impl Plan {
         let pool = Arc::new(Pool::default());
         let hostname: Hostname = Arc::new(Mutex::new(globals::hostname(args)));
         let templates = Templates::build(config, diagnostics);
+        let lookups = build::lookups(config, diagnostics);
         let shop = Shop {
             config,
             globals: &globals,
             templates: &templates,
+            lookups: &lookups,
             stats: &stats,
             pool: &pool,
             hostname: &hostname,
@@ -87,7 +90,7 @@ impl Plan {
             Arc::new(Inlet { queue, ruleset }) as Arc<dyn Submit>
         };
         let names = resolver.clone().map(|resolver| resolver as Arc<dyn Names>);
-        let handle = Arc::new(Handle::new(&globals, &main, &queues, &actions));
+        let handle = Arc::new(Handle::new(&globals, &main, &queues, &actions, &lookups));
         let control = Arc::<Handle>::clone(&handle) as Arc<dyn Control>;
         let inputs = shop.inputs(&inlet, names, &control, diagnostics);
         let own = inlet(config.default_ruleset);
@@ -183,6 +186,7 @@ impl Daemon {
         if self.core.globals.status_messages {
             log::info!(code = 0; "{} rsyslogd was HUPed", origin());
         }
+        self.core.handle.lookups().iter().for_each(Lookup::hup);
         // Last, because it may ask a name server.
         let name = globals::hostname(&self.core.globals_args);
         *lock(&self.core.hostname) = name;

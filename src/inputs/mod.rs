@@ -44,6 +44,8 @@ pub trait Control: Send + Sync {
     fn queued(&self) -> usize;
     /// Whether HUP was sent and is not yet completely processed.
     fn hup_pending(&self) -> bool;
+    /// Whether a lookup table is being read again, or about to be.
+    fn reloading(&self) -> bool;
     /// Whether there is a main queue that keeps messages.
     fn has_main_queue(&self) -> bool;
     /// Changes a timeout from now on.

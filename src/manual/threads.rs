@@ -8,6 +8,7 @@
 //! | imudp | `threads` | a builder, a receive slab | `epoll_wait` |
 //! | `rs:main Q:Reg` and other queue workers | `queue.workerThreads` | a batch, its actions' buffers, regular expressions | queue |
 //! | resolver | 1 | nothing | its questions |
+//! | `lkp:<table>` | 1 per lookup table while its file is read again | the new content | nothing |
 //! | internal | 1 | the daemon's own messages | its list |
 //!
 //! Signals are blocked everywhere but in the main thread.
@@ -26,7 +27,8 @@
 //! 4. action state (`actions::retry`): on state changes, and once per commit.
 //! 5. file of an omfile action (`actions::file`): during a commit's write. HUP and ticks only try this lock; who holds
 //!    it sees the new generation when the write returns.
-//! 6. resolver cache, own-message list, statistics set: leaves.
+//! 6. lookup table (`lookup`): read by each look-up for its length, written when a reload swaps the content.
+//! 7. resolver cache, own-message list, statistics set: leaves.
 //!
 //! # Stop
 //! inputs stop accepting and submit what they hold → queues let go of whoever waits → input threads are joined →

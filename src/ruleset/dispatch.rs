@@ -248,6 +248,7 @@ impl Runner {
                 }
                 Op::Select(callee) => state.select(*callee, index, msg),
                 Op::Assign(..) | Op::Remove(_) => state.change(op, msg),
+                Op::Reload(lookup, stub) => lookup.request_reload(stub.as_deref()),
                 Op::Each(collection, end) => {
                     let items = collection.with_value(msg, &mut state.scratch, items);
                     if items.is_empty() {

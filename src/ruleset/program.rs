@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::call::Job;
 use crate::config::{ActionId, Diagnostic, RulesetDecl, RulesetId, Stmt};
+use crate::lookup::Lookup;
 use crate::message::vars::Assign;
 use crate::message::{Path, Scope};
 use crate::parsers::ParserOptions;
@@ -45,6 +46,8 @@ pub enum Op {
     Assign((Scope, Path), Term, Assign),
     /// Removes a variable.
     Remove((Scope, Path)),
+    /// Has a lookup table read its file again, with the stub value for the case that it cannot.
+    Reload(Arc<Lookup>, Option<Box<[u8]>>),
     /// Begins a loop over a copy of the value, or goes on at this place if there is nothing in it.
     Each(Term, usize),
     /// Gives the variable the loop's next item; or removes it, ends the loop and goes on at this place.
@@ -198,6 +201,18 @@ impl Body<'_, '_> {
             Stmt::Set { target, value, how } => {
                 let value = self.compiler.value(value);
                 self.ops.push(Op::Assign(target.clone(), value, *how));
+            }
+            Stmt::ReloadLookupTable { table, stub, span } => {
+                match (self.compiler.environment.lookup)(table) {
+                    Some(lookup) => {
+                        self.ops.push(Op::Reload(lookup, stub.as_deref().map(Box::from)));
+                    }
+                    None => {
+                        let table = String::from_utf8_lossy(table);
+                        let text = format!("lookup table '{table}' not found");
+                        self.compiler.diagnostics.push(Diagnostic::parsing(*span, text));
+                    }
+                }
             }
             Stmt::Unset(target) => self.ops.push(Op::Remove(target.clone())),
             Stmt::Foreach { variable, collection, body } => {

@@ -10,6 +10,7 @@ use super::value::{Value, arithmetic};
 use super::{Compiler, Environment, Filter, Scratch};
 use crate::config::ast::{BinaryOp, CompareOp, Expr, ExprKind, Variable};
 use crate::config::{Catalogue, Loader, Span, Stmt, load};
+use crate::lookup::Lookup;
 use crate::message::sample::Sample;
 use crate::template::{self, Template};
 
@@ -81,7 +82,10 @@ pub(super) fn evaluate(expr: &str) -> Result<String, String> {
     let options = template::Options::default();
     let template = Template::compile("example", &empty, options, &mut |_, _| {}).map(Arc::new);
     let template = |name: &[u8]| template.clone().filter(|_| name == b"example");
-    let environment = Environment { template: &template };
+    let table = br#"{"version":1,"nomatch":"none","table":[{"index":"key","value":"value"},{"index":7,"value":"seven"}]}"#;
+    let table = Arc::new(Lookup::of(table));
+    let lookup = |name: &[u8]| (name == b"example").then(|| Arc::clone(&table));
+    let environment = Environment { template: &template, lookup: &lookup };
     let mut compiler = Compiler { environment, diagnostics: Vec::new() };
     let term = compiler.value(value);
     if !compiler.diagnostics.is_empty() {

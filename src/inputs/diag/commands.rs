@@ -54,8 +54,10 @@ impl Commands {
         let answer = match command.as_str() {
             "getmainmsgqueuesize" => self.control.queued().to_string(),
             "waitmainqueueempty" => self.wait_queues_empty(),
-            // There are no lookup tables that could be under way.
-            "awaitlookuptablereload" => "no pending lookup-table reloads found".into(),
+            "awaitlookuptablereload" => {
+                while self.control.reloading() && !self.stop.wait(QUEUE_POLL) {}
+                "no pending lookup-table reloads found".into()
+            }
             "injectmsg" => match self.inject(rest) {
                 Ok(count) => format!("{count} messages injected"),
                 Err(why) => {

@@ -26,6 +26,9 @@ impl Control for Daemon {
     fn hup_pending(&self) -> bool {
         self.hups.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
     }
+    fn reloading(&self) -> bool {
+        false
+    }
     fn has_main_queue(&self) -> bool {
         !self.without_main
     }

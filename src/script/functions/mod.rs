@@ -8,6 +8,7 @@ mod cef;
 mod convert;
 mod env;
 mod json;
+mod lookup;
 mod regex;
 mod text;
 mod time;
@@ -22,17 +23,19 @@ use super::compile::Term;
 use super::eval::Scratch;
 use super::value::{Room, Value};
 use crate::config::diagnostic::did_you_mean;
+use crate::lookup::Lookup;
 use crate::message::{Json, Msg};
 use crate::param::Problem;
 use crate::template::Template;
 
 /// All functions, by family.
-static FAMILIES: [&[Function]; 8] = [
+static FAMILIES: [&[Function]; 9] = [
     address::FUNCTIONS,
     cef::FUNCTIONS,
     convert::FUNCTIONS,
     env::FUNCTIONS,
     json::FUNCTIONS,
+    lookup::FUNCTIONS,
     regex::FUNCTIONS,
     text::FUNCTIONS,
     time::FUNCTIONS,
@@ -92,12 +95,14 @@ impl From<bool> for Returned {
 pub struct Environment<'e> {
     /// Finds a template.
     pub template: &'e dyn Fn(&[u8]) -> Option<Arc<Template>>,
+    /// Finds a lookup table.
+    pub lookup: &'e dyn Fn(&[u8]) -> Option<Arc<Lookup>>,
 }
 
 impl Default for Environment<'_> {
     /// There is nothing.
     fn default() -> Self {
-        Self { template: &|_| None }
+        Self { template: &|_| None, lookup: &|_| None }
     }
 }
 
