@@ -2,6 +2,7 @@
 
 mod actions;
 mod conformance;
+mod counters;
 mod diag;
 mod harness;
 mod lifecycle;

@@ -99,6 +99,7 @@ impl<'a> Checker<'a> {
             parsers: Vec::new(),
             timezones: Vec::new(),
             lookup_tables: Vec::new(),
+            dyn_stats: Vec::new(),
             rulesets: Vec::new(),
             default_ruleset: RulesetId(0),
             actions: Vec::new(),
@@ -161,8 +162,8 @@ impl<'a> Checker<'a> {
             ObjectKind::Parser => self.parser(&object),
             ObjectKind::Timezone => self.timezone(&object),
             ObjectKind::LookupTable => self.lookup_table(&object),
-            ObjectKind::DynStats
-            | ObjectKind::PercentileStats
+            ObjectKind::DynStats => self.dyn_stats(&object),
+            ObjectKind::PercentileStats
             | ObjectKind::Ratelimit
             | ObjectKind::Action
             | ObjectKind::Include => {

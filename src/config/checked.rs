@@ -90,6 +90,9 @@ pub struct Config {
     pub timezones: Vec<Timezone>,
     /// `lookup_table()` objects in the order written; names are unique.
     pub lookup_tables: Vec<LookupDecl>,
+    /// `dyn_stats()` objects in the order written; of those with the same name the last one counts. Table
+    /// [`DYN_STATS`](super::tables::DYN_STATS).
+    pub dyn_stats: Vec<ObjectArgs>,
     /// Rulesets; the first is `RSYSLOG_DefaultRuleset`.
     pub rulesets: Vec<RulesetDecl>,
     /// The ruleset of inputs that name none (`$DefaultRuleset`).

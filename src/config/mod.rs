@@ -17,6 +17,7 @@ pub mod source;
 mod args;
 mod check;
 mod checked;
+mod dyn_stats;
 mod expr;
 mod fold;
 mod include;

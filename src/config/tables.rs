@@ -807,6 +807,24 @@ pub static LOOKUP_TABLE: &[Param] = &[
     Param::new("reloadOnHUP", Kind::Bool, Some("on"), "Read the file again when HUP is received."),
 ];
 
+/// `dyn_stats(…)`.
+pub static DYN_STATS: &[Param] = &[
+    Param::required("name", Kind::Str, "Name, by which dyn_inc() refers to it; case matters."),
+    Param::new("resettable", Kind::Bool, Some("on"), "A report may zero the counters."),
+    Param::new("maxCardinality", Kind::POSITIVE, Some("2000"), "How many counters there may be."),
+    Param::new(
+        "unusedMetricLife",
+        Kind::POSITIVE,
+        Some("3600"),
+        "Seconds after which a counter that is not counted up may be forgotten.",
+    ),
+    Param::new("persistStateInterval", Kind::POSITIVE, None, "Operations between state files.")
+        .missing(),
+    Param::new("persistStateTimeInterval", Kind::POSITIVE, None, "Seconds between state files.")
+        .missing(),
+    Param::new("statefile.directory", Kind::Str, None, "Directory of the state file.").missing(),
+];
+
 /// `timezone(…)`.
 pub static TIMEZONE: &[Param] = &[
     Param::required("id", Kind::Str, "Name of the zone, as messages spell it."),
@@ -1102,7 +1120,6 @@ pub static REFERENCE_MODULES: &[&str] = &[
 
 /// Functions of expressions that are not there yet.
 pub static MISSING_FUNCTIONS: &[&str] = &[
-    "dyn_inc",
     "hash32",
     "hash32mod",
     "hash64",

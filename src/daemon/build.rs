@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::globals::Globals;
 use crate::actions::action::Action;
@@ -24,6 +25,7 @@ use crate::parsers::{Parser, ParserOptions};
 use crate::queue::{self, Queue, Type};
 use crate::ruleset::{Actions, Hostname, Job, Rules, Surroundings, consumers};
 use crate::script::Environment;
+use crate::stats::Bucket;
 use crate::sync::lock;
 use crate::template::{self, Template};
 use crate::{registry, stats};
@@ -108,6 +110,30 @@ pub(super) fn lookups(config: &Config, diagnostics: &mut Diagnostics) -> Vec<Arc
     tables
 }
 
+/// Makes the sets of counters that scripts count up, the one written last first.
+pub(super) fn buckets(config: &Config, stats: &stats::Set) -> Vec<Arc<Bucket>> {
+    if config.dyn_stats.is_empty() {
+        return Vec::new();
+    }
+    let mut global = stats::Object::new("global", "dynstats");
+    let now = Instant::now();
+    let mut bucket = |decl: &ObjectArgs| {
+        let args = &decl.args;
+        let limit = args.count("maxCardinality").unwrap_or_default();
+        let life = args.int("unusedMetricLife").and_then(|n| u32::try_from(n).ok());
+        let life = Duration::from_secs(life.unwrap_or(u32::MAX).into());
+        let name = args.text("name").unwrap_or_default();
+        Arc::new(Bucket::new(&name, limit, life, args.bool("resettable"), &mut global, now))
+    };
+    let mut buckets: Vec<_> = config.dyn_stats.iter().map(&mut bucket).collect();
+    stats.add(global);
+    for bucket in &buckets {
+        stats.add_live(Arc::<Bucket>::clone(bucket));
+    }
+    buckets.reverse();
+    buckets
+}
+
 /// Which `default.….queue.*` parameters of `global()` count.
 #[derive(Clone, Copy)]
 pub(super) enum QueueClass {
@@ -126,6 +152,7 @@ pub(super) struct Shop<'a> {
     pub(super) globals: &'a Globals,
     pub(super) templates: &'a Templates,
     pub(super) lookups: &'a [Arc<Lookup>],
+    pub(super) buckets: &'a [Arc<Bucket>],
     pub(super) stats: &'a Arc<stats::Set>,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) hostname: &'a Hostname,
@@ -195,6 +222,7 @@ impl Shop<'_> {
         let environment = Environment {
             template: &|name| self.templates.find(name),
             lookup: &|name| self.lookups.iter().find(|t| t.name().as_bytes() == name).cloned(),
+            bucket: &|name| self.buckets.iter().find(|b| b.name().as_bytes() == name).cloned(),
         };
         let (rules, found) = Rules::compile(decls, parsers, environment);
         found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));

@@ -76,6 +76,7 @@ impl Plan {
             globals: &globals,
             templates: &templates,
             lookups: &lookups,
+            buckets: &build::buckets(config, &stats),
             stats: &stats,
             pool: &pool,
             hostname: &hostname,

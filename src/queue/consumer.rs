@@ -431,7 +431,7 @@ mod tests {
         assert_eq!(seen.try_recv().ok(), None);
         let objects = stats.objects();
         assert_eq!(
-            objects[0].counters.last().map(|c| (c.0, c.2.get())),
+            objects[0].counters.last().map(|c| (&*c.0, c.2.get())),
             Some(("lost.shutdown", 2))
         );
         queue.push(Numbers::of(0..3, 6), FlowControl::Full);

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -12,6 +13,7 @@ use crate::config::ast::{BinaryOp, CompareOp, Expr, ExprKind, Variable};
 use crate::config::{Catalogue, Loader, Span, Stmt, load};
 use crate::lookup::Lookup;
 use crate::message::sample::Sample;
+use crate::stats::{Bucket, Object};
 use crate::template::{self, Template};
 
 /// The message of `spec/config-language.md` section 19.
@@ -85,7 +87,17 @@ pub(super) fn evaluate(expr: &str) -> Result<String, String> {
     let table = br#"{"version":1,"nomatch":"none","table":[{"index":"key","value":"value"},{"index":7,"value":"seven"}]}"#;
     let table = Arc::new(Lookup::of(table));
     let lookup = |name: &[u8]| (name == b"example").then(|| Arc::clone(&table));
-    let environment = Environment { template: &template, lookup: &lookup };
+    let mut global = Object::new("global", "dynstats");
+    let buckets = Arc::new(Bucket::new(
+        "example",
+        1,
+        Duration::from_secs(1),
+        true,
+        &mut global,
+        Instant::now(),
+    ));
+    let bucket = |name: &[u8]| (name == b"example").then(|| Arc::clone(&buckets));
+    let environment = Environment { template: &template, lookup: &lookup, bucket: &bucket };
     let mut compiler = Compiler { environment, diagnostics: Vec::new() };
     let term = compiler.value(value);
     if !compiler.diagnostics.is_empty() {

@@ -3,9 +3,11 @@
 //! A thread on the data path counts in a plain integer of its own and adds it to the shared cell once per
 //! batch, so the shared cell is touched a thousand times less often than messages pass.
 
+pub mod bucket;
 pub mod counter;
 pub mod report;
 pub mod set;
 
+pub use bucket::Bucket;
 pub use counter::Counter;
-pub use set::{Object, Set, Style};
+pub use set::{Live, Object, Set, Style};

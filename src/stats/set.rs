@@ -1,6 +1,7 @@
 //! Statistics objects and the set of all of them, in creation order (`spec/impstats.md` section 1).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Counter;
 
@@ -21,7 +22,7 @@ pub struct Object {
     /// E.g. `core.queue`, `imtcp`.
     pub origin: &'static str,
     /// Name, behaviour and cell, in output order.
-    pub counters: Vec<(&'static str, Style, Arc<Counter>)>,
+    pub counters: Vec<(Cow<'static, str>, Style, Arc<Counter>)>,
 }
 
 impl Object {
@@ -32,35 +33,62 @@ impl Object {
     }
 
     /// Adds a counter and returns its cell.
-    pub fn counter(&mut self, name: &'static str) -> Arc<Counter> {
-        self.cell(name, Style::Counter)
+    pub fn counter(&mut self, name: impl Into<Cow<'static, str>>) -> Arc<Counter> {
+        self.cell(name.into(), Style::Counter)
     }
 
     /// Adds a gauge and returns its cell.
-    pub fn gauge(&mut self, name: &'static str) -> Arc<Counter> {
-        self.cell(name, Style::Gauge)
+    pub fn gauge(&mut self, name: impl Into<Cow<'static, str>>) -> Arc<Counter> {
+        self.cell(name.into(), Style::Gauge)
     }
 
-    fn cell(&mut self, name: &'static str, style: Style) -> Arc<Counter> {
+    fn cell(&mut self, name: Cow<'static, str>, style: Style) -> Arc<Counter> {
         let cell = Arc::new(Counter::default());
         self.counters.push((name, style, Arc::clone(&cell)));
         cell
     }
 }
 
+/// An object whose counters change while the daemon runs.
+pub trait Live: std::fmt::Debug + Send + Sync {
+    /// The object as it is now.
+    fn read(&self) -> Object;
+}
+
+#[derive(Clone, Debug)]
+enum Entry {
+    Fixed(Arc<Object>),
+    Live(Arc<dyn Live>),
+}
+
 /// All objects of the daemon.
 #[derive(Debug, Default)]
-pub struct Set(Mutex<Vec<Arc<Object>>>);
+pub struct Set(Mutex<Vec<Entry>>);
 
 impl Set {
     /// Adds a finished object.
     pub fn add(&self, object: Object) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(object));
+        self.lock().push(Entry::Fixed(Arc::new(object)));
+    }
+
+    /// Adds an object that is read anew for each report.
+    pub fn add_live(&self, object: Arc<dyn Live>) {
+        self.lock().push(Entry::Live(object));
     }
 
     /// All objects, in creation order.
     #[must_use]
     pub fn objects(&self) -> Vec<Arc<Object>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        // A live object may take a lock of its own: not under this one.
+        let entries = self.lock().clone();
+        let read = |entry| match entry {
+            Entry::Fixed(object) => object,
+            Entry::Live(live) => Arc::new(live.read()),
+        };
+        entries.into_iter().map(read).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

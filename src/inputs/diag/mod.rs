@@ -79,7 +79,7 @@ impl Input for Diag {
         let mut object = stats::Object::new("imdiag-stats-reporting-controller", "imdiag");
         for (name, _) in MODULE.counters.iter().filter(|(name, _)| *name != "submitted") {
             // Nothing counts them before there are reports to hold up.
-            object.counter(name);
+            object.counter(*name);
         }
         env.stats.add(object);
         self.lent = Some((env.clone(), Arc::clone(control)));

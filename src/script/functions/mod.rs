@@ -6,6 +6,7 @@
 mod address;
 mod cef;
 mod convert;
+mod dyn_stats;
 mod env;
 mod json;
 mod lookup;
@@ -26,13 +27,15 @@ use crate::config::diagnostic::did_you_mean;
 use crate::lookup::Lookup;
 use crate::message::{Json, Msg};
 use crate::param::Problem;
+use crate::stats::Bucket;
 use crate::template::Template;
 
 /// All functions, by family.
-static FAMILIES: [&[Function]; 9] = [
+static FAMILIES: [&[Function]; 10] = [
     address::FUNCTIONS,
     cef::FUNCTIONS,
     convert::FUNCTIONS,
+    dyn_stats::FUNCTIONS,
     env::FUNCTIONS,
     json::FUNCTIONS,
     lookup::FUNCTIONS,
@@ -97,12 +100,14 @@ pub struct Environment<'e> {
     pub template: &'e dyn Fn(&[u8]) -> Option<Arc<Template>>,
     /// Finds a lookup table.
     pub lookup: &'e dyn Fn(&[u8]) -> Option<Arc<Lookup>>,
+    /// Finds a bucket of counters.
+    pub bucket: &'e dyn Fn(&[u8]) -> Option<Arc<Bucket>>,
 }
 
 impl Default for Environment<'_> {
     /// There is nothing.
     fn default() -> Self {
-        Self { template: &|_| None, lookup: &|_| None }
+        Self { template: &|_| None, lookup: &|_| None, bucket: &|_| None }
     }
 }
 

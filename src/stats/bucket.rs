@@ -1,0 +1,202 @@
+//! Counters that come to be while messages flow: `dyn_stats()`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::{Counter, Live, Object, Style};
+
+/// A named set of counters, each made when it is first counted up.
+///
+/// What nobody counts up in one to two periods of `life` is forgotten when the counters are read: at the end of
+/// a period the counters become survivors, and survivors of the period before go. Counting a survivor up brings it
+/// back with its value.
+#[derive(Debug)]
+pub struct Bucket {
+    name: String,
+    /// How many counters there may be, survivors included.
+    limit: usize,
+    life: Duration,
+    style: Style,
+    metrics: RwLock<Metrics>,
+    expires: Mutex<Instant>,
+    own: Own,
+}
+
+#[derive(Debug, Default)]
+struct Metrics {
+    /// Where the counter of a name is.
+    places: HashMap<Box<[u8]>, usize>,
+    /// In the order in which they came.
+    counters: Vec<(Box<[u8]>, Arc<Counter>)>,
+    survivors: HashMap<Box<[u8]>, Arc<Counter>>,
+}
+
+/// What a bucket counts about itself.
+#[derive(Debug)]
+struct Own {
+    overflow: Arc<Counter>,
+    added: Arc<Counter>,
+    nameless: Arc<Counter>,
+    purged: Arc<Counter>,
+    purges: Arc<Counter>,
+}
+
+/// No counter could be made: there are as many as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Bucket {
+    /// A bucket without counters; `global` gets what it counts about itself. Its counters are never zeroed by a
+    /// report unless they are `resettable`.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        limit: usize,
+        life: Duration,
+        resettable: bool,
+        global: &mut Object,
+        now: Instant,
+    ) -> Self {
+        let mut own = |what: &str| global.counter(format!("{name}.{what}"));
+        let (overflow, added) = (own("ops_overflow"), own("new_metric_add"));
+        let (nameless, purged) = (own("no_metric"), own("metrics_purged"));
+        // Nothing is ever ignored here: the reference does that to a bucket that another thread is changing.
+        let _ = own("ops_ignored");
+        let own = Own { overflow, added, nameless, purged, purges: own("purge_triggered") };
+        let style = if resettable { Style::Counter } else { Style::Gauge };
+        let (metrics, expires) = (RwLock::default(), Mutex::new(now + life));
+        Self { name: name.to_owned(), limit, life, style, metrics, expires, own }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Counts `metric` up by one.
+    ///
+    /// # Errors
+    /// There would be too many counters.
+    pub fn increment(&self, metric: &[u8]) -> Result<(), Full> {
+        if metric.is_empty() {
+            self.own.nameless.add(1);
+            return Ok(());
+        }
+        let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = metrics.find(metric) {
+            counter.add(1);
+            return Ok(());
+        }
+        drop(metrics);
+        let mut metrics = self.metrics.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have been faster.
+        if let Some(counter) = metrics.find(metric) {
+            counter.add(1);
+            return Ok(());
+        }
+        let counter = match metrics.survivors.remove(metric) {
+            // It has its place already. (The reference refuses it in a full bucket.)
+            Some(survivor) => survivor,
+            None if metrics.counters.len() + metrics.survivors.len() >= self.limit => {
+                self.own.overflow.add(1);
+                return Err(Full);
+            }
+            None => {
+                self.own.added.add(1);
+                Arc::default()
+            }
+        };
+        counter.add(1);
+        let place = metrics.counters.len();
+        metrics.places.insert(metric.into(), place);
+        metrics.counters.push((metric.into(), counter));
+        Ok(())
+    }
+
+    /// Ends a period if it is time.
+    fn expire(&self, now: Instant) {
+        let mut expires = self.expires.lock().unwrap_or_else(PoisonError::into_inner);
+        if now < *expires {
+            return;
+        }
+        *expires = now + self.life;
+        drop(expires);
+        log::info!("dynstats: bucket '{}' is being reset", self.name);
+        let mut metrics = self.metrics.write().unwrap_or_else(PoisonError::into_inner);
+        self.own.purged.add(metrics.survivors.len() as u64);
+        self.own.purges.add(1);
+        metrics.survivors = std::mem::take(&mut metrics.counters).into_iter().collect();
+        metrics.places.clear();
+    }
+
+    fn read_at(&self, now: Instant) -> Object {
+        self.expire(now);
+        let mut object = Object::new(self.name.clone(), "dynstats.bucket");
+        let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
+        object.counters.extend(metrics.counters.iter().map(|(name, counter)| {
+            let name = String::from_utf8_lossy(name).into_owned();
+            (Cow::Owned(name), self.style, Arc::clone(counter))
+        }));
+        object
+    }
+}
+
+impl Metrics {
+    fn find(&self, metric: &[u8]) -> Option<&Counter> {
+        self.counters.get(*self.places.get(metric)?).map(|(_, counter)| &**counter)
+    }
+}
+
+impl Live for Bucket {
+    fn read(&self) -> Object {
+        self.read_at(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::legacy;
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn counters_come_up_to_the_limit() {
+        let mut global = Object::new("global", "dynstats");
+        let bucket = Bucket::new("b", 2, LIFE, true, &mut global, Instant::now());
+        for (metric, wanted) in
+            [("x", Ok(())), ("y", Ok(())), ("x", Ok(())), ("z", Err(Full)), ("", Ok(()))]
+        {
+            assert_eq!(bucket.increment(metric.as_bytes()), wanted, "{metric}");
+        }
+        assert_eq!(legacy(&bucket.read()), "b: origin=dynstats.bucket x=2 y=1 ");
+        assert_eq!(
+            legacy(&global),
+            "global: origin=dynstats b.ops_overflow=1 b.new_metric_add=2 b.no_metric=1 \
+             b.metrics_purged=0 b.ops_ignored=0 b.purge_triggered=0 "
+        );
+    }
+
+    #[test]
+    fn what_is_not_counted_up_is_forgotten_after_two_periods() {
+        let mut global = Object::new("global", "dynstats");
+        let start = Instant::now();
+        let bucket = Bucket::new("b", 2, LIFE, true, &mut global, start);
+        let read = |periods: u32| legacy(&bucket.read_at(start + LIFE * periods));
+        let count = |metric: &str| bucket.increment(metric.as_bytes());
+        assert_eq!((count("x"), count("y")), (Ok(()), Ok(())));
+        // Survivors are not shown, but take their places.
+        assert_eq!(read(1), "b: origin=dynstats.bucket ");
+        assert_eq!(count("z"), Err(Full));
+        assert_eq!(count("y"), Ok(()));
+        assert_eq!(read(1), "b: origin=dynstats.bucket y=2 ");
+        assert_eq!(read(2), "b: origin=dynstats.bucket ");
+        assert_eq!((count("y"), count("x")), (Ok(()), Ok(())));
+        assert_eq!(read(2), "b: origin=dynstats.bucket y=3 x=1 ");
+        assert!(legacy(&global).contains("b.metrics_purged=1 "));
+        assert!(legacy(&global).contains("b.purge_triggered=2 "));
+    }
+}

@@ -1,0 +1,37 @@
+//! Counters that scripts count up.
+
+use crate::harness::daemon::{Daemon, reference};
+use crate::harness::{ledger, send};
+
+/// Three counters and no more; what is too much is counted, too, and the script is told.
+#[test]
+fn dyn_inc_counts_up_to_the_limit() {
+    if reference() {
+        // It counts nothing unless impstats is loaded.
+        return;
+    }
+    let mut daemon = Daemon::start(
+        r#"global(net.enableDNS="off")
+module(load="imtcp")
+dyn_stats(name="bucket" maxCardinality="3")
+template(name="result" type="string" string="%$.result%\n")
+set $.result = dyn_inc("bucket", $msg);
+action(type="omfile" file="{dir}/out" template="result")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+"#,
+    );
+    let port = daemon.port("port");
+    let metrics = ["a", "b", "a", "", "c", "d", "a"];
+    let lines: String =
+        metrics.map(|metric| format!("<13>Oct 11 22:14:15 h t:{metric}\n")).concat();
+    send::tcp(port, lines.as_bytes());
+    daemon.wait_lines("out", metrics.len());
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out"), ["0", "0", "0", "0", "0", "-1", "0"]);
+    let objects = ledger::parse(&stopped.stderr);
+    let bucket = ledger::find(&objects, "bucket");
+    assert_eq!(["a", "b", "c"].map(|metric| bucket.get(metric)), [3, 1, 1]);
+    let global = ledger::find(&objects, "global");
+    let own = ["ops_overflow", "new_metric_add", "no_metric"];
+    assert_eq!(own.map(|what| global.get(&format!("bucket.{what}"))), [1, 3, 1]);
+}
