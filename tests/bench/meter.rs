@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
 
-use crate::harness::daemon::{Daemon, tempdir};
+use crate::harness::Daemon;
 
 /// A daemon under load. Its file is `out` in its directory.
 pub(crate) struct Subject {
@@ -18,7 +18,8 @@ pub(crate) struct Subject {
 impl Subject {
     /// Starts `program` on `config` and waits until its sockets are bound.
     pub(crate) fn start(program: &Path, config: &str) -> Self {
-        let daemon = Daemon::start_program(program, config, &[], tempdir());
+        let dir = tempfile::Builder::new().prefix("sluice-bench-").tempdir().expect("temp dir");
+        let daemon = Daemon::start_program(program, config, &[], dir);
         daemon.unwatch();
         Self { daemon }
     }

@@ -37,8 +37,15 @@ impl Metric {
     }
 }
 
-/// Prints the table of one scenario.
-pub(crate) fn print(scenario: &Scenario, pairs: &[(Run, Option<Run>)]) {
+/// Prints the table of one scenario. A pair whose reference failed compares nothing and stays out of the figures.
+pub(crate) fn print(scenario: &Scenario, all: &[(Run, Option<Run>)]) {
+    let sound = |(_, reference): &&(Run, Option<Run>)| {
+        reference.as_ref().is_none_or(|run| run.failures.is_empty())
+    };
+    let mut pairs: Vec<&(Run, Option<Run>)> = all.iter().filter(sound).collect();
+    if pairs.is_empty() {
+        pairs = all.iter().collect();
+    }
     println!("{}: {}", scenario.name, scenario.title);
     println!(
         "  {:<28} {:>10} {:>10}  {:<24} {:<9} {:<9} verdict",
@@ -69,7 +76,7 @@ pub(crate) fn print(scenario: &Scenario, pairs: &[(Run, Option<Run>)]) {
     if ours + theirs > 0 {
         println!("  out of order within a connection, at most: daemon {ours}, reference {theirs}");
     }
-    for (subject, reference) in pairs {
+    for (subject, reference) in all {
         for failure in &subject.failures {
             println!("  FAILED: {failure}");
         }
