@@ -118,6 +118,10 @@ impl Folder<'_> {
             _ => format!("number of parameters for prifilt() must be 1 but is {}.", args.len()),
         };
         self.diagnostics.push(Diagnostic::parsing(span, wrong));
+        if args.len() != 1 {
+            let text = "Invalid function prifilt";
+            self.diagnostics.push(Diagnostic::parsing(span, text).brief());
+        }
         ExprKind::Number(0)
     }
 }
