@@ -51,17 +51,22 @@ action(name="other" type="omfile" file="{dir}/out")
     send_all(&mut daemon, &numbered(500));
     daemon.wait_lines("out", 500);
     daemon.wait_text("own", "action 'full' suspended (module 'builtin:omfile'), next retry is ");
+    // One more, while the action is suspended.
+    send_all(&mut daemon, &numbered(1));
     let stopped = daemon.stop();
-    assert_eq!(counters(&stopped, "full"), [500, 0, 500, 1]);
-    assert_eq!(stopped.lines("out"), numbered(500));
+    assert_eq!(counters(&stopped, "full"), [501, 0, 501, 1]);
+    assert_eq!(stopped.lines("out")[..500], numbered(500));
     let own = stopped.lines("own").join("\n");
     let uid = nix::unistd::geteuid();
     let reason = format!("OS error: No space left on device (errno 28, uid {uid})");
     assert!(own.contains("file '/dev/full'[") && own.contains(&reason), "{own}");
     let errors = stopped.lines("errors");
-    assert_eq!(errors.len(), 500);
-    let last = r#"{ "action": "full", "status": -2007, "template0": "<13>a: 499\n" }"#;
-    assert_eq!(errors[499], last);
+    assert_eq!(errors.len(), 501);
+    let error = |status, number| {
+        format!(r#"{{ "action": "full", "status": {status}, "template0": "<13>a: {number}\n" }}"#)
+    };
+    assert_eq!(errors[0], error(-2027, 0));
+    assert_eq!(errors[500], error(-2007, 0));
 }
 
 /// With endless retries nothing is lost while the disk is full: it waits, and comes in order.

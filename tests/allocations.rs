@@ -13,7 +13,7 @@ use sluice::config::{self, Catalogue, RulesetId, SystemLoader};
 use sluice::framing::{Decoder, Fault, Options, Sink};
 use sluice::message::{Appender, Builder, InputInfo, Pool, Sender};
 use sluice::parsers::{Parser, ParserOptions};
-use sluice::queue::{Consume, Interrupt};
+use sluice::queue::{Commit, Consume, Interrupt};
 use sluice::ruleset::{Job, Messages, Rules, Surroundings, consumers};
 use sluice::script::Environment;
 use sluice::sys::alloc::{Counting, allocations};
@@ -62,7 +62,7 @@ fn no_allocation_per_message() {
         let mut job = Job { ruleset: RulesetId(0), messages: Messages::Received(batch) };
         consumer.consume(&mut job, 0..MESSAGES);
         consumer.finish(job);
-        consumer.commit();
+        consumer.commit(Commit::All);
     };
     for _ in 0..10 {
         round();

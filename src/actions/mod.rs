@@ -116,6 +116,12 @@ pub trait OutputWorker: Send {
     /// exactly there.
     fn commit(&mut self, lost: &mut Lost<'_>) -> Result<(), Failure>;
 
+    /// Whether a commit is a transaction at the other end, whose size `dequeueBatchSize` bounds. If not, one
+    /// commit may cover more, up to a batch as it was received: fewer and larger writes.
+    fn is_transactional(&self) -> bool {
+        true
+    }
+
     /// How many pushed messages are neither written nor lost yet.
     fn pending(&self) -> usize;
 

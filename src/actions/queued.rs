@@ -11,7 +11,7 @@ use super::action::Action;
 use super::retry::Runner;
 use crate::message::Pool;
 use crate::message::vars::Globals;
-use crate::queue::{Consume, Consumers, Frozen, Interrupt, Queue, Settings};
+use crate::queue::{Commit, Consume, Consumers, Frozen, Interrupt, Queue, Settings};
 use crate::ruleset::{Hostname, Round};
 use crate::stats;
 
@@ -55,9 +55,13 @@ impl Consume<Frozen> for Consumer {
         }
     }
 
-    fn commit(&mut self) {
-        self.runner.commit(true);
+    fn commit(&mut self, extent: Commit) -> bool {
         self.round.end();
+        let collects = extent == Commit::Transactions && self.runner.may_collect();
+        if !collects {
+            self.runner.commit(true);
+        }
+        !collects
     }
 
     fn finish(&mut self, work: Frozen) {

@@ -102,6 +102,12 @@ impl Runner {
         true
     }
 
+    /// Whether what was pushed may wait for the end of a batch that is larger than a transaction.
+    #[must_use]
+    pub fn may_collect(&self) -> bool {
+        !self.worker.is_transactional()
+    }
+
     /// End of the batch: writes everything out, with retries as configured, and brings the counters up to
     /// date. Without a queue the reference counts each message as a batch.
     pub fn commit(&mut self, from_queue: bool) {

@@ -6,7 +6,7 @@ use super::action::Action;
 use super::retry::Runner;
 use crate::config::ActionId;
 use crate::message::{Batch, FlowControl, Msg};
-use crate::queue::{Frozen, Interrupt, Queue, Selection};
+use crate::queue::{Commit, Frozen, Interrupt, Queue, Selection};
 use crate::ruleset::ActionSet;
 
 /// An action as the configuration made it, to be shared by all threads.
@@ -110,13 +110,19 @@ impl ActionSet for Set {
         }
     }
 
-    fn commit(&mut self) {
-        for id in self.touched.drain(..) {
-            if let Some(Slot::Direct { runner, touched }) = self.slots.get_mut(id) {
-                *touched = false;
-                runner.commit(false);
+    fn commit(&mut self, extent: Commit) -> bool {
+        let slots = &mut self.slots;
+        self.touched.retain(|&id| match slots.get_mut(id) {
+            Some(Slot::Direct { runner, touched }) => {
+                *touched = extent == Commit::Transactions && runner.may_collect();
+                if !*touched {
+                    runner.commit(false);
+                }
+                *touched
             }
-        }
+            _ => false,
+        });
+        self.touched.is_empty()
     }
 }
 
@@ -153,7 +159,7 @@ mod tests {
                 set.push(ActionId(id), index, &msg);
             }
         }
-        set.commit();
+        assert!(set.commit(Commit::All));
         assert_eq!(primary.written(), ["a"]);
         assert_eq!(secondary.written(), ["b", "c"]);
         assert!(tertiary.written().is_empty(), "the second action was not suspended");

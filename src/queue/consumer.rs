@@ -1,7 +1,7 @@
 //! The running queue: worker threads around [`memory`](super::memory), and shutdown in three phases.
 //!
 //! A worker's round: take up to `dequeueBatchSize` messages, consume them work by work, commit, report them
-//! done. Work larger than that is committed in slices, so that a commit never covers more.
+//! done. Work larger than that is committed in slices, so that no transaction covers more.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::memory::{Counters, Memory, Next, Pushed};
 use super::rhythm::Rhythm;
 use super::settings::{Settings, Type};
-use super::{Consume, Consumers, Work};
+use super::{Commit, Consume, Consumers, Work};
 use crate::message::FlowControl;
 use crate::stats;
 use crate::sync::{Condvar, Mutex, lock, wait_until};
@@ -189,7 +189,7 @@ impl<W: Work> Queue<W> {
         let messages = work.len();
         consumer.consume(&mut work, 0..messages);
         consumer.finish(work);
-        consumer.commit();
+        consumer.commit(Commit::All);
         lock(&self.0.spare).push(consumer);
     }
 }
@@ -213,28 +213,36 @@ impl<W: Work> Shared<W> {
     /// Processes all work of `list` and returns how many messages are committed but not yet reported done.
     fn round(&self, memory: &Memory<W>, consumer: &mut dyn Consume<W>, list: &mut Vec<W>) -> usize {
         let most = self.settings.dequeue_batch;
-        let mut open = 0;
+        let (mut slice, mut open) = (0, 0);
         for mut work in list.drain(..) {
             let mut from = 0;
             while from < work.len() && !self.interrupt.is_set() {
-                let to = work.len().min(from + most - open);
+                let to = work.len().min(from + most - slice);
                 consumer.consume(&mut work, from..to);
+                slice += to - from;
                 open += to - from;
                 from = to;
-                if open == most && from < work.len() {
-                    consumer.commit();
-                    memory.done(open);
-                    open = 0;
+                if slice == most && from < work.len() {
+                    slice = 0;
+                    if consumer.commit(self.slice_extent()) {
+                        memory.done(open);
+                        open = 0;
+                    }
                     self.pause();
                 }
             }
             consumer.finish(work);
         }
         if open > 0 {
-            consumer.commit();
+            consumer.commit(Commit::All);
             self.pause();
         }
         open
+    }
+
+    /// How far a slice is committed: before a pause nothing is left lying.
+    fn slice_extent(&self) -> Commit {
+        if self.settings.slowdown.is_zero() { Commit::Transactions } else { Commit::All }
     }
 
     /// `dequeueSlowdown`, after each batch.
@@ -328,11 +336,12 @@ mod tests {
             let ids = work.0[range].iter().map(|message| message.0).collect();
             let _ = self.seen.send(Seen::Messages(ids));
         }
-        fn commit(&mut self) {
+        fn commit(&mut self, _extent: Commit) -> bool {
             let _ = self.seen.send(Seen::Commit);
             if let Some(go) = &self.go {
                 let _ = lock(go).recv();
             }
+            true
         }
         fn finish(&mut self, _work: Numbers) {}
     }

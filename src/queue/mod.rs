@@ -65,8 +65,18 @@ pub trait Consume<W>: Send {
     /// hands it on to other queues, has its storage reused.
     fn finish(&mut self, work: W);
 
-    /// Completes everything consumed so far: at most `dequeueBatchSize` messages since the last call.
-    fn commit(&mut self);
+    /// Completes what was consumed so far. Returns whether all of it is complete.
+    fn commit(&mut self, extent: Commit) -> bool;
+}
+
+/// How much a commit has to complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// `dequeueBatchSize` messages have been consumed since the last commit, and more of the same work follow:
+    /// outputs with transactions complete theirs, others may go on collecting.
+    Transactions,
+    /// Everything.
+    All,
 }
 
 /// Makes the consumer of a new worker thread. The interrupt is set when the thread has to come to an end.

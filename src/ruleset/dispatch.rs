@@ -15,7 +15,7 @@ use crate::limits;
 use crate::message::vars::{Assign, Globals};
 use crate::message::{Batch, Flags, Json, Msg, Path, Pool, Scope};
 use crate::parsers::{self, Headerless, Outcome, Unparsable};
-use crate::queue::{Consume, Consumers};
+use crate::queue::{Commit, Consume, Consumers};
 use crate::script::Scratch;
 use crate::script::value::{Room, Value};
 use crate::stats::{self, Counter};
@@ -130,9 +130,9 @@ impl Consume<Job> for Worker {
         }
     }
 
-    fn commit(&mut self) {
-        self.runner.state.actions.commit();
+    fn commit(&mut self, extent: Commit) -> bool {
         self.round.end();
+        self.runner.state.actions.commit(extent)
     }
 }
 
@@ -432,8 +432,9 @@ mod tests {
             };
             self.told.send(Told::Submit(self.selected.drain(..).map(text).collect())).unwrap();
         }
-        fn commit(&mut self) {
+        fn commit(&mut self, _extent: Commit) -> bool {
             self.told.send(Told::Commit).unwrap();
+            true
         }
     }
 

@@ -24,7 +24,7 @@ pub use round::{Hostname, Round};
 
 use crate::config::ActionId;
 use crate::message::{Batch, Msg};
-use crate::queue::Interrupt;
+use crate::queue::{Commit, Interrupt};
 
 /// All actions, as one worker thread sees them.
 pub trait ActionSet: Send {
@@ -42,8 +42,8 @@ pub trait ActionSet: Send {
     /// [`ActionSet::commit`], perhaps for several batches.
     fn submit(&mut self, batch: &Arc<Batch>);
 
-    /// Completes what the other actions have been given: at most `dequeueBatchSize` messages.
-    fn commit(&mut self);
+    /// Completes what the other actions have been given. Returns whether all of it is complete.
+    fn commit(&mut self, extent: Commit) -> bool;
 }
 
 /// Makes a new worker thread's end of all actions; the interrupt ends its waits for a suspended action.

@@ -53,6 +53,10 @@ impl OutputWorker for FixedWorker {
         }
     }
 
+    fn is_transactional(&self) -> bool {
+        false
+    }
+
     fn pending(&self) -> usize {
         self.lines.len()
     }
@@ -216,6 +220,10 @@ impl OutputWorker for DynamicWorker {
         }
         self.after_commit();
         Ok(())
+    }
+
+    fn is_transactional(&self) -> bool {
+        false
     }
 
     fn pending(&self) -> usize {
