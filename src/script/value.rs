@@ -46,7 +46,7 @@ impl Value<'_> {
     pub fn into_json(self) -> Json {
         match self {
             Self::Number(n) => Json::Int(n),
-            Self::Text(text) if memchr::memchr(0, &text).is_some() => {
+            Self::Text(text) if memchr::memchr(0, text).is_some() => {
                 let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != 0).collect();
                 Json::text(&text)
             }

@@ -54,6 +54,7 @@ pub fn uptime_secs() -> u64 {
 }
 
 /// Sets environment variables. No thread may be running yet.
+#[allow(clippy::disallowed_methods, reason = "this is where one thread only is made sure of")]
 pub fn set_environment<'a>(variables: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>) {
     for (name, value) in variables {
         // SAFETY: the caller runs one thread only, so nobody reads the environment at the same time.

@@ -363,7 +363,8 @@ impl Tail {
         const PAGE: i64 = 4096;
         const STEP: i64 = 16 << 20;
         let Some(file) = &mut self.file else { return };
-        let here = file.stream_position().map_or(0, u64::cast_signed) / PAGE * PAGE;
+        let here = file.stream_position().unwrap_or(0);
+        let here = i64::try_from(here).unwrap_or(0) / PAGE * PAGE;
         if here - self.freed > STEP {
             let start = self.freed.max(PAGE);
             let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
