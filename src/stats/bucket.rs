@@ -133,13 +133,15 @@ impl Bucket {
     }
 
     fn read_at(&self, now: Instant) -> Object {
-        self.expire(now);
         let mut object = Object::new(self.name.clone(), "dynstats.bucket");
         let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
         object.counters.extend(metrics.counters.iter().map(|(name, counter)| {
             let name = String::from_utf8_lossy(name).into_owned();
             (Cow::Owned(name), self.style, Arc::clone(counter))
         }));
+        drop(metrics);
+        // Not before: what was counted since the last report is in this one.
+        self.expire(now);
         object
     }
 }
@@ -189,10 +191,11 @@ mod tests {
         let count = |metric: &str| bucket.increment(metric.as_bytes());
         assert_eq!((count("x"), count("y")), (Ok(()), Ok(())));
         // Survivors are not shown, but take their places.
+        assert_eq!(read(1), "b: origin=dynstats.bucket x=1 y=1 ");
         assert_eq!(read(1), "b: origin=dynstats.bucket ");
         assert_eq!(count("z"), Err(Full));
         assert_eq!(count("y"), Ok(()));
-        assert_eq!(read(1), "b: origin=dynstats.bucket y=2 ");
+        assert_eq!(read(2), "b: origin=dynstats.bucket y=2 ");
         assert_eq!(read(2), "b: origin=dynstats.bucket ");
         assert_eq!((count("y"), count("x")), (Ok(()), Ok(())));
         assert_eq!(read(2), "b: origin=dynstats.bucket y=3 x=1 ");
