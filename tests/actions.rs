@@ -86,12 +86,11 @@ action(type="omfile" file="{dir}/out")
     // The file is open: only HUP makes the daemon look at the name again.
     daemon.signal(Signal::SIGHUP);
     daemon.wait_lines("link", 2000);
+    daemon.wait_text("own", "action 'full' resumed (module 'builtin:omfile')");
     let stopped = daemon.stop();
     assert_eq!(stopped.lines("link"), numbered(2000));
     // Whether it counts as suspended depends on how soon the disk was cleared.
     assert_eq!(counters(&stopped, "full")[..3], [2000, 2000, 0]);
-    let own = stopped.lines("own").join("\n");
-    assert!(own.contains("action 'full' resumed (module 'builtin:omfile')"), "{own}");
 }
 
 /// A directory that is not there and not to be made; it appears later.
