@@ -268,3 +268,18 @@ fn version_and_usage() {
     assert!(String::from_utf8_lossy(&module.stdout).contains("maxSessions"));
     assert_ne!(run(&["--help", "nosuch"]).status.code(), Some(0));
 }
+
+/// `internalmsg.severity="debug"`: the daemon says when it is ready and when it ends.
+#[test]
+fn own_debug_messages() {
+    if reference() {
+        return; // Debian's says so with a TAG of its own making
+    }
+    let config = CONFIG.replace("global(", "global(internalmsg.severity=\"debug\" ");
+    let daemon = Daemon::start_program(&program(), &config, &[], tempdir());
+    let stopped = daemon.stop_lossy();
+    let own = stopped.lines("own");
+    let ready = "rsyslogd fully started up and initialized - begin actual processing";
+    assert!(own.iter().any(|line| line == ready), "{own:?}");
+    assert!(own.iter().any(|line| line == "rsyslogd shutting down"), "{own:?}");
+}

@@ -154,6 +154,7 @@ impl Plan {
         if self.core.globals.status_messages {
             log::info!(code = 0; "{} start", origin());
         }
+        log::debug!(code = 0, own = true; "rsyslogd fully started up and initialized - begin actual processing");
         Ok(Daemon { core: self.core, inputs })
     }
 }
@@ -204,6 +205,7 @@ impl Daemon {
     /// What comes back is to be done as the last step of the process.
     #[must_use]
     pub fn stop(self, signal: i32) -> LastStep {
+        log::debug!(code = 0, own = true; "rsyslogd shutting down");
         let core = self.core;
         self.inputs.iter().for_each(|input| input.stop());
         for queue in core.queues.iter().chain([&core.main]) {

@@ -10,8 +10,8 @@
 //!
 //! Key `code` of a message is rsyslog's return code, shown in TAG and text; `code = 0` marks a message that
 //! rsyslogd writes without any suffix (start, HUP, exit). Key `quiet` keeps a message off standard error, where it
-//! stands already. Levels below info go to standard error only, and
-//! only in debug mode.
+//! stands already. Levels below info go to standard error only, and only in debug mode; with key `own` a debug
+//! record is a message, too, which `internalmsg.severity="debug"` lets through.
 
 mod delivery;
 
@@ -98,7 +98,12 @@ pub fn set_debug(on: bool) {
     if let Some(internal) = INTERNAL.get() {
         internal.debug.store(on, Ordering::Relaxed);
     }
-    log::set_max_level(if on { LevelFilter::Trace } else { LevelFilter::Info });
+    let wanted = INTERNAL.get().map_or(0, |internal| lock(&internal.state).settings.severity);
+    log::set_max_level(match (on, wanted) {
+        (true, _) => LevelFilter::Trace,
+        (false, 7..) => LevelFilter::Debug,
+        (false, _) => LevelFilter::Info,
+    });
 }
 
 /// Turns debug messages on or off (`SIGUSR1`).
@@ -114,6 +119,8 @@ pub fn configure(settings: Settings) {
         let mut state = lock(&internal.state);
         state.stderr_left = settings.stderr_max;
         state.settings = settings;
+        drop(state);
+        set_debug(internal.debug.load(Ordering::Relaxed));
     }
 }
 
@@ -180,7 +187,8 @@ impl log::Log for Internal {
             return;
         }
         let quiet = record.key_values().get("quiet".into()).is_some();
-        let shown = match severity(record.level()) {
+        let own = record.key_values().get("own".into()).is_some();
+        let shown = match severity(record.level(), own) {
             Some(severity) => self.take(Entry::new(severity, record), quiet),
             None => false,
         };
@@ -193,11 +201,12 @@ impl log::Log for Internal {
 }
 
 /// `None` for what is for debugging only.
-fn severity(level: Level) -> Option<u8> {
+fn severity(level: Level, own: bool) -> Option<u8> {
     match level {
         Level::Error => Some(3),
         Level::Warn => Some(4),
         Level::Info => Some(6),
+        Level::Debug if own => Some(7),
         Level::Debug | Level::Trace => None,
     }
 }
@@ -382,7 +391,7 @@ mod tests {
                 builder.key_values(pairs);
             }
             let args = format_args!("{text}");
-            Entry::new(severity(level).unwrap(), &builder.args(args).build())
+            Entry::new(severity(level, false).unwrap(), &builder.args(args).build())
         };
         let error = record(Level::Error, Some(2079), "too many tcp sessions");
         assert_eq!(
@@ -396,7 +405,8 @@ mod tests {
         assert_eq!((bare.text.as_str(), bare.code), ("[origin software=\"rsyslogd\"] start", None));
         let long = record(Level::Warn, None, &"\u{e9}".repeat(MESSAGE_BYTES_DEFAULT));
         assert_eq!((long.text.len(), long.severity), (MESSAGE_BYTES_DEFAULT, 4));
-        assert_eq!(severity(Level::Debug), None);
+        assert_eq!(severity(Level::Debug, false), None);
+        assert_eq!(severity(Level::Debug, true), Some(7));
     }
 
     #[test]
