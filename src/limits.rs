@@ -59,6 +59,8 @@ pub const EXPRESSION_DEPTH: usize = 256;
 pub const INCLUDE_FILES: usize = 10_000;
 /// Bytes of all files of a configuration.
 pub const CONFIG_BYTES: usize = 64 * 1024 * 1024;
+/// Keys of one `percentile_stats()` object.
+pub const PERCENTILE_KEYS: usize = 10_000;
 /// Bytes of the file of a lookup table.
 pub const LOOKUP_BYTES: usize = 1024 * 1024 * 1024;
 /// Messages in a queue above which inputs that can wait a little are paced, as long as the queue moves: what

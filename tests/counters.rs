@@ -35,3 +35,32 @@ input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
     let own = ["ops_overflow", "new_metric_add", "no_metric"];
     assert_eq!(own.map(|what| global.get(&format!("bucket.{what}"))), [1, 3, 1]);
 }
+
+/// The values of each key; what is no number is not noted.
+#[test]
+fn percentile_observe_notes_values() {
+    if reference() {
+        return;
+    }
+    let mut daemon = Daemon::start(
+        r#"global(net.enableDNS="off")
+module(load="imtcp")
+percentile_stats(name="bucket" percentiles=["50"] windowsize="10" delimiter="|")
+template(name="result" type="string" string="%$.result%\n")
+set $.result = percentile_observe("bucket", $programname, $msg);
+action(type="omfile" file="{dir}/out" template="result")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+"#,
+    );
+    let port = daemon.port("port");
+    let values = ["3", "1", "x", "2"];
+    let lines: String = values.map(|value| format!("<13>Oct 11 22:14:15 h t:{value}\n")).concat();
+    send::tcp(port, lines.as_bytes());
+    daemon.wait_lines("out", values.len());
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out"), ["0"; 4]);
+    let objects = ledger::parse(&stopped.stderr);
+    let bucket = ledger::find(&objects, "bucket");
+    let window = ["min", "max", "sum", "count"].map(|what| bucket.get(&format!("t|window_{what}")));
+    assert_eq!(window, [1, 3, 6, 3]);
+}

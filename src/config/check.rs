@@ -100,6 +100,7 @@ impl<'a> Checker<'a> {
             timezones: Vec::new(),
             lookup_tables: Vec::new(),
             dyn_stats: Vec::new(),
+            percentile_stats: Vec::new(),
             rulesets: Vec::new(),
             default_ruleset: RulesetId(0),
             actions: Vec::new(),
@@ -163,10 +164,8 @@ impl<'a> Checker<'a> {
             ObjectKind::Timezone => self.timezone(&object),
             ObjectKind::LookupTable => self.lookup_table(&object),
             ObjectKind::DynStats => self.dyn_stats(&object),
-            ObjectKind::PercentileStats
-            | ObjectKind::Ratelimit
-            | ObjectKind::Action
-            | ObjectKind::Include => {
+            ObjectKind::PercentileStats => self.percentile_stats(&object),
+            ObjectKind::Ratelimit | ObjectKind::Action | ObjectKind::Include => {
                 let text = not_implemented(&format!("object {}()", object.kind.keyword()));
                 self.error(object.span, text);
             }

@@ -93,6 +93,9 @@ pub struct Config {
     /// `dyn_stats()` objects in the order written; of those with the same name the last one counts. Table
     /// [`DYN_STATS`](super::tables::DYN_STATS).
     pub dyn_stats: Vec<ObjectArgs>,
+    /// `percentile_stats()` objects in the order written, those without percentiles left out; of those with the same
+    /// name the first one counts.
+    pub percentile_stats: Vec<PercentileDecl>,
     /// Rulesets; the first is `RSYSLOG_DefaultRuleset`.
     pub rulesets: Vec<RulesetDecl>,
     /// The ruleset of inputs that name none (`$DefaultRuleset`).
@@ -192,6 +195,15 @@ pub struct LookupDecl {
     /// Exact name.
     pub name: String,
     /// Table [`LOOKUP_TABLE`](super::tables::LOOKUP_TABLE).
+    pub args: ObjectArgs,
+}
+
+/// Percentiles to be kept.
+#[derive(Clone, Debug)]
+pub struct PercentileDecl {
+    /// Which; 0 to 100 each.
+    pub percents: Vec<u8>,
+    /// Table [`PERCENTILE_STATS`](super::tables::PERCENTILE_STATS).
     pub args: ObjectArgs,
 }
 

@@ -825,6 +825,23 @@ pub static DYN_STATS: &[Param] = &[
     Param::new("statefile.directory", Kind::Str, None, "Directory of the state file.").missing(),
 ];
 
+/// `percentile_stats(…)`.
+pub static PERCENTILE_STATS: &[Param] = &[
+    Param::required(
+        "name",
+        Kind::Str,
+        "Name, by which percentile_observe() refers to it; case matters.",
+    ),
+    Param::new("percentiles", Kind::Array, None, "Which percentiles, 0 to 100 each."),
+    Param::new("windowsize", Kind::POSITIVE, Some("1"), "How many values of a key are kept."),
+    Param::new(
+        "delimiter",
+        Kind::Str,
+        Some("."),
+        "What stands between a key and what is shown of it.",
+    ),
+];
+
 /// `timezone(…)`.
 pub static TIMEZONE: &[Param] = &[
     Param::required("id", Kind::Str, "Name of the zone, as messages spell it."),
@@ -1119,15 +1136,8 @@ pub static REFERENCE_MODULES: &[&str] = &[
 ];
 
 /// Functions of expressions that are not there yet.
-pub static MISSING_FUNCTIONS: &[&str] = &[
-    "hash32",
-    "hash32mod",
-    "hash64",
-    "hash64mod",
-    "http_request",
-    "percentile_observe",
-    "unflatten",
-];
+pub static MISSING_FUNCTIONS: &[&str] =
+    &["hash32", "hash32mod", "hash64", "hash64mod", "http_request", "unflatten"];
 
 /// Directives of modules that this version does not have, without the `$`.
 pub static UNAVAILABLE_DIRECTIVES: &[&str] = &[

@@ -14,8 +14,8 @@ use crate::actions::action::Action;
 use crate::actions::set::{Configured, Set};
 use crate::actions::{self, OutputEnv};
 use crate::config::{
-    Config, Diagnostics, Element, InputDecl, ObjectArgs, RulesetDecl, RulesetId, TemplateDecl,
-    TemplateKind,
+    Config, Diagnostics, Element, InputDecl, ObjectArgs, PercentileDecl, RulesetDecl, RulesetId,
+    TemplateDecl, TemplateKind,
 };
 use crate::inputs::{Control, Input, InputEnv};
 use crate::lookup::Lookup;
@@ -25,7 +25,7 @@ use crate::parsers::{Parser, ParserOptions};
 use crate::queue::{self, Queue, Type};
 use crate::ruleset::{Actions, Hostname, Job, Rules, Surroundings, consumers};
 use crate::script::Environment;
-use crate::stats::Bucket;
+use crate::stats::{Bucket, Percentiles};
 use crate::sync::lock;
 use crate::template::{self, Template};
 use crate::{registry, stats};
@@ -134,6 +134,27 @@ pub(super) fn buckets(config: &Config, stats: &stats::Set) -> Vec<Arc<Bucket>> {
     buckets
 }
 
+/// Makes the sets of percentiles.
+pub(super) fn percentiles(config: &Config, stats: &stats::Set) -> Vec<Arc<Percentiles>> {
+    if config.percentile_stats.is_empty() {
+        return Vec::new();
+    }
+    let mut global = stats::Object::new("global", "percentile");
+    let mut set = |decl: &PercentileDecl| {
+        let args = &decl.args.args;
+        let text = |name| args.text(name).unwrap_or_default();
+        let window = args.count("windowsize").unwrap_or_default();
+        let (name, delimiter) = (text("name"), text("delimiter"));
+        Arc::new(Percentiles::new(&name, &delimiter, &decl.percents, window, &mut global))
+    };
+    let sets: Vec<_> = config.percentile_stats.iter().map(&mut set).collect();
+    stats.add(global);
+    for set in &sets {
+        stats.add_live(Arc::<Percentiles>::clone(set));
+    }
+    sets
+}
+
 /// Which `default.….queue.*` parameters of `global()` count.
 #[derive(Clone, Copy)]
 pub(super) enum QueueClass {
@@ -153,6 +174,7 @@ pub(super) struct Shop<'a> {
     pub(super) templates: &'a Templates,
     pub(super) lookups: &'a [Arc<Lookup>],
     pub(super) buckets: &'a [Arc<Bucket>],
+    pub(super) percentiles: &'a [Arc<Percentiles>],
     pub(super) stats: &'a Arc<stats::Set>,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) hostname: &'a Hostname,
@@ -222,6 +244,9 @@ impl Shop<'_> {
         let environment = Environment {
             template: &|name| self.templates.find(name),
             lookup: &|name| self.lookups.iter().find(|t| t.name().as_bytes() == name).cloned(),
+            percentiles: &|name| {
+                self.percentiles.iter().find(|set| set.name().as_bytes() == name).cloned()
+            },
             bucket: &|name| self.buckets.iter().find(|b| b.name().as_bytes() == name).cloned(),
         };
         let (rules, found) = Rules::compile(decls, parsers, environment);

@@ -77,6 +77,7 @@ impl Plan {
             templates: &templates,
             lookups: &lookups,
             buckets: &build::buckets(config, &stats),
+            percentiles: &build::percentiles(config, &stats),
             stats: &stats,
             pool: &pool,
             hostname: &hostname,

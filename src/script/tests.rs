@@ -13,7 +13,7 @@ use crate::config::ast::{BinaryOp, CompareOp, Expr, ExprKind, Variable};
 use crate::config::{Catalogue, Loader, Span, Stmt, load};
 use crate::lookup::Lookup;
 use crate::message::sample::Sample;
-use crate::stats::{Bucket, Object};
+use crate::stats::{Bucket, Object, Percentiles};
 use crate::template::{self, Template};
 
 /// The message of `spec/config-language.md` section 19.
@@ -97,7 +97,14 @@ pub(super) fn evaluate(expr: &str) -> Result<String, String> {
         Instant::now(),
     ));
     let bucket = |name: &[u8]| (name == b"example").then(|| Arc::clone(&buckets));
-    let environment = Environment { template: &template, lookup: &lookup, bucket: &bucket };
+    let set = Arc::new(Percentiles::new("example", ".", &[50], 1, &mut global));
+    let percentiles = |name: &[u8]| (name == b"example").then(|| Arc::clone(&set));
+    let environment = Environment {
+        template: &template,
+        lookup: &lookup,
+        bucket: &bucket,
+        percentiles: &percentiles,
+    };
     let mut compiler = Compiler { environment, diagnostics: Vec::new() };
     let term = compiler.value(value);
     if !compiler.diagnostics.is_empty() {

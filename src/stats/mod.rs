@@ -5,9 +5,11 @@
 
 pub mod bucket;
 pub mod counter;
+pub mod percentiles;
 pub mod report;
 pub mod set;
 
 pub use bucket::Bucket;
 pub use counter::Counter;
+pub use percentiles::Percentiles;
 pub use set::{Live, Object, Set, Style};

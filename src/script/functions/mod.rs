@@ -27,7 +27,7 @@ use crate::config::diagnostic::did_you_mean;
 use crate::lookup::Lookup;
 use crate::message::{Json, Msg};
 use crate::param::Problem;
-use crate::stats::Bucket;
+use crate::stats::{Bucket, Percentiles};
 use crate::template::Template;
 
 /// All functions, by family.
@@ -102,12 +102,14 @@ pub struct Environment<'e> {
     pub lookup: &'e dyn Fn(&[u8]) -> Option<Arc<Lookup>>,
     /// Finds a bucket of counters.
     pub bucket: &'e dyn Fn(&[u8]) -> Option<Arc<Bucket>>,
+    /// Finds a set of percentiles.
+    pub percentiles: &'e dyn Fn(&[u8]) -> Option<Arc<Percentiles>>,
 }
 
 impl Default for Environment<'_> {
     /// There is nothing.
     fn default() -> Self {
-        Self { template: &|_| None, lookup: &|_| None, bucket: &|_| None }
+        Self { template: &|_| None, lookup: &|_| None, bucket: &|_| None, percentiles: &|_| None }
     }
 }
 
