@@ -11,6 +11,8 @@ pub const BATCH_RECORDS: usize = 1024;
 pub const RECV_BYTES: usize = 128 * 1024;
 /// Free storage below which a builder is sealed rather than read into.
 pub const RECV_BYTES_MIN: usize = 32 * 1024;
+/// Bytes of one receive after which a worker looks at the session again before it gives it back.
+pub const STAY_BYTES: usize = 16 * 1024;
 /// Room that a receive leaves in the builder for frames joined of two receives' bytes; what does not fit
 /// there is allocated.
 pub const JOIN_BYTES: usize = RECV_BYTES_MIN / 2;
@@ -68,6 +70,10 @@ pub const LOOKUP_BYTES: usize = 1024 * 1024 * 1024;
 /// behind it. Eight batches: some milliseconds of work.
 pub const QUEUE_PACE: usize = 8 * BATCH_RECORDS;
 
+/// Messages that a queue's worker takes at once where `queue.dequeueBatchSize` is not set: a file system takes
+/// large writes for less (`manual::decisions`, 14). About half a millisecond of work.
+pub const TAKE_RECORDS: usize = 4 * BATCH_RECORDS;
+
 /// Levels of nesting in JSON text that a message brings, as in the reference's library.
 pub const JSON_DEPTH: usize = 32;
 /// Bytes in one part of a variable's name, as in the reference.
@@ -81,6 +87,7 @@ pub const DIAGNOSTICS: usize = 1000;
 
 const _: () = assert!(RECV_BYTES + RECV_BYTES_MIN <= BATCH_BYTES);
 const _: () = assert!(MESSAGE_BYTES_DEFAULT <= JOIN_BYTES);
+const _: () = assert!(TAKE_RECORDS <= QUEUE_PACE / 2);
 const _: () = assert!(BATCH_BYTES < u32::MAX as usize);
 const _: () = assert!(
     MESSAGE_BYTES_MAX * 4 + BATCH_BYTES < u32::MAX as usize,

@@ -73,12 +73,8 @@ impl Runner {
     /// Hands over a message that [`Action::admits`]. `false`: the action is suspended or disabled, and the
     /// message is lost for it, and counted.
     pub fn push(&mut self, msg: &Msg<'_>) -> bool {
-        let now = msg.env.now.div_euclid(1_000_000);
-        if self.pushed == 0 {
-            self.action.watch.begin(self.number, now);
-        }
         self.pushed += 1;
-        if !self.is_ready(now) {
+        if (self.pushed == 1 || self.state != State::Ready) && !self.is_ready(msg) {
             self.lose(msg);
             return false;
         }
@@ -148,13 +144,14 @@ impl Runner {
         Ok(())
     }
 
-    /// Whether the action takes a message at second `now`: it works, or the time has come to try it again.
-    fn is_ready(&mut self, now: i64) -> bool {
+    /// Whether the action takes a message, the first of a batch or in trouble: it works, or the time has come
+    /// to try it again.
+    fn is_ready(&mut self, msg: &Msg<'_>) -> bool {
+        let now = msg.env.now.div_euclid(1_000_000);
+        if self.pushed == 1 {
+            self.action.watch.begin(self.number, now);
+        }
         let due = match self.state {
-            // The external state is looked at once per batch.
-            State::Ready if self.pushed > 1 || self.action.settings().external_state.is_none() => {
-                return true;
-            }
             State::Ready => true,
             State::Suspended(until) => until <= now,
             State::Disabled => false,

@@ -272,7 +272,18 @@ impl Builder {
     /// storage of its own size, so that a queue of small batches holds no large buffers.
     #[must_use]
     pub fn seal(&mut self) -> Batch {
-        if self.batch.bytes.used * 4 < self.batch.bytes.storage.len() {
+        self.seal_copying_below(self.batch.bytes.storage.len() / 4)
+    }
+
+    /// The same for an input that is not paced, whose batches fill the queue when that falls behind: copied
+    /// unless most of the storage is used.
+    #[must_use]
+    pub fn seal_dense(&mut self) -> Batch {
+        self.seal_copying_below(self.batch.bytes.storage.len() / 4 * 3)
+    }
+
+    fn seal_copying_below(&mut self, least: usize) -> Batch {
+        if self.batch.bytes.used < least {
             let small = Batch {
                 bytes: Bytes {
                     storage: self.batch.bytes.used().to_vec(),

@@ -3,6 +3,7 @@
 //! Digits go straight to the output. A header time that already stands in the wanted format is copied.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 
 use super::record::Flags;
 use super::timestamp::{Context, Sign, Time, Zone};
@@ -166,11 +167,11 @@ impl Msg<'_> {
         let text = self.timestamp_text();
         match format {
             DateFormat::Rfc3339 => {
-                if let Some(ready) = canonical_rfc3339(text) {
-                    return out.extend_from_slice(ready);
-                }
                 if let Some(text) = canonical_rfc3164(text) {
                     return self.write_rfc3339_of(text, out);
+                }
+                if let Some(ready) = canonical_rfc3339(text) {
+                    return out.extend_from_slice(ready);
                 }
             }
             DateFormat::Rfc3164 => {
@@ -187,19 +188,19 @@ impl Msg<'_> {
     /// what was made of the last one mostly serves again.
     fn write_rfc3339_of(&self, text: &[u8; 15], out: &mut Vec<u8>) {
         let zone = &self.env.zone;
-        let key = Key {
-            text: *text,
-            quarter_hour: self.record.received.div_euclid(QUARTER_HOUR_USEC),
-            zone: (zone.from, zone.offset),
-            default_tz: self.sender().input.default_tz,
-        };
+        let received = self.record.received;
+        let key = (*text, zone.from, zone.offset, self.sender().input.default_tz);
         LAST.with_borrow_mut(|last| match last {
-            Some((known, ready)) if *known == key => out.extend_from_slice(ready),
+            Some(known) if known.key == key && known.received.contains(&received) => {
+                out.extend_from_slice(&known.made);
+            }
             _ => {
                 let start = out.len();
                 DateFormat::Rfc3339.write(&self.reported(), out);
+                let begin = received.saturating_sub(received.rem_euclid(QUARTER_HOUR_USEC));
+                let received = begin..begin.saturating_add(QUARTER_HOUR_USEC);
                 let made = out.get(start..).and_then(|made| made.try_into().ok());
-                *last = made.map(|made| (key, made));
+                *last = made.map(|made| Rendered { key, received, made });
             }
         });
     }
@@ -228,14 +229,13 @@ pub(super) fn local_time(usec: i64, zone: &Zone) -> Time {
     Time { usec: u32::try_from(usec.rem_euclid(1_000_000)).unwrap_or(0), ..time }
 }
 
-/// All that an RFC 3164 time's date, year and zone depend on. The year and the zone change only at a whole
-/// quarter of an hour.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Key {
-    text: [u8; 15],
-    quarter_hour: i64,
-    zone: (i64, i32),
-    default_tz: Option<i32>,
+/// An RFC 3164 time as RFC 3339, and all that its date, year and zone depend on.
+struct Rendered {
+    /// The time, the zone's begin and offset, and the input's own.
+    key: ([u8; 15], i64, i32, Option<i32>),
+    /// The year and the zone change only at a whole quarter of an hour: this one's microseconds.
+    received: Range<i64>,
+    made: [u8; 25],
 }
 
 /// What was made last, behind what it was made of.
@@ -245,7 +245,7 @@ thread_local! {
     /// The last second this thread has made a civil time of: epoch second and zone, time.
     static SECOND: Cell<Last<(i64, i64, i32), Time>> = const { Cell::new(None) };
     /// The last RFC 3164 time this thread has written as RFC 3339.
-    static LAST: RefCell<Last<Key, [u8; 25]>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<Rendered>> = const { RefCell::new(None) };
 }
 
 const QUARTER_HOUR_USEC: i64 = 15 * 60 * 1_000_000;

@@ -139,6 +139,7 @@ pub(super) struct Memory<W> {
     ended: Condvar,
     marks: Marks,
     dequeue_batch: usize,
+    take: usize,
     min_dequeue: (usize, Duration),
     timeout_worker: Option<Duration>,
     sampling: usize,
@@ -178,6 +179,7 @@ impl<W: Work> Memory<W> {
             ended: Condvar::new(),
             marks: Marks::new(settings),
             dequeue_batch: settings.dequeue_batch,
+            take: settings.dequeue_batch.max(settings.take),
             min_dequeue: (settings.min_dequeue_batch, settings.min_dequeue_timeout),
             timeout_worker: settings.timeout_worker,
             sampling: settings.sampling,
@@ -418,7 +420,7 @@ impl<W: Work> Memory<W> {
         self.ended.notify_all();
     }
 
-    /// Marks `done` messages as committed, and waits for more to do: up to `dequeueBatchSize` messages, or
+    /// Marks `done` messages as committed, and waits for more to do: up to `take` messages, or
     /// one larger work, are put into `list`.
     pub(super) fn next(&self, done: usize, list: &mut Vec<W>, rhythm: &mut Rhythm) -> Next {
         let mut state = lock(&self.state);
@@ -432,7 +434,7 @@ impl<W: Work> Memory<W> {
             let late = impatient_at.is_some_and(|at| Instant::now() >= at);
             let hurry = late || state.phase == Phase::Draining;
             if enough || (state.waiting > 0 && hurry) {
-                state.take(self.dequeue_batch, list);
+                state.take(self.take, list);
                 return Next::Work;
             }
             if state.phase == Phase::Draining {

@@ -12,7 +12,7 @@ pub(super) const DOZE: Duration = Duration::from_millis(1);
 /// Messages that end a doze early.
 pub(super) const DOZE_MESSAGES: usize = 256;
 /// A wait up to this long is short: work comes at some thousand drops a second.
-const SHORT: Duration = Duration::from_micros(500);
+const SHORT: Duration = Duration::from_millis(2);
 /// Short waits in a row before a doze.
 const STEADY: u8 = 8;
 /// A doze that brings fewer messages than this was not worth its while.
@@ -37,9 +37,12 @@ impl Rhythm {
 
     /// A doze has brought so many messages.
     pub(super) fn dozed(&mut self, messages: usize) {
-        if messages < WORTH {
-            self.short_waits = 0;
-        }
+        self.short_waits = match messages {
+            // It fell between two bursts.
+            0 => STEADY / 2,
+            1..WORTH => 0,
+            _ => STEADY,
+        };
     }
 }
 
@@ -56,6 +59,13 @@ mod tests {
         }
         assert!(rhythm.is_steady());
         rhythm.dozed(WORTH);
+        assert!(rhythm.is_steady());
+        // Bursts, and a doze between two of them.
+        rhythm.dozed(0);
+        for _ in 0..STEADY / 2 {
+            assert!(!rhythm.is_steady());
+            rhythm.waited(SHORT);
+        }
         assert!(rhythm.is_steady());
         // Somebody waits for each message before sending the next: no doze would bring more than one.
         rhythm.dozed(1);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::limits;
 use crate::param::{Args, Problem, Value};
 
 /// How a queue keeps its elements.
@@ -25,6 +26,9 @@ pub struct Settings {
     pub size: usize,
     /// `queue.dequeueBatchSize`: messages per commit.
     pub dequeue_batch: usize,
+    /// A worker takes so many messages at once, or `dequeue_batch` if that is more; 1 where the batch size was
+    /// given or a pause follows each batch.
+    pub take: usize,
     /// `queue.minDequeueBatchSize`: a worker waits for so many messages.
     pub min_dequeue_batch: usize,
     /// `queue.minDequeueBatchSize.timeout`: but not longer than this.
@@ -82,6 +86,7 @@ impl Settings {
             },
             size: count("queue.size"),
             dequeue_batch: count("queue.dequeueBatchSize"),
+            take: take(args),
             min_dequeue_batch: count("queue.minDequeueBatchSize"),
             min_dequeue_timeout: millis("queue.minDequeueBatchSize.timeout"),
             workers: count("queue.workerThreads"),
@@ -209,6 +214,11 @@ impl Settings {
         }
         self.dequeue_batch = self.dequeue_batch.clamp(1, size);
     }
+}
+
+fn take(args: &Args) -> usize {
+    let exact = args.given("queue.dequeueBatchSize") || args.given("queue.dequeueSlowdown");
+    if exact { 1 } else { limits::TAKE_RECORDS }
 }
 
 /// A count or a size; `None` where it is not set or negative, which is the same.

@@ -4,9 +4,10 @@ use super::{Settings, Work};
 use crate::message::FlowControl;
 use crate::param::Args;
 
-/// The defaults of a ruleset's queue.
+/// The defaults of a ruleset's queue, but that a worker takes one batch at a time.
 pub(super) fn settings() -> Settings {
-    Settings::from_args(&Args::defaults(&[crate::config::tables::QUEUE_RULESET]))
+    let args = Args::defaults(&[crate::config::tables::QUEUE_RULESET]);
+    Settings { take: 1, ..Settings::from_args(&args) }
 }
 
 /// Messages `(number, severity)` of ten bytes each.

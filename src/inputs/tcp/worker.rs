@@ -121,27 +121,40 @@ impl Worker {
                 self.flush();
                 // Its frames are submitted, so it may go; a whole batch is turn enough. Without a pool
                 // nobody looks for others with input until the turn is over.
-                if reads > 0 && (self.is_alone() || self.shared.ready.wants_turn()) {
+                if reads > 0 && (self.is_alone() || self.others_wait()) {
                     self.shared.ready.requeue(std::iter::once(owned));
                     return;
                 }
             }
+            let held = self.builder.bytes().len();
             match owned.session.receive(&self.shared, &mut self.builder, &mut self.tally) {
-                Step::More => {
-                    reads += 1;
-                    if reads >= self.shared.conf.max_reads {
-                        self.tally.starved += 1;
-                        return self.unfinished.push(owned);
+                Step::More => {}
+                Step::Drained => {
+                    let received = self.builder.bytes().len() - held;
+                    if received < limits::STAY_BYTES || self.is_alone() || self.others_wait() {
+                        return self.drained.push(owned);
                     }
+                    // While this much is submitted more comes, mostly, and to read that now costs less
+                    // than to arm the socket, and to wake the poller and another worker.
+                    self.flush();
                 }
-                Step::Drained => return self.drained.push(owned),
                 Step::Nothing => {
                     self.tally.empty_reads += u64::from(reads == 0);
                     return self.drained.push(owned);
                 }
                 Step::Over(end) => return self.end(owned, &end),
             }
+            reads += 1;
+            if reads >= self.shared.conf.max_reads {
+                self.tally.starved += 1;
+                return self.unfinished.push(owned);
+            }
         }
+    }
+
+    /// Whether other sessions have input and no worker, or the pool is stopping.
+    fn others_wait(&self) -> bool {
+        self.shared.ready.wants_turn()
     }
 
     /// Whether there is no pool and the worker is the poller thread's.

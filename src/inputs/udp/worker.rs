@@ -253,7 +253,7 @@ impl Outlet {
     /// Hands the batch on, if there is anything in it.
     fn submit(&mut self, batches: &mut u64) {
         if !self.builder.is_empty() {
-            self.submit.submit(self.builder.seal(), FlowControl::None);
+            self.submit.submit(self.builder.seal_dense(), FlowControl::None);
             self.batch = *batches;
             *batches += 1;
         }
