@@ -515,7 +515,7 @@ impl<W: Work> Memory<W> {
     }
 
     /// Lets go of everyone who is held up or waits for room. Called when the inputs have been told to end:
-    /// each then brings at most the batch it holds, so what exceeds the limit is bounded by their number.
+    /// what exceeds the limit is bounded by what they hold and by what they still read (`limits::FINAL_READS`).
     pub(super) fn release(&self) {
         self.enter(Phase::Released);
     }
