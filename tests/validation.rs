@@ -10,12 +10,15 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::harness::daemon::program;
+use crate::harness::daemon::{program, reference};
 
 const RSYSLOGD: &str = "/usr/sbin/rsyslogd";
 
 #[test]
 fn validation() {
+    if reference() {
+        return; // it does crash on some of them
+    }
     if !Path::new(RSYSLOGD).exists() {
         assert!(
             std::env::var_os("CI").is_none(),
