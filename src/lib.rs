@@ -63,6 +63,9 @@ pub mod actions;
 // Counters and their objects.
 pub mod stats;
 
+// Work that is done from time to time.
+pub mod task;
+
 // Signals and timers.
 pub mod control;
 

@@ -17,6 +17,7 @@ use sluice::queue::{Commit, Consume, Interrupt};
 use sluice::ruleset::{Job, Messages, Rules, Surroundings, consumers};
 use sluice::script::Environment;
 use sluice::sys::alloc::{Counting, allocations};
+use sluice::task::Tasks;
 use sluice::testing::parsers::NETWORK;
 use sluice::{stats, template};
 
@@ -116,6 +117,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         template: &templates,
         report: &|problem| problems.borrow_mut().push(problem),
         stats: Arc::clone(&stats),
+        tasks: &Tasks::default(),
         message_bytes: 8096,
         own_defaults: false,
     };

@@ -26,6 +26,7 @@ const ORDER: &[&str] = &[
     "modifiers",
     "actions",
     "stats",
+    "task",
     "control",
     "daemon",
     "sync",
@@ -36,7 +37,7 @@ const ORDER: &[&str] = &[
 /// Who may import whom: a module never names one of a higher rank. `testing` stands outside: it may name all
 /// and nobody names it.
 const RANKS: &[&[&str]] = &[
-    &["sys", "sync", "limits"],
+    &["sys", "sync", "limits", "task"],
     &["param", "stats", "message"],
     &["framing", "parsers", "template", "config", "net", "queue", "lookup"],
     &["tls", "script"],

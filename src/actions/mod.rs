@@ -19,6 +19,7 @@ use std::sync::Arc;
 use crate::message::Msg;
 use crate::param::{Args, Module, Problem};
 use crate::stats;
+use crate::task::Tasks;
 use crate::template::Template;
 
 pub mod action;
@@ -144,6 +145,8 @@ pub struct OutputEnv<'a> {
     pub report: &'a dyn Fn(Problem),
     /// Where the output registers counters of its own.
     pub stats: Arc<stats::Set>,
+    /// Takes work that the output wants done from time to time.
+    pub tasks: &'a Tasks,
     /// `maxMessageSize`, bytes.
     pub message_bytes: usize,
     /// Whether what the module sets for its actions does not count for this one.

@@ -1,10 +1,12 @@
-//! The control thread: it owns signals and timers, and never touches a message.
+//! Two threads that never touch a message. The main thread owns signals and a tick every second; the control
+//! thread ([`tasks`]) does what may wait: statistics, state files.
 //!
-//! It is the process's main thread. Everything it calls on HUP or on a tick must not wait for an output: a file
-//! that is stuck in a write closes itself when that write returns.
+//! Everything the main thread calls on HUP or on a tick must not wait for an output: a file that is stuck in a
+//! write closes itself when that write returns.
 
 pub mod pidfile;
 pub mod signals;
+pub mod tasks;
 
 use std::time::Duration;
 

@@ -27,6 +27,7 @@ use crate::ruleset::{Actions, Hostname, Job, Rules, Surroundings, consumers};
 use crate::script::Environment;
 use crate::stats::{Bucket, Percentiles};
 use crate::sync::lock;
+use crate::task::Tasks;
 use crate::template::{self, Template};
 use crate::{registry, stats};
 
@@ -176,6 +177,7 @@ pub(super) struct Shop<'a> {
     pub(super) buckets: &'a [Arc<Bucket>],
     pub(super) percentiles: &'a [Arc<Percentiles>],
     pub(super) stats: &'a Arc<stats::Set>,
+    pub(super) tasks: &'a Arc<Tasks>,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) hostname: &'a Hostname,
     pub(super) variables: &'a Arc<vars::Globals>,
@@ -195,6 +197,7 @@ impl Shop<'_> {
         let env = OutputEnv {
             template: &|name| self.templates.find(name),
             stats: Arc::clone(self.stats),
+            tasks: self.tasks,
             message_bytes: self.globals.message_bytes,
             own_defaults: decl.own_defaults,
             report: &|problem| remarks.borrow_mut().push(problem),
@@ -314,6 +317,7 @@ impl Shop<'_> {
                 pool: Arc::clone(self.pool),
                 names: names.clone(),
                 stats: Arc::clone(self.stats),
+                tasks: Arc::clone(self.tasks),
                 message_bytes: self.globals.message_bytes,
                 ip_protocol: self.globals.ip_protocol,
                 hostname: Arc::from(&**lock(self.hostname)),

@@ -1,6 +1,6 @@
 //! What the daemon lets imdiag ask and change while it runs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub(super) struct Handle {
     input_shutdown: Mutex<Duration>,
     /// HUP was sent and nobody has begun to process it. Set by the signal handler.
     hup_sent: Arc<AtomicBool>,
-    /// HUP is being processed.
-    hup_busy: AtomicBool,
+    /// How many HUPs are being processed.
+    hup_busy: Arc<AtomicUsize>,
 }
 
 impl Handle {
@@ -41,7 +41,7 @@ impl Handle {
             lookups: lookups.into(),
             input_shutdown: Mutex::new(globals.input_shutdown),
             hup_sent: Arc::default(),
-            hup_busy: AtomicBool::new(false),
+            hup_busy: Arc::default(),
         }
     }
 
@@ -60,19 +60,19 @@ impl Handle {
     }
 
     /// HUP is being processed until the guard is dropped.
-    pub(super) fn begin_hup(&self) -> impl Drop + '_ {
-        // SeqCst, so that whoever sees `hup_sent` taken back sees `hup_busy` set.
-        self.hup_busy.store(true, Ordering::SeqCst);
+    pub(super) fn begin_hup(&self) -> impl Send + 'static {
+        // SeqCst, so that whoever sees `hup_sent` taken back sees `hup_busy` counted up.
+        self.hup_busy.fetch_add(1, Ordering::SeqCst);
         self.hup_sent.store(false, Ordering::SeqCst);
-        Busy(&self.hup_busy)
+        Busy(Arc::clone(&self.hup_busy))
     }
 }
 
-struct Busy<'a>(&'a AtomicBool);
+struct Busy(Arc<AtomicUsize>);
 
-impl Drop for Busy<'_> {
+impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -85,7 +85,7 @@ impl Control for Handle {
     }
 
     fn hup_pending(&self) -> bool {
-        self.hup_sent.load(Ordering::SeqCst) || self.hup_busy.load(Ordering::SeqCst)
+        self.hup_sent.load(Ordering::SeqCst) || self.hup_busy.load(Ordering::SeqCst) > 0
     }
 
     fn reloading(&self) -> bool {

@@ -20,6 +20,7 @@ use self::handle::Handle;
 use crate::actions::set::Configured;
 use crate::config::diagnostic::REFERENCE_VERSION;
 use crate::config::{Config, Diagnostics, RulesetId};
+use crate::control::tasks::ControlThread;
 use crate::inputs::{Control, End, Farewell, Input, Running, internal};
 use crate::lookup::Lookup;
 use crate::message::{Names, Pool, Submit};
@@ -30,6 +31,10 @@ use crate::ruleset::{Hostname, Inlet, Job};
 use crate::stats;
 use crate::sync::lock;
 use crate::sys::process;
+use crate::task::Tasks;
+
+/// How long the last work of the control thread may take: a state file of many senders, on a slow disk.
+const TASKS_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A daemon that only has to be started.
 pub struct Plan {
@@ -39,6 +44,7 @@ pub struct Plan {
     /// Where the daemon's own messages go.
     own: Arc<dyn Submit>,
     internal: internal::Settings,
+    tasks: Arc<Tasks>,
 }
 
 /// What lives as long as the daemon.
@@ -58,6 +64,7 @@ struct Core {
 pub struct Daemon {
     core: Core,
     inputs: Vec<Box<dyn Running>>,
+    control: ControlThread,
 }
 
 impl Plan {
@@ -67,6 +74,7 @@ impl Plan {
         let args = &config.globals.args;
         let globals = Globals::new(args, &config.directives.args);
         let stats = Arc::new(stats::Set::default());
+        let tasks = Arc::new(Tasks::default());
         let pool = Arc::new(Pool::default());
         let hostname: Hostname = Arc::new(Mutex::new(globals::hostname(args)));
         let templates = Templates::build(config, diagnostics);
@@ -79,6 +87,7 @@ impl Plan {
             buckets: &build::buckets(config, &stats),
             percentiles: &build::percentiles(config, &stats),
             stats: &stats,
+            tasks: &tasks,
             pool: &pool,
             hostname: &hostname,
             variables: &Arc::new(globals.variables()),
@@ -100,7 +109,7 @@ impl Plan {
         let globals_args = args.clone();
         let queues = queues.into_iter().map(|(_, queue)| queue).collect();
         let core = Core { globals, globals_args, stats, hostname, actions, main, queues, handle };
-        Self { core, inputs, resolver, own, internal }
+        Self { core, inputs, resolver, own, internal, tasks }
     }
 
     /// Whether TERM's little brothers INT and QUIT stop the daemon.
@@ -144,6 +153,7 @@ impl Plan {
         if let Some(resolver) = &self.resolver {
             resolver.start().map_err(thread)?;
         }
+        let control = ControlThread::start(self.tasks.take()).map_err(thread)?;
         core.start_queues().map_err(thread)?;
         let hostname = Arc::clone(&core.hostname);
         let pipeline = internal::Pipeline { main_queue: self.own, hostname };
@@ -156,7 +166,7 @@ impl Plan {
             log::info!(code = 0; "{} start", origin());
         }
         log::debug!(code = 0, own = true; "rsyslogd fully started up and initialized - begin actual processing");
-        Ok(Daemon { core: self.core, inputs })
+        Ok(Daemon { core: self.core, inputs, control })
     }
 }
 
@@ -180,7 +190,7 @@ impl Core {
 impl Daemon {
     /// HUP: outputs close their files, the host name is read again. Waits for no output.
     pub fn hup(&self) {
-        let _busy = self.core.handle.begin_hup();
+        let busy = self.core.handle.begin_hup();
         let actions = self.core.actions.iter().flatten();
         let files: usize = actions.map(|action| action.action.hup()).sum();
         log::debug!(
@@ -193,6 +203,7 @@ impl Daemon {
         // Last, because it may ask a name server.
         let name = globals::hostname(&self.core.globals_args);
         *lock(&self.core.hostname) = name;
+        self.control.hup(busy);
     }
 
     /// Once a second: idle files are closed, buffers flushed.
@@ -215,7 +226,14 @@ impl Daemon {
         // What the rules still hand over must not wait for an output that is not there.
         core.action_queues().for_each(Queue::release);
         let farewells = self.inputs.iter().filter_map(|input| input.farewell()).collect();
-        join_inputs(self.inputs, core.handle.input_shutdown());
+        let patience = core.handle.input_shutdown();
+        join_inputs(self.inputs, patience);
+        if !self.control.inputs_ended(patience) {
+            log::warn!(
+                "the control thread did not finish within {} ms, going on without it",
+                patience.as_millis()
+            );
+        }
         if core.globals.status_messages {
             log::info!(code = 0; "{} exiting on signal {signal}.", origin());
         }
@@ -226,6 +244,9 @@ impl Daemon {
         left += core.action_queues().map(Queue::shutdown).sum::<usize>();
         for action in core.actions.iter().flatten() {
             action.action.close();
+        }
+        if !self.control.stop(TASKS_PATIENCE) {
+            log::warn!("the control thread did not end within {} s", TASKS_PATIENCE.as_secs());
         }
         if log::log_enabled!(log::Level::Debug) {
             print_stats(&core.stats);

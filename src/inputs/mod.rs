@@ -12,6 +12,7 @@ use crate::message::{InputInfo, Names, Pool, Submit};
 use crate::net::access;
 use crate::param::{Args, Module, Problem};
 use crate::stats;
+use crate::task::Tasks;
 
 pub use crate::sys::socket::IpProtocol;
 
@@ -28,6 +29,8 @@ pub struct InputEnv {
     pub names: Option<Arc<dyn Names>>,
     /// Where the input registers its counters.
     pub stats: Arc<stats::Set>,
+    /// Takes work that the input wants done from time to time.
+    pub tasks: Arc<Tasks>,
     /// `maxMessageSize`, bytes.
     pub message_bytes: usize,
     /// Families to bind.

@@ -90,3 +90,9 @@
 //! busy connection. After a receive of 16 KiB or more, with nobody else waiting, a worker submits and then reads once
 //! more before it gives the session back. Together with larger writes (13, 14): 1 connection from 235 to 211 ns per
 //! message and from 6.1 to 6.9 million/s, 64 connections from 240 to 214 ns.
+//!
+//! # 16. Signals and tasks have a thread each (2026-11-21)
+//! The plan had one control thread for signals, timers, statistics and state files. But statistics go to a file, which
+//! may lie on a share that hangs, and to another machine, and the state file of a million senders takes a second. TERM
+//! and HUP must not wait for any of that. So the main thread keeps the signals and the tick, which wait for nothing, and
+//! the thread `control` runs the [tasks](crate::task). One thread for all tasks: they are rare, and none is urgent.

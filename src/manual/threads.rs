@@ -2,7 +2,8 @@
 //!
 //! | thread (name) | number | owns | waits on |
 //! |---|---|---|---|
-//! | main | 1 | signals, timers, start and stop | signal pipe, one-second tick |
+//! | main | 1 | signals, start and stop | signal pipe, one-second tick |
+//! | `control` | 1 | tasks: statistics, state files ([`task`](crate::task)) | its events, the next task that is due |
 //! | `in:imtcp` poller | 1 per input | its epoll set and listeners; with `workerThreads="1"` also what a worker owns | `epoll_wait` |
 //! | `w0/imtcp` and other workers | `workerThreads` per input, if more than 1 | a builder; the sessions it has read since it last submitted | ready queue |
 //! | imudp | `threads` | a builder, a receive slab | `epoll_wait` |
@@ -32,4 +33,5 @@
 //!
 //! # Stop
 //! inputs stop accepting and submit what they hold → queues let go of whoever waits → input threads are joined →
-//! main queue drains within its `timeoutShutdown` → ruleset queues → action queues → outputs close.
+//! tasks are told so (last statistics) → main queue drains within its `timeoutShutdown` → ruleset queues → action
+//! queues → outputs close → tasks stop (last state files).

@@ -21,6 +21,7 @@ use crate::actions::{Effect, Failure};
 use crate::message::Msg;
 use crate::param::{Args, Problem, Value};
 use crate::stats;
+use crate::task::Tasks;
 use crate::template::{Content, Options};
 
 /// An action and one thread's end of it, with a count of what went in and what was given up.
@@ -73,8 +74,14 @@ fn build_as(
     let problems = RefCell::new(Vec::new());
     let report = |problem| problems.borrow_mut().push(problem);
     let stats = Arc::new(stats::Set::default());
-    let env =
-        OutputEnv { template: &find, report: &report, stats, message_bytes: 8096, own_defaults };
+    let env = OutputEnv {
+        template: &find,
+        report: &report,
+        stats,
+        tasks: &Tasks::default(),
+        message_bytes: 8096,
+        own_defaults,
+    };
     let output = (KIND.build)(&args, &module, &env)?;
     let worker = Arc::clone(&output).worker();
     let set = Arc::clone(&env.stats);

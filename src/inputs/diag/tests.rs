@@ -56,6 +56,7 @@ fn commands(daemon: Daemon) -> (Commands, Arc<Daemon>, Arc<Collect>) {
         pool: Arc::new(Pool::default()),
         names: None,
         stats: Arc::default(),
+        tasks: Arc::default(),
         message_bytes: 100,
         ip_protocol: super::super::IpProtocol::Unspecified,
         hostname: b"here".as_slice().into(),

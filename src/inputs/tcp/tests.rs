@@ -69,6 +69,7 @@ pub(super) fn environment(collector: &Arc<Collector>, message_bytes: usize) -> I
         pool: Arc::clone(&collector.pool),
         names: None,
         stats: Arc::new(stats::Set::default()),
+        tasks: Arc::default(),
         message_bytes,
         ip_protocol: IpProtocol::V4Only,
         hostname: b"h".as_slice().into(),

@@ -107,6 +107,7 @@ impl Setup {
             pool: Arc::new(Pool::default()),
             names: None,
             stats: Arc::new(stats::Set::default()),
+            tasks: Arc::default(),
             message_bytes: 8096,
             ip_protocol: IpProtocol::Unspecified,
             hostname: b"here".as_slice().into(),
