@@ -11,6 +11,5 @@ mod messages;
 mod outputs;
 mod queues;
 mod tcp;
-mod tidy;
 mod udp;
 mod validation;
