@@ -38,6 +38,35 @@ pub(super) struct Counters {
     busy: Arc<Counter>,
 }
 
+impl Counters {
+    fn register(action: &str, stats: &stats::Set) -> Self {
+        let mut object = stats::Object::new(action, "core.action");
+        let processed = object.counter("processed");
+        let batches = object.counter("batchesprocessed");
+        let failed = object.counter("failed");
+        let suspended = object.counter("suspended");
+        let suspended_seconds = object.gauge("suspended.duration");
+        let resumed = object.counter("resumed");
+        for never in ["allowed", "dropped", "paced", "paced_usec"] {
+            // Actions have no rate limits here.
+            object.counter(format!("ratelimit.{never}"));
+        }
+        let counters = Self {
+            processed,
+            batches,
+            failed,
+            suspended,
+            suspended_seconds,
+            resumed,
+            written: object.counter("written"),
+            retries: object.counter("retries"),
+            busy: object.gauge("busy.seconds"),
+        };
+        stats.add(object);
+        counters
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     /// Second until which the action is suspended.
@@ -57,19 +86,7 @@ impl Action {
     /// An action; its counters are added to `stats`.
     #[must_use]
     pub fn new(settings: Settings, output: Arc<dyn Output>, stats: &stats::Set) -> Self {
-        let mut object = stats::Object::new(settings.name.clone(), "core.action");
-        let counters = Counters {
-            processed: object.counter("processed"),
-            batches: object.counter("batchesprocessed"),
-            failed: object.counter("failed"),
-            suspended: object.counter("suspended"),
-            suspended_seconds: object.gauge("suspended.duration"),
-            resumed: object.counter("resumed"),
-            written: object.counter("written"),
-            retries: object.counter("retries"),
-            busy: object.gauge("busy.seconds"),
-        };
-        stats.add(object);
+        let counters = Counters::register(&settings.name, stats);
         Self {
             gate: Gate::new(settings.gate),
             error_file: settings

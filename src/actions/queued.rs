@@ -107,10 +107,7 @@ mod tests {
         }
 
         fn count(&self, object: &str, counter: &str) -> u64 {
-            let objects = self.set.objects();
-            let object = objects.iter().find(|found| found.name == object).expect("an object");
-            let found = object.counters.iter().find(|found| found.0 == counter);
-            found.expect("a counter").2.get()
+            self.set.total(Some(object), counter)
         }
     }
 

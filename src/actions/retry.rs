@@ -285,9 +285,7 @@ mod tests {
         }
 
         fn count(&self, name: &str) -> u64 {
-            let objects = self.set.objects();
-            let found = objects[0].counters.iter().find(|counter| counter.0 == name);
-            found.expect("a counter").2.get()
+            self.set.total(None, name)
         }
 
         /// Commits, and checks the ledger against what the output has.

@@ -111,49 +111,50 @@ pub(super) fn lookups(config: &Config, diagnostics: &mut Diagnostics) -> Vec<Arc
     tables
 }
 
-/// Makes the sets of counters that scripts count up, the one written last first.
-pub(super) fn buckets(config: &Config, stats: &stats::Set) -> Vec<Arc<Bucket>> {
-    if config.dyn_stats.is_empty() {
-        return Vec::new();
-    }
+/// Makes the sets of counters, the one written last first, and of percentiles that scripts fill, and registers them
+/// in the reference's order.
+pub(super) fn script_counters(
+    config: &Config,
+    stats: &stats::Set,
+) -> (Vec<Arc<Bucket>>, Vec<Arc<Percentiles>>) {
     let mut global = stats::Object::new("global", "dynstats");
     let now = Instant::now();
-    let mut bucket = |decl: &ObjectArgs| {
-        let args = &decl.args;
-        let limit = args.count("maxCardinality").unwrap_or_default();
-        let life = args.int("unusedMetricLife").and_then(|n| u32::try_from(n).ok());
-        let life = Duration::from_secs(life.unwrap_or(u32::MAX).into());
-        let name = args.text("name").unwrap_or_default();
-        Arc::new(Bucket::new(&name, limit, life, args.bool("resettable"), &mut global, now))
-    };
-    let mut buckets: Vec<_> = config.dyn_stats.iter().map(&mut bucket).collect();
+    let mut buckets: Vec<_> =
+        config.dyn_stats.iter().map(|decl| Arc::new(bucket(decl, &mut global, now))).collect();
+    stats.add(global);
+    let mut writer = stats::Object::new("file-write-worker", "dynstats");
+    // Never: state files of such sets are not written.
+    writer.counter("enqueued");
+    writer.gauge("maxqsize");
+    stats.add(writer);
+    let mut global = stats::Object::new("global", "percentile");
+    let sets = config.percentile_stats.iter();
+    let percentiles: Vec<_> = sets.map(|decl| Arc::new(percentiles(decl, &mut global))).collect();
     stats.add(global);
     for bucket in &buckets {
-        stats.add_live(Arc::<Bucket>::clone(bucket));
+        stats.add_live("dynstats.bucket", Arc::<Bucket>::clone(bucket));
+    }
+    for set in &percentiles {
+        stats.add_live("percentile.bucket", Arc::<Percentiles>::clone(set));
     }
     buckets.reverse();
-    buckets
+    (buckets, percentiles)
 }
 
-/// Makes the sets of percentiles.
-pub(super) fn percentiles(config: &Config, stats: &stats::Set) -> Vec<Arc<Percentiles>> {
-    if config.percentile_stats.is_empty() {
-        return Vec::new();
-    }
-    let mut global = stats::Object::new("global", "percentile");
-    let mut set = |decl: &PercentileDecl| {
-        let args = &decl.args.args;
-        let text = |name| args.text(name).unwrap_or_default();
-        let window = args.count("windowsize").unwrap_or_default();
-        let (name, delimiter) = (text("name"), text("delimiter"));
-        Arc::new(Percentiles::new(&name, &delimiter, &decl.percents, window, &mut global))
-    };
-    let sets: Vec<_> = config.percentile_stats.iter().map(&mut set).collect();
-    stats.add(global);
-    for set in &sets {
-        stats.add_live(Arc::<Percentiles>::clone(set));
-    }
-    sets
+fn bucket(decl: &ObjectArgs, global: &mut stats::Object, now: Instant) -> Bucket {
+    let args = &decl.args;
+    let limit = args.count("maxCardinality").unwrap_or_default();
+    let life = args.int("unusedMetricLife").and_then(|n| u32::try_from(n).ok());
+    let life = Duration::from_secs(life.unwrap_or(u32::MAX).into());
+    let name = args.text("name").unwrap_or_default();
+    Bucket::new(&name, limit, life, args.bool("resettable"), global, now)
+}
+
+fn percentiles(decl: &PercentileDecl, global: &mut stats::Object) -> Percentiles {
+    let args = &decl.args.args;
+    let text = |name| args.text(name).unwrap_or_default();
+    let window = args.count("windowsize").unwrap_or_default();
+    Percentiles::new(&text("name"), &text("delimiter"), &decl.percents, window, global)
 }
 
 /// Which `default.….queue.*` parameters of `global()` count.

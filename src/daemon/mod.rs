@@ -79,13 +79,14 @@ impl Plan {
         let hostname: Hostname = Arc::new(Mutex::new(globals::hostname(args)));
         let templates = Templates::build(config, diagnostics);
         let lookups = build::lookups(config, diagnostics);
+        let (buckets, percentiles) = build::script_counters(config, &stats);
         let shop = Shop {
             config,
             globals: &globals,
             templates: &templates,
             lookups: &lookups,
-            buckets: &build::buckets(config, &stats),
-            percentiles: &build::percentiles(config, &stats),
+            buckets: &buckets,
+            percentiles: &percentiles,
             stats: &stats,
             tasks: &tasks,
             pool: &pool,
@@ -104,6 +105,7 @@ impl Plan {
         let handle = Arc::new(Handle::new(&globals, &main, &queues, &actions, &lookups));
         let control = Arc::<Handle>::clone(&handle) as Arc<dyn Control>;
         let inputs = shop.inputs(&inlet, names, &control, diagnostics);
+        stats.settle();
         let own = inlet(config.default_ruleset);
         let internal = globals::internal_settings(args, &config.directives.args, foreground);
         let globals_args = args.clone();
@@ -329,7 +331,8 @@ fn take_identity(privileges: Privileges) -> Result<(), String> {
 
 /// All counters, as `-d` shows them at the end.
 fn print_stats(stats: &stats::Set) {
-    let lines: String = stats.objects().iter().map(|o| stats::report::legacy(o) + "\n").collect();
+    let objects = stats.read(stats::Purpose::Look);
+    let lines: String = objects.iter().map(|object| stats::report::full(object) + "\n").collect();
     // Standard error may be closed by now.
     let _ = io::stderr().write_all(lines.as_bytes());
 }

@@ -316,7 +316,7 @@ mod tests {
 
     use super::super::testing::{Numbers, settings};
     use super::*;
-    use crate::stats::Set;
+    use crate::stats::{Purpose, Set};
 
     /// What a test's consumer reports.
     #[derive(Debug, PartialEq, Eq)]
@@ -374,9 +374,7 @@ mod tests {
 
     impl Rig {
         fn counter(&self, name: &str) -> u64 {
-            let objects = self.stats.objects();
-            let cell = objects[0].counters.iter().find(|counter| counter.0 == name);
-            cell.expect("a counter of that name").2.get()
+            self.stats.total(None, name)
         }
 
         fn until_commit(&self) -> Vec<Vec<u32>> {
@@ -438,11 +436,7 @@ mod tests {
         });
         assert_eq!(word, 2);
         assert_eq!(seen.try_recv().ok(), None);
-        let objects = stats.objects();
-        assert_eq!(
-            objects[0].counters.last().map(|c| (&*c.0, c.2.get())),
-            Some(("lost.shutdown", 2))
-        );
+        assert_eq!(stats.total(None, "lost.shutdown"), 2);
         queue.push(Numbers::of(0..3, 6), FlowControl::Full);
         assert!(queue.is_empty());
     }
@@ -491,7 +485,7 @@ mod tests {
         assert_eq!(rig.seen.try_recv(), Ok(Seen::Messages(vec![0, 1])));
         assert_eq!(rig.seen.try_recv(), Ok(Seen::Commit));
         assert_eq!(rig.queue.shutdown(), 0);
-        assert!(rig.stats.objects().is_empty());
+        assert!(rig.stats.read(Purpose::Look).is_empty());
     }
 
     #[test]

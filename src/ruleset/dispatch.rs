@@ -515,9 +515,7 @@ mod tests {
         }
 
         fn counter(&self, object: &str, name: &str) -> u64 {
-            let objects = self.stats.objects();
-            let object = objects.iter().find(|o| o.name == object).unwrap();
-            object.counters.iter().find(|c| c.0 == name).unwrap().2.get()
+            self.stats.total(Some(object), name)
         }
     }
 

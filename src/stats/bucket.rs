@@ -1,11 +1,10 @@
 //! Counters that come to be while messages flow: `dyn_stats()`.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use super::{Counter, Live, Object, Style};
+use super::{Counter, Live, Object, Purpose, Reading, Style, Value};
 
 /// A named set of counters, each made when it is first counted up.
 ///
@@ -18,7 +17,8 @@ pub struct Bucket {
     /// How many counters there may be, survivors included.
     limit: usize,
     life: Duration,
-    style: Style,
+    /// Whether counters begin anew with `resetCounters`.
+    resettable: bool,
     metrics: RwLock<Metrics>,
     expires: Mutex<Instant>,
     own: Own,
@@ -65,9 +65,8 @@ impl Bucket {
         // Nothing is ever ignored here: the reference does that to a bucket that another thread is changing.
         let _ = own("ops_ignored");
         let own = Own { overflow, added, nameless, purged, purges: own("purge_triggered") };
-        let style = if resettable { Style::Counter } else { Style::Gauge };
         let (metrics, expires) = (RwLock::default(), Mutex::new(now + life));
-        Self { name: name.to_owned(), limit, life, style, metrics, expires, own }
+        Self { name: name.to_owned(), limit, life, resettable, metrics, expires, own }
     }
 
     /// Its name.
@@ -132,17 +131,35 @@ impl Bucket {
         metrics.places.clear();
     }
 
-    fn read_at(&self, now: Instant) -> Object {
-        let mut object = Object::new(self.name.clone(), "dynstats.bucket");
+    fn read_at(&self, purpose: Purpose, now: Instant) -> Reading {
+        let mut reading = Reading::new(self.name.clone(), "dynstats.bucket");
+        reading.namespace = Some("values");
+        // A few at a time, so that who adds a counter does not wait for all of them to be read. They keep their
+        // places: only the report forgets counters.
+        while self.read_some(purpose, &mut reading.values) {}
+        if purpose != Purpose::Look {
+            // Not before: what was counted since the last report is in this one.
+            self.expire(now);
+        }
+        reading
+    }
+
+    /// Reads the next counters behind those in `values`; returns whether there were any.
+    fn read_some(&self, purpose: Purpose, values: &mut Vec<Value>) -> bool {
         let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
-        object.counters.extend(metrics.counters.iter().map(|(name, counter)| {
-            let name = String::from_utf8_lossy(name).into_owned();
-            (Cow::Owned(name), self.style, Arc::clone(counter))
+        let some = metrics.counters.iter().skip(values.len()).take(READ_AT_ONCE);
+        let before = values.len();
+        values.extend(some.map(|(name, counter)| Value {
+            name: name.to_vec().into(),
+            style: Style::Counter,
+            is_ours: false,
+            recent: match purpose {
+                Purpose::Reset if self.resettable => counter.reset(),
+                _ => counter.since_reset(),
+            },
+            total: counter.get(),
         }));
-        drop(metrics);
-        // Not before: what was counted since the last report is in this one.
-        self.expire(now);
-        object
+        values.len() > before
     }
 }
 
@@ -153,14 +170,17 @@ impl Metrics {
 }
 
 impl Live for Bucket {
-    fn read(&self) -> Object {
-        self.read_at(Instant::now())
+    fn read(&self, purpose: Purpose) -> Reading {
+        self.read_at(purpose, Instant::now())
     }
 }
 
+/// Counters that are read under one lock.
+const READ_AT_ONCE: usize = 256;
+
 #[cfg(test)]
 mod tests {
-    use super::super::report::legacy;
+    use super::super::report::full;
     use super::*;
 
     const LIFE: Duration = Duration::from_secs(3600);
@@ -174,12 +194,42 @@ mod tests {
         {
             assert_eq!(bucket.increment(metric.as_bytes()), wanted, "{metric}");
         }
-        assert_eq!(legacy(&bucket.read()), "b: origin=dynstats.bucket x=2 y=1 ");
+        assert_eq!(full(&bucket.read(Purpose::Look)), "b: origin=dynstats.bucket x=2 y=1 ");
         assert_eq!(
-            legacy(&global),
+            full(&global.read(Purpose::Look)),
             "global: origin=dynstats b.ops_overflow=1 b.new_metric_add=2 b.no_metric=1 \
              b.metrics_purged=0 b.ops_ignored=0 b.purge_triggered=0 "
         );
+    }
+
+    #[test]
+    fn resettable_counters_begin_anew_and_looking_changes_nothing() {
+        for (resettable, second) in [(true, "x=0 y=1 "), (false, "x=2 y=1 ")] {
+            let mut global = Object::new("global", "dynstats");
+            let start = Instant::now();
+            let bucket = Bucket::new("b", 1000, LIFE, resettable, &mut global, start);
+            let read = |purpose| full(&bucket.read_at(purpose, start));
+            assert_eq!((bucket.increment(b"x"), bucket.increment(b"x")), (Ok(()), Ok(())));
+            for purpose in [Purpose::Look, Purpose::Report, Purpose::Reset] {
+                assert_eq!(read(purpose), "b: origin=dynstats.bucket x=2 ");
+            }
+            assert_eq!(bucket.increment(b"y"), Ok(()));
+            assert_eq!(read(Purpose::Reset), format!("b: origin=dynstats.bucket {second}"));
+            let _ = bucket.read_at(Purpose::Look, start + 9 * LIFE);
+            assert_eq!(bucket.read_at(Purpose::Look, start).get("y"), Some(1), "still there");
+        }
+    }
+
+    #[test]
+    fn all_counters_of_a_large_bucket_are_read() {
+        let mut global = Object::new("global", "dynstats");
+        let bucket = Bucket::new("b", 1000, LIFE, true, &mut global, Instant::now());
+        for metric in 0..1000 {
+            assert_eq!(bucket.increment(metric.to_string().as_bytes()), Ok(()));
+        }
+        let values = bucket.read(Purpose::Reset).values;
+        let names: Vec<_> = (0..1000).map(|metric| metric.to_string().into_bytes()).collect();
+        assert!(values.iter().map(|value| &*value.name).eq(&names));
     }
 
     #[test]
@@ -187,7 +237,7 @@ mod tests {
         let mut global = Object::new("global", "dynstats");
         let start = Instant::now();
         let bucket = Bucket::new("b", 2, LIFE, true, &mut global, start);
-        let read = |periods: u32| legacy(&bucket.read_at(start + LIFE * periods));
+        let read = |periods: u32| full(&bucket.read_at(Purpose::Report, start + LIFE * periods));
         let count = |metric: &str| bucket.increment(metric.as_bytes());
         assert_eq!((count("x"), count("y")), (Ok(()), Ok(())));
         // Survivors are not shown, but take their places.
@@ -199,7 +249,7 @@ mod tests {
         assert_eq!(read(2), "b: origin=dynstats.bucket ");
         assert_eq!((count("y"), count("x")), (Ok(()), Ok(())));
         assert_eq!(read(2), "b: origin=dynstats.bucket y=3 x=1 ");
-        assert!(legacy(&global).contains("b.metrics_purged=1 "));
-        assert!(legacy(&global).contains("b.purge_triggered=2 "));
+        assert!(full(&global.read(Purpose::Look)).contains("b.metrics_purged=1 "));
+        assert!(full(&global.read(Purpose::Look)).contains("b.purge_triggered=2 "));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Counter, Live, Object};
+use super::{Counter, Live, Object, Purpose, Reading};
 use crate::limits;
 
 /// A named set of keys, each with the last values observed.
@@ -33,7 +33,7 @@ struct Keys {
 
 #[derive(Debug)]
 struct Key {
-    name: String,
+    name: Box<[u8]>,
     values: VecDeque<i64>,
     percentiles: Box<[i64]>,
     min: i64,
@@ -112,7 +112,7 @@ impl Percentiles {
         self.added.add(1);
         keys.places.insert(key.into(), place);
         keys.keys.push(Key {
-            name: String::from_utf8_lossy(key).into_owned(),
+            name: key.into(),
             values: VecDeque::new(),
             percentiles: vec![0; self.percents.len()].into(),
             min: value,
@@ -130,10 +130,10 @@ impl Percentiles {
 }
 
 impl Key {
-    fn show(&self, percents: &[u8], delimiter: &str, object: &mut Object) {
+    fn show(&self, percents: &[u8], delimiter: &str, reading: &mut Reading) {
         let mut gauge = |what: &str, value: i64| {
-            let cell = object.gauge(format!("{}{delimiter}{what}", self.name));
-            cell.set(u64::from_ne_bytes(value.to_ne_bytes()));
+            let name = [&self.name, delimiter.as_bytes(), what.as_bytes()].concat();
+            reading.gauge(name, value);
         };
         for (percent, value) in percents.iter().zip(&self.percentiles) {
             gauge(&format!("p{percent}"), *value);
@@ -159,13 +159,19 @@ impl Key {
 }
 
 impl Live for Percentiles {
-    fn read(&self) -> Object {
-        let mut object = Object::new(self.name.clone(), "percentile.bucket");
-        for key in &mut self.lock().keys {
-            key.show(&self.percents, &self.delimiter, &mut object);
-            key.take(&self.percents);
+    fn read(&self, purpose: Purpose) -> Reading {
+        let mut reading = Reading::new(self.name.clone(), "percentile.bucket");
+        reading.namespace = Some("values");
+        // One at a time, so that who observes a value does not wait for all of them to be sorted.
+        let mut place = 0;
+        while let Some(key) = self.lock().keys.get_mut(place) {
+            key.show(&self.percents, &self.delimiter, &mut reading);
+            if purpose != Purpose::Look {
+                key.take(&self.percents);
+            }
+            place += 1;
         }
-        object
+        reading
     }
 }
 
@@ -174,7 +180,7 @@ const NAME_BYTES: usize = 127;
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::legacy;
+    use super::super::report::full;
     use super::*;
 
     #[test]
@@ -186,7 +192,7 @@ mod tests {
                 assert_eq!(set.observe(b"k", *value), Ok(()));
             }
         };
-        let read = || legacy(&set.read());
+        let read = || full(&set.read(Purpose::Report));
         assert_eq!(read(), "b: origin=percentile.bucket ");
         // The first two fall out of the window, but not out of the sum.
         observe(&[100, 200, 10, 9, 8, 7, 6, 5, 4, 3, 2, -1]);
@@ -196,11 +202,13 @@ mod tests {
         let taken = "k|p50=5 k|p95=9 k|p0=-1 k|p100=10 ";
         assert_eq!(read(), format!("{start}{taken}{window}"));
         observe(&[7]);
+        let looked = full(&set.read(Purpose::Look));
+        assert_eq!(looked, full(&set.read(Purpose::Look)), "looking takes nothing");
         let window = "k|window_min=7 k|window_max=7 k|window_sum=7 k|window_count=1 ";
         assert_eq!(read(), format!("{start}{taken}{window}"));
         assert_eq!(read(), format!("{start}k|p50=7 k|p95=7 k|p0=7 k|p100=7 {window}"));
         assert_eq!(
-            legacy(&global),
+            full(&global.read(Purpose::Look)),
             "global: origin=percentile b.new_metric_add=1 b.ops_overflow=0 "
         );
     }
@@ -216,6 +224,6 @@ mod tests {
         }
         assert_eq!(set.observe(b"one more", 1), Err(Refused));
         assert_eq!(set.observe(b"1", 1), Ok(()));
-        assert!(legacy(&global).contains("b.ops_overflow=1 "));
+        assert!(full(&global.read(Purpose::Look)).contains("b.ops_overflow=1 "));
     }
 }

@@ -3,33 +3,41 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Counter;
+use super::catalogue;
+use super::{Counter, Name, Purpose, Reading, Value};
 
 /// How a counter behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Grows; zeroed by `resetCounters`.
+    /// Grows; begins anew with `resetCounters`.
     Counter,
-    /// A present value; never zeroed.
+    /// A present value; never reset.
     Gauge,
+    /// A high-water mark; begins anew with `resetCounters`.
+    Peak,
+}
+
+#[derive(Debug)]
+struct Cell {
+    name: Cow<'static, str>,
+    style: Style,
+    is_ours: bool,
+    counter: Arc<Counter>,
 }
 
 /// Named counters of one thing: an input, a worker, a queue, an action.
 #[derive(Debug)]
 pub struct Object {
-    /// E.g. `main Q`, `imtcp(514)`.
-    pub name: String,
-    /// E.g. `core.queue`, `imtcp`.
-    pub origin: &'static str,
-    /// Name, behaviour and cell, in output order.
-    pub counters: Vec<(Cow<'static, str>, Style, Arc<Counter>)>,
+    name: String,
+    origin: &'static str,
+    cells: Vec<Cell>,
 }
 
 impl Object {
-    /// An object without counters.
+    /// An object without counters. Names are e.g. `main Q`, `imtcp(514)`, origins e.g. `core.queue`, `imtcp`.
     #[must_use]
     pub fn new(name: impl Into<String>, origin: &'static str) -> Self {
-        Self { name: name.into(), origin, counters: Vec::new() }
+        Self { name: name.into(), origin, cells: Vec::new() }
     }
 
     /// Adds a counter and returns its cell.
@@ -42,53 +50,151 @@ impl Object {
         self.cell(name.into(), Style::Gauge)
     }
 
+    /// Adds a high-water mark and returns its cell.
+    pub fn peak(&mut self, name: impl Into<Cow<'static, str>>) -> Arc<Counter> {
+        self.cell(name.into(), Style::Peak)
+    }
+
     fn cell(&mut self, name: Cow<'static, str>, style: Style) -> Arc<Counter> {
-        let cell = Arc::new(Counter::default());
-        self.counters.push((name, style, Arc::clone(&cell)));
-        cell
+        let counter = Arc::new(Counter::default());
+        let is_ours = catalogue::is_our_counter(self.origin, &name);
+        self.cells.push(Cell { name, style, is_ours, counter: Arc::clone(&counter) });
+        counter
+    }
+
+    /// The object as it is now.
+    #[must_use]
+    pub fn read(&self, purpose: Purpose) -> Reading {
+        let mut reading = Reading::new(&*self.name, self.origin);
+        reading.values.extend(self.cells.iter().map(|cell| cell.read(purpose)));
+        reading
+    }
+}
+
+impl Cell {
+    fn read(&self, purpose: Purpose) -> Value {
+        let name: Name = match &self.name {
+            Cow::Borrowed(name) => Cow::Borrowed(name.as_bytes()),
+            Cow::Owned(name) => Cow::Owned(name.clone().into_bytes()),
+        };
+        let total = self.counter.get();
+        let recent = match (self.style, purpose) {
+            (Style::Gauge, _) => total,
+            (Style::Counter, Purpose::Reset) => self.counter.reset(),
+            (Style::Counter, _) => self.counter.since_reset(),
+            (Style::Peak, Purpose::Reset) => self.counter.take(),
+            (Style::Peak, _) => total,
+        };
+        Value { name, style: self.style, is_ours: self.is_ours, recent, total }
     }
 }
 
 /// An object whose counters change while the daemon runs.
 pub trait Live: std::fmt::Debug + Send + Sync {
     /// The object as it is now.
-    fn read(&self) -> Object;
+    fn read(&self, purpose: Purpose) -> Reading;
 }
 
-#[derive(Clone, Debug)]
-enum Entry {
-    Fixed(Arc<Object>),
-    Live(Arc<dyn Live>),
+impl Live for Object {
+    fn read(&self, purpose: Purpose) -> Reading {
+        Self::read(self, purpose)
+    }
 }
 
 /// All objects of the daemon.
 #[derive(Debug, Default)]
 pub struct Set(Mutex<Vec<Entry>>);
 
+#[derive(Clone, Debug)]
+struct Entry {
+    origin: &'static str,
+    object: Arc<dyn Live>,
+}
+
 impl Set {
     /// Adds a finished object.
     pub fn add(&self, object: Object) {
-        self.lock().push(Entry::Fixed(Arc::new(object)));
+        let origin = object.origin;
+        self.lock().push(Entry { origin, object: Arc::new(object) });
     }
 
     /// Adds an object that is read anew for each report.
-    pub fn add_live(&self, object: Arc<dyn Live>) {
-        self.lock().push(Entry::Live(object));
+    pub fn add_live(&self, origin: &'static str, object: Arc<dyn Live>) {
+        self.lock().push(Entry { origin, object });
     }
 
-    /// All objects, in creation order.
+    /// Puts the objects that the reference makes when all else is built behind the others: impstats' own, then the
+    /// queues. What is added later, by threads, comes behind them.
+    pub fn settle(&self) {
+        self.lock().sort_by_key(|entry| match entry.origin {
+            "impstats" => 1,
+            "core.queue" => 2,
+            _ => 0,
+        });
+    }
+
+    /// All objects as they are now, in output order.
     #[must_use]
-    pub fn objects(&self) -> Vec<Arc<Object>> {
+    pub fn read(&self, purpose: Purpose) -> Vec<Reading> {
         // A live object may take a lock of its own: not under this one.
         let entries = self.lock().clone();
-        let read = |entry| match entry {
-            Entry::Fixed(object) => object,
-            Entry::Live(live) => Arc::new(live.read()),
-        };
-        entries.into_iter().map(read).collect()
+        entries.iter().map(|entry| entry.object.read(purpose)).collect()
+    }
+
+    /// Sum of the totals of a counter over all objects that have it; `object` chooses one of them by name.
+    #[cfg(test)]
+    pub(crate) fn total(&self, object: Option<&str>, counter: &str) -> u64 {
+        let objects = self.read(Purpose::Look);
+        let chosen = objects.iter().filter(|o| object.is_none_or(|name| o.name == name.as_bytes()));
+        let totals: Vec<u64> = chosen.filter_map(|object| object.get(counter)).collect();
+        assert!(!totals.is_empty(), "no counter {counter} of {object:?} among {objects:#?}");
+        totals.iter().sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_and_peaks_begin_anew_and_gauges_do_not() {
+        let mut object = Object::new("x", "omfile");
+        let (counter, gauge, peak) = (object.counter("c"), object.gauge("g"), object.peak("p"));
+        counter.add(3);
+        gauge.set(4);
+        peak.raise(5);
+        let recent = |purpose| object.read(purpose).values.iter().map(|v| v.recent).collect();
+        let expected: [(Purpose, Vec<u64>); 5] = [
+            (Purpose::Look, vec![3, 4, 5]),
+            (Purpose::Report, vec![3, 4, 5]),
+            (Purpose::Reset, vec![3, 4, 5]),
+            (Purpose::Reset, vec![0, 4, 0]),
+            (Purpose::Look, vec![0, 4, 0]),
+        ];
+        for (purpose, expected) in expected {
+            let found: Vec<u64> = recent(purpose);
+            assert_eq!(found, expected, "{purpose:?}");
+        }
+        peak.raise(2);
+        assert_eq!(object.read(Purpose::Look).get("p"), Some(2));
+        assert_eq!(object.read(Purpose::Look).get("c"), Some(3), "the total stays");
+    }
+
+    #[test]
+    fn queues_come_last_in_the_order_in_which_they_came() {
+        let set = Set::default();
+        for (name, origin) in
+            [("q1", "core.queue"), ("r", "impstats"), ("a", "core.action"), ("q2", "core.queue")]
+        {
+            set.add(Object::new(name, origin));
+        }
+        set.settle();
+        set.add(Object::new("w0", "imudp"));
+        let names: Vec<_> = set.read(Purpose::Look).into_iter().map(|o| o.name).collect();
+        assert_eq!(names, [b"a".as_slice(), b"r", b"q1", b"q2", b"w0"]);
     }
 }

@@ -53,7 +53,7 @@ impl Cache {
             level0: object.counter("level0"),
             missed: object.counter("missed"),
             evicted: object.counter("evicted"),
-            most_used: object.counter("maxused"),
+            most_used: object.peak("maxused"),
             close_timeouts: object.counter("closetimeouts"),
         };
         set.add(object);

@@ -158,9 +158,7 @@ impl Fixture {
 
 /// Sum of a counter over all objects.
 fn count(stats: &stats::Set, name: &str) -> u64 {
-    let objects = stats.objects();
-    let cells = objects.iter().flat_map(|object| &object.counters);
-    cells.filter(|(n, ..)| *n == name).map(|(.., cell)| cell.get()).sum()
+    stats.total(None, name)
 }
 
 fn int(n: i64) -> Value {

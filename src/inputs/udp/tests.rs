@@ -183,9 +183,7 @@ impl Rig {
 
     /// The value of a counter, summed over all objects that have it.
     fn counter(&self, name: &str) -> u64 {
-        let objects = self.env.stats.objects();
-        let counters = objects.iter().flat_map(|object| &object.counters);
-        counters.filter(|(n, _, _)| *n == name).map(|(_, _, cell)| cell.get()).sum()
+        self.env.stats.total(None, name)
     }
 }
 
