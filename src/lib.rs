@@ -48,6 +48,9 @@ pub mod queue;
 // Tables that scripts look values up in.
 pub mod lookup;
 
+// How many messages are taken.
+pub mod ratelimit;
+
 // Filters, compiled.
 pub mod script;
 

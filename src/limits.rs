@@ -61,6 +61,16 @@ pub const EXPRESSION_DEPTH: usize = 256;
 pub const INCLUDE_FILES: usize = 10_000;
 /// Bytes of all files of a configuration.
 pub const CONFIG_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of a rate limit's policy file.
+pub const POLICY_BYTES: usize = 4 * 1024 * 1024;
+/// Levels of nesting in it, as in the reference.
+pub const POLICY_DEPTH: usize = 8;
+/// Sources with a rule of their own in it, as in the reference.
+pub const POLICY_OVERRIDES: usize = 10_000;
+/// Default of `ratelimit(perSourceMaxStates=…)`: sources kept.
+pub const RATE_SOURCES: usize = 10_000;
+/// Default of `ratelimit(perSourceTopN=…)`: sources shown that lost most.
+pub const RATE_SOURCES_TOP: usize = 10;
 /// Keys of one `percentile_stats()` object.
 pub const PERCENTILE_KEYS: usize = 10_000;
 /// Bytes of the file of a lookup table.

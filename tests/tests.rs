@@ -10,6 +10,7 @@ mod lookups;
 mod messages;
 mod outputs;
 mod queues;
+mod ratelimits;
 mod tcp;
 mod udp;
 mod validation;

@@ -101,6 +101,7 @@ impl<'a> Checker<'a> {
             lookup_tables: Vec::new(),
             dyn_stats: Vec::new(),
             percentile_stats: Vec::new(),
+            ratelimits: Vec::new(),
             rulesets: Vec::new(),
             default_ruleset: RulesetId(0),
             actions: Vec::new(),
@@ -165,7 +166,8 @@ impl<'a> Checker<'a> {
             ObjectKind::LookupTable => self.lookup_table(&object),
             ObjectKind::DynStats => self.dyn_stats(&object),
             ObjectKind::PercentileStats => self.percentile_stats(&object),
-            ObjectKind::Ratelimit | ObjectKind::Action | ObjectKind::Include => {
+            ObjectKind::Ratelimit => self.ratelimit(&object),
+            ObjectKind::Action | ObjectKind::Include => {
                 let text = not_implemented(&format!("object {}()", object.kind.keyword()));
                 self.error(object.span, text);
             }

@@ -96,6 +96,8 @@ pub struct Config {
     /// `percentile_stats()` objects in the order written, those without percentiles left out; of those with the same
     /// name the first one counts.
     pub percentile_stats: Vec<PercentileDecl>,
+    /// `ratelimit()` objects in the order written; names are unique. Table [`RATELIMIT`](super::tables::RATELIMIT).
+    pub ratelimits: Vec<ObjectArgs>,
     /// Rulesets; the first is `RSYSLOG_DefaultRuleset`.
     pub rulesets: Vec<RulesetDecl>,
     /// The ruleset of inputs that name none (`$DefaultRuleset`).

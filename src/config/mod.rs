@@ -32,6 +32,7 @@ mod modules;
 mod objects;
 mod parse;
 mod parsers;
+mod ratelimits;
 mod selector;
 mod statements;
 mod templates;

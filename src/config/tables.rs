@@ -467,8 +467,7 @@ pub static DIRECTIVES: &[Param] = &[
         Some("off"),
         "Replace repeated messages by a count.",
     )
-    .legacy("RepeatedMsgReduction")
-    .missing(),
+    .legacy("RepeatedMsgReduction"),
     Param::new(
         "LogRSyslogStatusMessages",
         Kind::Bool,
@@ -569,10 +568,9 @@ pub static ACTION: &[Param] = &[
         "action.repeatedMsgContainsOriginalMsg",
         Kind::Bool,
         Some("off"),
-        "The count of repeated messages quotes the message.",
+        "No effect, as in the reference: the count of repeated messages always quotes the message.",
     )
-    .legacy("RepeatedMsgContainsOriginalMsg")
-    .missing(),
+    .legacy("RepeatedMsgContainsOriginalMsg"),
     Param::new(
         "action.resumeRetryCount",
         Kind::Int { min: -1, max: i32::MAX as i64 },
@@ -824,6 +822,54 @@ pub static DYN_STATS: &[Param] = &[
         .missing(),
     Param::new("statefile.directory", Kind::Str, None, "Directory of the state file.").missing(),
 ];
+
+/// `ratelimit(…)`.
+pub static RATELIMIT: &[Param] = &[
+    Param::required("name", Kind::Str, "Name, by which ratelimit.name refers to it; case matters."),
+    Param::new("interval", U32, Some("0"), "Seconds of a window; 0 is no limit."),
+    Param::new("burst", U32, Some("10000"), "Messages let through in a window."),
+    Param::new(
+        "severity",
+        Kind::Int { min: -1, max: 127 },
+        Some("-1"),
+        "Messages of a smaller severity number are not limited; 0 and -1 limit all.",
+    ),
+    Param::new(
+        "policy",
+        Kind::Str,
+        None,
+        "YAML file whose interval, burst, severity and perSource go before what is given here.",
+    ),
+    Param::new(
+        "policyWatch",
+        Kind::Bool,
+        Some("off"),
+        "Read the files again when they change, not only on HUP.",
+    ),
+    Param::new(
+        "policyWatchDebounce",
+        Kind::Str,
+        Some("5s"),
+        "How long a changed file must be left alone; with ms, s, m or h, in steps of a second.",
+    ),
+    Param::new("perSource", Kind::Bool, Some("off"), "Limit each source of messages by itself."),
+    Param::new(
+        "perSourcePolicy",
+        Kind::Str,
+        None,
+        "YAML file with default and overrides for perSource.",
+    ),
+    Param::new(
+        "perSourceKeyTpl",
+        Kind::Str,
+        None,
+        "Template whose text tells sources apart; unset is the host name in the message.",
+    ),
+    Param::new("perSourceMaxStates", U32, Some("0"), "Sources kept; 0 is 10000."),
+    Param::new("perSourceTopN", U32, Some("0"), "Sources counted that lost most; 0 is 10."),
+];
+
+const U32: Kind = Kind::Int { min: 0, max: u32::MAX as i64 };
 
 /// `percentile_stats(…)`.
 pub static PERCENTILE_STATS: &[Param] = &[

@@ -23,6 +23,8 @@ use crate::message::{Names, Pool, Submit, vars};
 use crate::param::{Args, Problem};
 use crate::parsers::{Parser, ParserOptions};
 use crate::queue::{self, Queue, Type};
+use crate::ratelimit::policy::Templates as Finder;
+use crate::ratelimit::{Kit, Policy};
 use crate::ruleset::{Actions, Hostname, Job, Rules, Surroundings, consumers};
 use crate::script::Environment;
 use crate::stats::{Bucket, Percentiles};
@@ -155,6 +157,27 @@ fn percentiles(decl: &PercentileDecl, global: &mut stats::Object) -> Percentiles
     let text = |name| args.text(name).unwrap_or_default();
     let window = args.count("windowsize").unwrap_or_default();
     Percentiles::new(&text("name"), &text("delimiter"), &decl.percents, window, global)
+}
+
+/// Makes what limits are made of: the `ratelimit()` objects that make sense, and `$RepeatedMsgReduction`.
+pub(super) fn limits(
+    config: &Config,
+    (templates, stats): (&Arc<Templates>, &Arc<stats::Set>),
+    hostname: &Hostname,
+    variables: &Arc<vars::Globals>,
+    diagnostics: &mut Diagnostics,
+) -> Kit {
+    let templates = Arc::clone(templates);
+    let find: Finder = Arc::new(move |name| templates.find(name));
+    let mut policies = Vec::with_capacity(config.ratelimits.len());
+    for decl in &config.ratelimits {
+        match Policy::new(&decl.args, Arc::clone(&find), Arc::clone(stats)) {
+            Ok(policy) => policies.push(Arc::new(policy)),
+            Err(problem) => diagnostics.push(decl.diagnose(&problem)),
+        }
+    }
+    let reduce = config.directives.args.bool("RepeatedMsgReduction");
+    Kit::new(policies, reduce, Arc::clone(hostname), Arc::clone(variables))
 }
 
 /// Which `default.….queue.*` parameters of `global()` count.
@@ -305,8 +328,10 @@ impl Shop<'_> {
         inlet: &dyn Fn(RulesetId) -> Arc<dyn Submit>,
         names: Option<Arc<dyn Names>>,
         control: &Arc<dyn Control>,
+        kit: &Arc<Kit>,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Box<dyn Input>> {
+        let parsers = |id| Arc::new(self.parser_options(self.config.ruleset(id)));
         let mut inputs = Vec::new();
         for decl in &self.config.modules {
             let Some(kind) = registry::input(decl.module.name) else { continue };
@@ -322,6 +347,8 @@ impl Shop<'_> {
                 message_bytes: self.globals.message_bytes,
                 ip_protocol: self.globals.ip_protocol,
                 hostname: Arc::from(&**lock(self.hostname)),
+                parsers: parsers(self.config.default_ruleset),
+                limits: Arc::clone(kit),
                 access: self.globals.access,
             };
             input.lend(&env, control);
@@ -329,7 +356,8 @@ impl Shop<'_> {
             for statement in own {
                 let submit = inlet(statement.ruleset);
                 let ruleset_found = self.found_ruleset(statement);
-                let env = InputEnv { submit, ruleset_found, ..env.clone() };
+                let parsers = parsers(statement.ruleset);
+                let env = InputEnv { submit, ruleset_found, parsers, ..env.clone() };
                 let problems = input.add(&statement.args.args, &env);
                 report(&statement.args, problems, diagnostics);
             }

@@ -27,6 +27,7 @@ use crate::message::{Names, Pool, Submit};
 use crate::net::resolver::Resolver;
 use crate::param::{Args, Problem};
 use crate::queue::{Frozen, Queue};
+use crate::ratelimit::Kit;
 use crate::ruleset::{Hostname, Inlet, Job};
 use crate::stats;
 use crate::sync::lock;
@@ -58,6 +59,7 @@ struct Core {
     /// Queues of rulesets, in the order of the configuration.
     queues: Vec<Arc<Queue<Job>>>,
     handle: Arc<Handle>,
+    limits: Arc<Kit>,
 }
 
 /// A running daemon.
@@ -77,7 +79,10 @@ impl Plan {
         let tasks = Arc::new(Tasks::default());
         let pool = Arc::new(Pool::default());
         let hostname: Hostname = Arc::new(Mutex::new(globals::hostname(args)));
-        let templates = Templates::build(config, diagnostics);
+        let templates = Arc::new(Templates::build(config, diagnostics));
+        let variables = Arc::new(globals.variables());
+        let found = (&templates, &stats);
+        let limits = Arc::new(build::limits(config, found, &hostname, &variables, diagnostics));
         let lookups = build::lookups(config, diagnostics);
         let (buckets, percentiles) = build::script_counters(config, &stats);
         let shop = Shop {
@@ -91,7 +96,7 @@ impl Plan {
             tasks: &tasks,
             pool: &pool,
             hostname: &hostname,
-            variables: &Arc::new(globals.variables()),
+            variables: &variables,
         };
         let actions: Arc<[Option<Configured>]> = shop.actions(diagnostics).into();
         let (main, queues) = shop.queues(&actions, diagnostics);
@@ -104,13 +109,14 @@ impl Plan {
         let names = resolver.clone().map(|resolver| resolver as Arc<dyn Names>);
         let handle = Arc::new(Handle::new(&globals, &main, &queues, &actions, &lookups));
         let control = Arc::<Handle>::clone(&handle) as Arc<dyn Control>;
-        let inputs = shop.inputs(&inlet, names, &control, diagnostics);
+        let inputs = shop.inputs(&inlet, names, &control, &limits, diagnostics);
         stats.settle();
         let own = inlet(config.default_ruleset);
         let internal = globals::internal_settings(args, &config.directives.args, foreground);
         let globals_args = args.clone();
         let queues = queues.into_iter().map(|(_, queue)| queue).collect();
-        let core = Core { globals, globals_args, stats, hostname, actions, main, queues, handle };
+        let core =
+            Core { globals, globals_args, stats, hostname, actions, main, queues, handle, limits };
         Self { core, inputs, resolver, own, internal, tasks }
     }
 
@@ -202,6 +208,7 @@ impl Daemon {
             log::info!(code = 0; "{} rsyslogd was HUPed", origin());
         }
         self.core.handle.lookups().iter().for_each(Lookup::hup);
+        self.core.limits.hup();
         // Last, because it may ask a name server.
         let name = globals::hostname(&self.core.globals_args);
         *lock(&self.core.hostname) = name;
@@ -213,6 +220,7 @@ impl Daemon {
         for action in self.core.actions.iter().flatten() {
             action.action.tick(now_seconds);
         }
+        self.core.limits.tick(now_seconds);
     }
 
     /// Stops everything in the order in which messages flow, so that each stage can hand on what it holds.

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use crate::message::{InputInfo, Names, Pool, Submit};
 use crate::net::access;
-use crate::param::{Args, Module, Problem};
+use crate::param::{Args, Kind, Module, Param, Problem};
+use crate::parsers::ParserOptions;
+use crate::ratelimit::Kit;
 use crate::stats;
 use crate::task::Tasks;
 
@@ -37,9 +39,35 @@ pub struct InputEnv {
     pub ip_protocol: IpProtocol,
     /// Local host name, for inputs without a peer.
     pub hostname: Arc<[u8]>,
+    /// How messages of the input's ruleset are parsed, for limits that look into them.
+    pub parsers: Arc<ParserOptions>,
+    /// What limits are made of.
+    pub limits: Arc<Kit>,
     /// How lists of allowed senders are read.
     pub access: access::Rules,
 }
+
+/// The parameters of a rate limit, for the tables of inputs; see [`Kit::of_input`].
+pub const RATE_LIMIT_PARAMS: [Param; 3] = [
+    Param::new(
+        "rateLimit.interval",
+        Kind::Int { min: 0, max: u32::MAX as i64 },
+        Some("0"),
+        "Seconds of the rate limit's window; 0 is no limit.",
+    ),
+    Param::new(
+        "rateLimit.burst",
+        Kind::Int { min: 0, max: u32::MAX as i64 },
+        Some("10000"),
+        "Messages let through in a window.",
+    ),
+    Param::new(
+        "rateLimit.name",
+        Kind::Str,
+        None,
+        "A ratelimit() object to use instead of interval and burst.",
+    ),
+];
 
 /// What a module may ask of the daemon, and change in it, that tests drive it with (imdiag).
 pub trait Control: Send + Sync {

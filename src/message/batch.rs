@@ -11,6 +11,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use super::copy::extent;
 use super::record::{Flags, NO_VARS, Record, Span};
 use super::sender::Sender;
 use super::submit::FlowControl;
@@ -149,17 +150,17 @@ impl Batch {
     }
 
     /// Cuts the batch in two: `self` keeps the first `at` messages, the rest is copied out.
-    /// Only for batches that no parser has touched and only where a queue has room for a part.
+    /// Only for batches that no modifier has touched and only where a queue has room for a part.
     #[must_use]
     pub fn split_off(&mut self, at: usize) -> Self {
         let rest = self.records.split_off(at.min(self.records.len()));
         let mut bytes = Bytes::default();
-        bytes.reserve(rest.iter().map(|r| r.raw.len as usize).sum());
+        bytes.reserve(rest.iter().map(|r| extent(r).len as usize).sum());
         let records = rest
             .into_iter()
             .map(|mut record| {
                 let msg_offset = record.msg.start.wrapping_sub(record.raw.start);
-                record.raw = bytes.append(self.bytes.get(record.raw));
+                record.raw.start = bytes.append(self.bytes.get(extent(&record))).start;
                 record.msg.start = record.raw.start.wrapping_add(msg_offset);
                 record
             })

@@ -13,6 +13,7 @@
 //! - [`vars`]: the variables of a message.
 
 pub mod batch;
+mod copy;
 pub mod date;
 pub mod json;
 pub mod pri;

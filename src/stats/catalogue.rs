@@ -80,6 +80,16 @@ const REFERENCE: &[(&str, &[&str])] = &[
             "rebinds",
         ],
     ),
+    (
+        "ratelimit",
+        &[
+            "per_source_allowed",
+            "per_source_dropped",
+            "per_source_evicted",
+            "per_source_key_tpl_evals",
+            "per_source_key_parse_evals",
+        ],
+    ),
     // Objects of ours.
     ("core", &[]),
     ("core.parser", &[]),

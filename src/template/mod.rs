@@ -162,6 +162,15 @@ impl Template {
         !matches!(self.body, Body::Line(_) | Body::Subtree(_))
     }
 
+    /// Whether it shows anything but the sender and fixed text, so that a message must be parsed first.
+    #[must_use]
+    pub fn needs_parsing(&self) -> bool {
+        match &self.body {
+            Body::Text(ops, _) => !ops.iter().all(Op::is_of_sender),
+            _ => true,
+        }
+    }
+
     /// Whether properties are escaped for SQL (`option.sql` or `option.stdsql`).
     #[must_use]
     pub fn is_sql(&self) -> bool {

@@ -85,6 +85,18 @@ impl From<Replacer> for Op {
 }
 
 impl Op {
+    /// Whether it shows the sender or fixed text.
+    pub(super) fn is_of_sender(&self) -> bool {
+        use Property::{FromHost, FromHostIp, FromHostPort, InputName};
+        match self {
+            Self::Constant(_) => true,
+            Self::Value(Source::Property(property)) => {
+                matches!(property, FromHost | FromHostIp | FromHostPort | InputName)
+            }
+            _ => false,
+        }
+    }
+
     /// Appends the operation's text to `out`.
     pub(super) fn write(&self, msg: &Msg<'_>, out: &mut Vec<u8>) {
         match self {

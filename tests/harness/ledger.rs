@@ -34,7 +34,7 @@ pub(crate) fn find<'a>(objects: &'a [Object], name: &str) -> &'a Object {
 /// Nothing the inputs took in may be unaccounted for, and nothing may be lost:
 ///
 /// ```text
-/// received by workers = submitted + refused            (imudp)
+/// received by workers = submitted + refused + limited  (imudp)
 /// submitted by inputs = enqueued in the main queue     (own messages may come on top)
 /// enqueued = handed to actions; discarded = lost = left = 0
 /// processed by an action = written + failed
@@ -49,8 +49,9 @@ pub(crate) fn check(stderr: &str) {
             .sum::<usize>()
     };
     assert_eq!(
-        sum(&["imudp"], &["msgs.received"]),
-        sum(&["imudp"], &["submitted", "disallowed", "empty"]),
+        sum(&["imudp"], &["msgs.received", "repeated.told"]),
+        sum(&["imudp"], &["submitted", "disallowed", "empty"])
+            + sum(&["imudp"], &["discarded.ratelimit", "discarded.persource", "repeated.held"]),
         "datagrams: {objects:#?}"
     );
     assert_eq!(

@@ -60,6 +60,8 @@ fn commands(daemon: Daemon) -> (Commands, Arc<Daemon>, Arc<Collect>) {
         message_bytes: 100,
         ip_protocol: super::super::IpProtocol::Unspecified,
         hostname: b"here".as_slice().into(),
+        parsers: Arc::default(),
+        limits: Arc::default(),
         access: access::Rules {
             dns: false,
             resolve_names: false,

@@ -9,7 +9,7 @@
 //! can hold up the thread but nobody else. Until the queue stands (`start`), messages are kept.
 //!
 //! Key `code` of a message is rsyslog's return code, shown in TAG and text; `code = 0` marks a message that
-//! rsyslogd writes without any suffix (start, HUP, exit). Key `quiet` keeps a message off standard error, where it
+//! rsyslogd writes without any suffix (start, HUP, exit); key `plain` leaves the suffix off and the code in TAG. Key `quiet` keeps a message off standard error, where it
 //! stands already. Levels below info go to standard error only, and only in debug mode; with key `own` a debug
 //! record is a message, too, which `internalmsg.severity="debug"` lets through.
 
@@ -234,6 +234,7 @@ impl Entry {
         let code = record.key_values().get("code".into()).and_then(|code| code.to_u64());
         let mut text = record.args().to_string();
         match code {
+            _ if record.key_values().get("plain".into()).is_some() => {}
             Some(0) => {}
             Some(code) => {
                 text += &format!(" [v{REFERENCE_VERSION} try https://www.rsyslog.com/e/{code} ]");

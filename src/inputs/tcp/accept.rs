@@ -311,7 +311,8 @@ mod tests {
         let module = Args::defaults(&[KIND.module.module_params]);
         let mut args = arguments(&[("maxSessions", Value::Int(1))]);
         args.set("port", Value::Str(b"1".to_vec()));
-        let (conf, _) = Conf::new(&module, &args, 8096).unwrap();
+        let (conf, _) =
+            Conf::new(&module, &args, (8096, &crate::ratelimit::Kit::default())).unwrap();
         let shared = Shared::new(conf, env, None).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = listener.local_addr().unwrap();

@@ -1,12 +1,14 @@
 //! What a pair of `module()` and `input()` statements comes to (`spec/imtcp.md` section 1).
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::framing;
 use crate::inputs::zone_offset;
 use crate::limits;
 use crate::message::FlowControl;
 use crate::param::{Args, Problem};
+use crate::ratelimit::{Kit, Policy};
 
 /// Idle connections are probed like this; 0 leaves a value to the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub(super) struct Conf {
     pub(super) notify_open: bool,
     pub(super) notify_close: bool,
     pub(super) keep_alive: Option<KeepAlive>,
+    /// The rate limit.
+    pub(super) rate: Arc<Policy>,
     /// Entries of `allowedSender`; `None` admits everybody.
     pub(super) allowed_senders: Option<Vec<Vec<u8>>>,
     pub(super) framing: framing::Options,
@@ -123,7 +127,7 @@ impl Conf {
     pub(super) fn new(
         module: &Args,
         input: &Args,
-        message_bytes: usize,
+        (message_bytes, limits): (usize, &Kit),
     ) -> Result<(Self, Vec<Problem>), Problem> {
         let statement = Statement { module, input };
         let mut problems = Vec::new();
@@ -155,6 +159,7 @@ impl Conf {
             notify_open: statement.bool("notifyOnConnectionOpen"),
             notify_close: statement.bool("notifyOnConnectionClose"),
             keep_alive: statement.keep_alive(),
+            rate: limits.of_input("imtcp", input, &mut problems)?,
             allowed_senders: allowed_senders(statement.of(ALLOWED_SENDER))?,
             framing: statement.framing(message_bytes)?,
             boundary: statement.boundary()?,
@@ -241,7 +246,7 @@ mod tests {
     }
 
     fn conf(module: &Args, input: &Args) -> Conf {
-        let (conf, problems) = Conf::new(module, input, 8096).unwrap();
+        let (conf, problems) = Conf::new(module, input, (8096, &Kit::default())).unwrap();
         assert_eq!(problems, []);
         conf
     }
@@ -300,7 +305,8 @@ mod tests {
             ("99999999999", None, Some("Invalid TCP listen port 99999999999 - ignored.")),
         ];
         for (port, bound, text) in rows {
-            let (conf, problem) = match Conf::new(&module(), &input(port), 8096) {
+            let (conf, problem) = match Conf::new(&module(), &input(port), (8096, &Kit::default()))
+            {
                 Ok((conf, mut problems)) => (Some(conf.port), problems.pop()),
                 Err(problem) => (None, Some(problem)),
             };
@@ -317,7 +323,7 @@ mod tests {
         for size in [0, -1, 200_000_001] {
             let mut input = input("1");
             input.set("maxFrameSize", Value::Int(size));
-            let problem = Conf::new(&module(), &input, 8096).unwrap_err();
+            let problem = Conf::new(&module(), &input, (8096, &Kit::default())).unwrap_err();
             let text = format!(
                 "imtcp: invalid value for 'maxFrameSize' parameter given is {size}, valid range is 1..200000000"
             );
@@ -325,12 +331,12 @@ mod tests {
         }
         let mut regex = input("1");
         regex.set("framing.delimiter.regex", Value::Str(b"^<[".to_vec()));
-        let problem = Conf::new(&module(), &regex, 8096).unwrap_err();
+        let problem = Conf::new(&module(), &regex, (8096, &Kit::default())).unwrap_err();
         assert!(problem.text.starts_with("imtcp: error in framing.delimiter.regex expansion: "));
 
         let mut input = input("1");
         input.set("defaultTZ", Value::Str(b"Europe/Berlin".to_vec()));
-        let (conf, problems) = Conf::new(&module(), &input, 8096).unwrap();
+        let (conf, problems) = Conf::new(&module(), &input, (8096, &Kit::default())).unwrap();
         assert_eq!((conf.default_tz, problems.len()), (None, 1));
     }
 
@@ -347,7 +353,7 @@ mod tests {
         input.set(ALLOWED_SENDER, list("input"));
         assert_eq!(senders(&module, &input), Some(vec![b"input".to_vec()]));
         input.set(ALLOWED_SENDER, Value::Array(Vec::new()));
-        let problem = Conf::new(&module, &input, 8096).unwrap_err();
+        let problem = Conf::new(&module, &input, (8096, &Kit::default())).unwrap_err();
         assert_eq!(problem.text, "imtcp: allowedSender array must not be empty");
     }
 

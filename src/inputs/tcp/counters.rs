@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::conf::Conf;
+use crate::ratelimit;
 use crate::stats::{Counter, Object, Set};
 
 /// What a worker counts between two submits.
@@ -32,6 +33,7 @@ pub(super) struct Cells {
     pub(super) failed: Arc<Counter>,
     pub(super) closed: Arc<Counter>,
     pub(super) open: Arc<Counter>,
+    pub(super) limits: ratelimit::Counters,
 }
 
 impl Cells {
@@ -53,6 +55,7 @@ impl Cells {
             open: object.gauge("sessions.open"),
             oversize: object.counter("frames.oversize"),
             errors: object.counter("framing.errors"),
+            limits: ratelimit::Counters::new(&mut object),
         };
         stats.add(object);
         cells

@@ -47,10 +47,11 @@ struct Imtcp {
 
 impl Input for Imtcp {
     fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem> {
-        let (conf, mut problems) = match Conf::new(&self.module, args, env.message_bytes) {
-            Ok(checked) => checked,
-            Err(problem) => return vec![problem],
-        };
+        let (conf, mut problems) =
+            match Conf::new(&self.module, args, (env.message_bytes, &env.limits)) {
+                Ok(checked) => checked,
+                Err(problem) => return vec![problem],
+            };
         problems.extend(access::malformed(args.array("allowedSender").unwrap_or_default()));
         if !env.ruleset_found {
             let (ruleset, port) = (args.text("ruleset").unwrap_or_default(), &conf.port);

@@ -1,5 +1,6 @@
 //! imtcp's tables (`spec/imtcp.md` sections 1.1 and 9).
 
+use crate::inputs::RATE_LIMIT_PARAMS;
 use crate::param::{Class, Kind, Module, Param};
 
 /// imtcp's descriptor.
@@ -16,6 +17,10 @@ pub(super) static MODULE: Module = Module {
         ("bytes.received", "Bytes received, with frame headers and delimiters."),
         ("bytes.decompressed", "Bytes that came out of compressed streams."),
         ("decompression.errors", "Sessions closed for a broken compressed stream."),
+        ("discarded.ratelimit", "Messages beyond the rate limit."),
+        ("discarded.persource", "Messages beyond what the rate limit allows their source."),
+        ("repeated.held", "Messages held back by $RepeatedMsgReduction."),
+        ("repeated.told", "Messages submitted in their place."),
         ("sessions.opened", "Connections accepted as sessions."),
         ("sessions.closed", "Sessions that have ended."),
         ("sessions.rejected", "Connections closed at once because maxSessions was reached."),
@@ -153,22 +158,9 @@ const PARAMS: &[Param] = &[
         None,
         "POSIX extended expression that the first line of a message matches.",
     ),
-    Param::new(
-        "rateLimit.interval",
-        Kind::INT,
-        Some("0"),
-        "Seconds of the rate limit's window; 0 is no limit.",
-    )
-    .missing(),
-    Param::new("rateLimit.burst", Kind::INT, Some("10000"), "Messages passed per window.")
-        .missing(),
-    Param::new(
-        "rateLimit.name",
-        Kind::Str,
-        None,
-        "A ratelimit() object to use instead of interval and burst.",
-    )
-    .missing(),
+    RATE_LIMIT_PARAMS[0],
+    RATE_LIMIT_PARAMS[1],
+    RATE_LIMIT_PARAMS[2],
     Param::new(
         "socketBacklog",
         Kind::NONNEG,

@@ -25,6 +25,7 @@ use crate::net::poller::Poller;
 use crate::net::ready::Ready;
 use crate::net::report::Limiter;
 use crate::param::Problem;
+use crate::ratelimit;
 use crate::stats::Counter;
 use crate::sys::process;
 
@@ -93,6 +94,8 @@ pub(super) struct Shared {
     pub(super) limiter: Arc<Limiter>,
     pub(super) guard: Option<Arc<Guard>>,
     pub(super) cells: Cells,
+    /// How many messages are taken; `None` is all.
+    pub(super) rate: Option<ratelimit::Limiter>,
     /// What all senders of the input have in common.
     pub(super) info: Arc<InputInfo>,
 }
@@ -105,8 +108,12 @@ impl Shared {
             let (limiter, refused) = (Arc::clone(&limiter), Arc::clone(&cells.refused));
             Arc::new(Guard { list, reports: env.access.report, limiter, refused })
         });
+        let (policy, name) = (Arc::clone(&conf.rate), "tcpsrv".to_owned());
+        let rate =
+            ratelimit::Limiter::new(&env.limits, policy, name, &env.parsers, cells.limits.clone());
         Ok(Self {
             poller: Poller::new()?,
+            rate,
             ready: Ready::new(conf.max_sessions),
             limiter,
             guard,

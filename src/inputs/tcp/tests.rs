@@ -74,6 +74,8 @@ pub(super) fn environment(collector: &Arc<Collector>, message_bytes: usize) -> I
         ip_protocol: IpProtocol::V4Only,
         hostname: b"h".as_slice().into(),
         access: Default::default(),
+        parsers: Arc::default(),
+        limits: Arc::default(),
     }
 }
 

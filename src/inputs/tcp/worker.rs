@@ -13,6 +13,7 @@ use crate::limits;
 use crate::message::Builder;
 use crate::net::ready::Owned;
 use crate::net::session::Token;
+use crate::ratelimit;
 use crate::sys::clock;
 
 /// A session as the queue and the table hold it.
@@ -89,6 +90,7 @@ impl Worker {
             }
         }
         self.flush();
+        self.submit_rest();
     }
 
     /// Reads what is there already, within limits. `Some` if the session ended by itself.
@@ -185,17 +187,31 @@ impl Worker {
     }
 
     fn submit(&mut self) {
+        let mut tally = std::mem::take(&mut self.tally);
+        let mut batch = (!self.builder.is_empty()).then(|| self.builder.seal());
+        if let (Some(rate), Some(batch)) = (&self.shared.rate, &mut batch) {
+            rate.apply(batch);
+            tally.submitted = batch.len() as u64;
+        }
         // Counted first: who has seen a message finds it counted.
-        let tally = std::mem::take(&mut self.tally);
         self.shared.cells.add(&tally);
         if let Some(cells) = &self.cells {
             cells.add(&tally);
         }
-        if self.builder.is_empty() {
+        match batch {
             // What is there was copied to decoders as unfinished frames.
-            self.builder.bytes().truncate(0);
-        } else {
-            self.shared.env.submit.submit(self.builder.seal(), self.shared.conf.flow);
+            None => self.builder.bytes().truncate(0),
+            Some(batch) if batch.is_empty() => self.shared.env.pool.give(batch),
+            Some(batch) => self.shared.env.submit.submit(batch, self.shared.conf.flow),
+        }
+    }
+
+    /// What the rate limiter has held back, when nothing more comes.
+    fn submit_rest(&mut self) {
+        if let Some(batch) = self.shared.rate.as_ref().and_then(ratelimit::Limiter::finish) {
+            self.tally.submitted += batch.len() as u64;
+            self.shared.cells.add(&std::mem::take(&mut self.tally));
+            self.shared.env.submit.submit(batch, self.shared.conf.flow);
         }
     }
 

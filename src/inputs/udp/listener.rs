@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::message::{Gate, InputInfo, Names, Pool, Sender, Submit};
+use crate::message::{FlowControl, Gate, InputInfo, Names, Pool, Sender, Submit};
 use crate::net::access::{Access, Verdict};
 use crate::net::report::Limiter;
+use crate::ratelimit::{self, Limiter as RateLimiter};
 use crate::stats::{self, Counter};
 use crate::sys::mmsg;
 
@@ -28,6 +29,8 @@ pub(super) struct Listener {
     pub(super) names: Option<Arc<dyn Names>>,
     /// `None` lets everybody send.
     pub(super) guard: Option<Arc<Guard>>,
+    /// How many messages are taken; `None` is all.
+    pub(super) rate: Option<Arc<RateLimiter>>,
     pub(super) counters: ListenerCounters,
 }
 
@@ -90,6 +93,7 @@ pub(super) struct ListenerCounters {
     pub(super) disallowed: Arc<Counter>,
     pub(super) truncated: Arc<Counter>,
     pub(super) empty: Arc<Counter>,
+    pub(super) limits: ratelimit::Counters,
     kernel_drops: Arc<Counter>,
     /// The socket's count, which wraps, as it was last added to `kernel_drops`. Locked once per batch at
     /// most, and only after the first drop.
@@ -104,6 +108,7 @@ impl ListenerCounters {
             truncated: object.counter("truncated"),
             empty: object.counter("empty"),
             kernel_drops: object.counter("kernel.drops"),
+            limits: ratelimit::Counters::new(object),
             drops_seen: Mutex::default(),
         }
     }
@@ -122,6 +127,14 @@ impl ListenerCounters {
 }
 
 impl Listener {
+    /// The end: what the rate limiter has held back.
+    pub(super) fn submit_rest(&self) {
+        if let Some(batch) = self.rate.as_ref().and_then(|rate| rate.finish()) {
+            self.counters.submitted.add(batch.len() as u64);
+            self.submit.submit(batch, FlowControl::None);
+        }
+    }
+
     /// A sender at `from`; `None` where it is not allowed to send.
     pub(super) fn sender(&self, from: SocketAddr) -> Option<Sender> {
         let guard = self.guard.as_ref();

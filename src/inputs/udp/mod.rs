@@ -7,8 +7,6 @@
 //! - `socket`: how a listener is bound; `listener`: what it is then.
 //! - `worker`: how a thread receives.
 //! - `senders`: which sender a datagram is from.
-//!
-//! Not here: rate limits, which are not implemented yet.
 
 mod listener;
 mod parameters;
@@ -29,6 +27,7 @@ use super::{Input, InputEnv, InputKind, Running};
 use crate::message::InputInfo;
 use crate::net::access::Access;
 use crate::param::{Args, Problem};
+use crate::ratelimit::Limiter;
 use crate::stats;
 use crate::sys::process;
 
@@ -111,6 +110,13 @@ impl Statement {
         let mut object = stats::Object::new(name.clone(), "imudp");
         let counters = ListenerCounters::new(&mut object);
         self.env.stats.add(object);
+        let rate = Limiter::new(
+            &self.env.limits,
+            Arc::clone(&self.rate),
+            name.clone(),
+            &self.env.parsers,
+            counters.limits.clone(),
+        );
         let guard = list.map(|list| {
             let disallowed = Arc::clone(&counters.disallowed);
             Arc::new(Guard::new(list.clone(), self.env.access.report, disallowed))
@@ -123,6 +129,7 @@ impl Statement {
             pool: Arc::clone(&self.env.pool),
             names: self.env.names.clone(),
             guard,
+            rate: rate.map(Arc::new),
             counters,
         }
     }
@@ -198,6 +205,9 @@ impl Running for Threads {
         for thread in self.threads {
             // The release build aborts on panic; in a test build the panic has been printed.
             let _ = thread.join();
+        }
+        for listener in self.stop.iter().flat_map(|shared| &shared.listeners) {
+            listener.submit_rest();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What imudp can be told: its tables for configuration, help and documentation.
 
+use crate::inputs::RATE_LIMIT_PARAMS;
 use crate::param::{Class, Kind, Module, Param};
 
 /// The module's description.
@@ -15,6 +16,13 @@ pub static MODULE: Module = Module {
         ("submitted", "Messages handed to the queue, per listener."),
         ("disallowed", "Datagrams from senders that are not allowed, per listener."),
         ("truncated", "Datagrams cut to maxMessageSize, per listener."),
+        ("discarded.ratelimit", "Messages beyond the rate limit, per listener."),
+        (
+            "discarded.persource",
+            "Messages beyond what the rate limit allows their source, per listener.",
+        ),
+        ("repeated.held", "Messages held back by $RepeatedMsgReduction, per listener."),
+        ("repeated.told", "Messages submitted in their place, per listener."),
         ("empty", "Datagrams without a byte, which make no message, per listener."),
         (
             "kernel.drops",
@@ -121,16 +129,9 @@ const INPUT_PARAMS: &[Param] = &[
         None,
         "Offset from UTC, e.g. -05:00, of times that name none (RFC 3164).",
     ),
-    Param::new(
-        "rateLimit.interval",
-        Kind::INT,
-        Some("0"),
-        "Seconds of a rate limit's window; 0 is no limit.",
-    )
-    .missing(),
-    Param::new("rateLimit.burst", Kind::INT, Some("10000"), "Messages let through in a window.")
-        .missing(),
-    Param::new("rateLimit.name", Kind::Str, None, "A shared ratelimit() object.").missing(),
+    RATE_LIMIT_PARAMS[0],
+    RATE_LIMIT_PARAMS[1],
+    RATE_LIMIT_PARAMS[2],
     Param::new(
         "rcvbufSize",
         Kind::SIZE,

@@ -1,11 +1,13 @@
 //! imudp's statements, checked: from arguments to what the sockets and threads are made with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::socket::{Binding, FreeBind};
 use crate::inputs::InputEnv;
 use crate::net::access;
 use crate::param::{Args, Problem};
+use crate::ratelimit::Policy;
 use crate::sys::process::Scheduling;
 
 /// Most threads.
@@ -37,6 +39,8 @@ pub(super) struct Statement {
     pub(super) name: String,
     pub(super) append_port: bool,
     pub(super) default_tz: Option<i32>,
+    /// The rate limit of each listener.
+    pub(super) rate: Arc<Policy>,
     /// `None` lets everybody send.
     pub(super) allowed_senders: Option<Vec<Vec<u8>>>,
     pub(super) env: InputEnv,
@@ -138,6 +142,13 @@ impl Statement {
         let inherited = || module_senders.cloned().or_else(|| own_senders.clone());
         let allowed_senders =
             if args.given("allowedSender") { own_senders.clone() } else { inherited() };
+        let rate = match env.limits.of_input("imudp", args, problems) {
+            Ok(rate) => rate,
+            Err(problem) => {
+                problems.push(problem);
+                return None;
+            }
+        };
         let binding = binding(args, env, problems);
         if !env.ruleset_found {
             for port in &ports {
@@ -156,6 +167,7 @@ impl Statement {
             name: args.text("inputname").or_else(|| args.text("name")).unwrap_or_default(),
             append_port: args.bool("name.appendPort") || args.bool("inputname.appendPort"),
             default_tz: default_tz(args, problems),
+            rate,
             allowed_senders,
             env: env.clone(),
         })

@@ -112,6 +112,8 @@ impl Setup {
             ip_protocol: IpProtocol::Unspecified,
             hostname: b"here".as_slice().into(),
             access: access::Rules::default(),
+            parsers: Arc::default(),
+            limits: Arc::default(),
         };
         Self { module: Args::defaults(&[MODULE.module_params]), input, env, queue }
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::listener::{Listener, ListenerState};
 use super::senders::Senders;
 use crate::message::{Builder, Flags, FlowControl, Submit};
+use crate::ratelimit::Limiter;
 use crate::stats::{self, Counter};
 use crate::sys::clock;
 use crate::sys::epoll::{Epoll, NO_REPORT, READ, READ_EXCLUSIVE};
@@ -48,6 +49,9 @@ struct Counters {
 /// A ruleset's batch under construction.
 struct Outlet {
     submit: Arc<dyn Submit>,
+    /// Where there is a rate limit: it, and what counts the messages it has passed. The outlet is one
+    /// listener's then.
+    rate: Option<(Arc<Limiter>, Arc<Counter>)>,
     builder: Builder,
     /// Distinguishes the batches of this thread, of all outlets.
     batch: u64,
@@ -129,11 +133,14 @@ impl Intake {
         let mut outlets: Vec<Outlet> = Vec::new();
         let mut states = Vec::new();
         for listener in &shared.listeners {
-            let outlet = outlets.iter().position(|o| Arc::ptr_eq(&o.submit, &listener.submit));
+            let serves = |o: &Outlet| o.rate.is_none() && Arc::ptr_eq(&o.submit, &listener.submit);
+            let outlet = outlets.iter().position(serves).filter(|_| listener.rate.is_none());
             let outlet = outlet.unwrap_or_else(|| {
                 let submit = Arc::clone(&listener.submit);
                 let builder = Builder::new(Arc::clone(&listener.pool));
-                outlets.push(Outlet { submit, builder, batch: outlets.len() as u64 });
+                let submitted = || Arc::clone(&listener.counters.submitted);
+                let rate = listener.rate.as_ref().map(|rate| (Arc::clone(rate), submitted()));
+                outlets.push(Outlet { submit, rate, builder, batch: outlets.len() as u64 });
                 outlets.len() - 1
             });
             states.push(ListenerState::new(outlet));
@@ -223,7 +230,9 @@ impl Intake {
                 submitted += 1;
             }
         }
-        listener.counters.submitted.add(submitted);
+        if listener.rate.is_none() {
+            listener.counters.submitted.add(submitted);
+        }
         listener.counters.empty.add(empty);
         listener.counters.truncated.add(truncated);
         all
@@ -253,7 +262,14 @@ impl Outlet {
     /// Hands the batch on, if there is anything in it.
     fn submit(&mut self, batches: &mut u64) {
         if !self.builder.is_empty() {
-            self.submit.submit(self.builder.seal_dense(), FlowControl::None);
+            let mut batch = self.builder.seal_dense();
+            if let Some((rate, submitted)) = &self.rate {
+                rate.apply(&mut batch);
+                submitted.add(batch.len() as u64);
+            }
+            if !batch.is_empty() {
+                self.submit.submit(batch, FlowControl::None);
+            }
             self.batch = *batches;
             *batches += 1;
         }
