@@ -60,6 +60,9 @@ pub mod ruleset;
 // A message to text.
 pub mod template;
 
+// What changes messages between rules.
+pub mod modifiers;
+
 // What writes.
 pub mod actions;
 

@@ -31,6 +31,10 @@ pub const FRAME_BYTES_DEFAULT: u32 = 200_000;
 /// A header field beyond this offset or length counts as not parsed: fields are `u16`.
 pub const HEADER_BYTES: usize = u16::MAX as usize;
 
+/// Bytes of a batch up to which modifiers may put changed texts to its end: a loop of the configuration over what
+/// a message brings must not fill the memory.
+pub const AMENDED_BATCH_BYTES: usize = 256 * 1024 * 1024;
+
 /// Events taken from one `epoll_wait`.
 pub const POLL_EVENTS: usize = 128;
 /// Largest backlog a listener asks for unless configured: what Linux grants by default (`somaxconn`).
@@ -88,6 +92,10 @@ pub const TAKE_RECORDS: usize = 4 * BATCH_RECORDS;
 pub const JSON_DEPTH: usize = 32;
 /// Bytes in one part of a variable's name, as in the reference.
 pub const VARIABLE_NAME_BYTES: usize = 1023;
+/// Values of a variable that an mmcount action counts messages by.
+pub const COUNTED_VALUES: usize = 100_000;
+/// Addresses that an mmanon action remembers the replacements of.
+pub const REPLACED_ADDRESSES: usize = 1_000_000;
 /// Levels of nested `call` (`spec/config-language.md` section 9).
 pub const CALL_DEPTH: usize = 1024;
 /// `call` statements run for one message: calls that branch cannot run for ever either.

@@ -3,6 +3,7 @@
 
 use crate::actions::{self, OutputKind};
 use crate::inputs::{self, InputKind};
+use crate::modifiers::{self, ModifierKind};
 use crate::param::Module;
 use crate::parsers;
 
@@ -13,6 +14,18 @@ pub static INPUTS: &[&InputKind] = &[&inputs::diag::KIND, &inputs::tcp::KIND, &i
 pub static OUTPUTS: &[&OutputKind] =
     &[&actions::file::KIND, &actions::discard::KIND, &actions::stdout::KIND];
 
+/// Message modifiers.
+pub static MODIFIERS: &[&ModifierKind] = &[
+    &modifiers::mmanon::KIND,
+    &modifiers::mmcount::KIND,
+    &modifiers::mmfields::KIND,
+    &modifiers::mmjsonparse::KIND,
+    &modifiers::mmpstrucdata::KIND,
+    &modifiers::mmrm1stspace::KIND,
+    &modifiers::mmsequence::KIND,
+    &modifiers::mmutf8fix::KIND,
+];
+
 /// Parsers.
 pub static PARSERS: &[&Module] = &[&parsers::settings::RFC5424, &parsers::settings::RFC3164];
 
@@ -20,7 +33,8 @@ pub static PARSERS: &[&Module] = &[&parsers::settings::RFC5424, &parsers::settin
 pub fn modules() -> impl Iterator<Item = &'static Module> {
     let inputs = INPUTS.iter().map(|kind| kind.module);
     let outputs = OUTPUTS.iter().map(|kind| kind.module);
-    inputs.chain(PARSERS.iter().copied()).chain(outputs)
+    let modifiers = MODIFIERS.iter().map(|kind| kind.module);
+    inputs.chain(PARSERS.iter().copied()).chain(modifiers).chain(outputs)
 }
 
 /// The input module of this name.
@@ -33,6 +47,12 @@ pub fn input(name: &str) -> Option<&'static InputKind> {
 #[must_use]
 pub fn output(name: &str) -> Option<&'static OutputKind> {
     OUTPUTS.iter().copied().find(|kind| kind.module.name == name)
+}
+
+/// The modifier module of this name.
+#[must_use]
+pub fn modifier(name: &str) -> Option<&'static ModifierKind> {
+    MODIFIERS.iter().copied().find(|kind| kind.module.name == name)
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
                 (true, false),
             );
             let action = Arc::new(Action::new(settings, output, &stats));
-            Some(Configured { action, queue: None })
+            Some(Configured { action, queue: None, modifier: None })
         })
         .collect();
     assert!(problems.borrow().is_empty(), "{problems:?}");

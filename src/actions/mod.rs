@@ -7,6 +7,7 @@
 //! ```
 //! - [`action`]: a configured action, shared by threads; [`settings`] its `action.*` parameters.
 //! - [`retry`]: one thread's end of it, the state machine around the output.
+//! - [`modify`]: the same for actions that modify messages.
 //! - [`set`]: all actions, as one thread of the rules has them; [`queued`]: actions with a queue of their own.
 //! - [`file`](mod@file), [`stdout`], [`discard`]: the outputs.
 //!
@@ -28,6 +29,7 @@ mod error_file;
 pub mod file;
 mod gate;
 mod lines;
+pub mod modify;
 pub mod queued;
 pub mod retry;
 pub mod set;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::action::Action;
+use super::modify::Modifying;
 use super::retry::Runner;
 use crate::config::ActionId;
-use crate::message::{Batch, FlowControl, Msg};
+use crate::message::{Amendment, Batch, FlowControl, Msg, Vars};
+use crate::modifiers::Make;
 use crate::queue::{Commit, Frozen, Interrupt, Queue, Selection};
 use crate::ruleset::ActionSet;
 
@@ -16,6 +18,8 @@ pub struct Configured {
     pub action: Arc<Action>,
     /// Its queue, unless it is of type `Direct`.
     pub queue: Option<Arc<Queue<Frozen>>>,
+    /// What it does to messages, if it is no output.
+    pub modifier: Option<Arc<Make>>,
 }
 
 /// One thread's ends of all actions.
@@ -36,6 +40,10 @@ enum Slot {
         runner: Runner,
         touched: bool,
     },
+    Modifier {
+        modifying: Modifying,
+        touched: bool,
+    },
     Queued {
         action: Arc<Action>,
         queue: Arc<Queue<Frozen>>,
@@ -51,6 +59,12 @@ impl Set {
         let slot = |configured: &Option<Configured>| {
             let Some(configured) = configured else { return Slot::Absent };
             let action = Arc::clone(&configured.action);
+            if let Some(make) = &configured.modifier {
+                return Slot::Modifier {
+                    modifying: Modifying::new(action, make()),
+                    touched: false,
+                };
+            }
             match &configured.queue {
                 None => {
                     let runner = Runner::new(action, Arc::clone(interrupt));
@@ -96,6 +110,24 @@ impl ActionSet for Set {
         self.previous_suspended
     }
 
+    fn modify(
+        &mut self,
+        id: ActionId,
+        msg: &Msg<'_>,
+        vars: &mut Vars,
+        change: &mut Amendment,
+    ) -> bool {
+        if let Some(Slot::Modifier { modifying, touched }) = self.slots.get_mut(id.0)
+            && modifying.action().admits(msg, self.previous_suspended)
+        {
+            if !std::mem::replace(touched, true) {
+                self.touched.push(id.0);
+            }
+            self.previous_suspended = !modifying.run(msg, vars, change);
+        }
+        self.previous_suspended
+    }
+
     fn wants_batch(&self) -> bool {
         !self.selected.is_empty()
     }
@@ -120,6 +152,11 @@ impl ActionSet for Set {
                 }
                 *touched
             }
+            Some(Slot::Modifier { modifying, touched }) => {
+                modifying.commit();
+                *touched = false;
+                false
+            }
             _ => false,
         });
         self.touched.is_empty()
@@ -139,7 +176,7 @@ mod tests {
         let script = Arc::new(Script::default());
         let output = Arc::clone(&script);
         let action = Arc::new(Action::new(settings, output, set));
-        (Configured { action, queue: None }, script)
+        (Configured { action, queue: None, modifier: None }, script)
     }
 
     #[test]

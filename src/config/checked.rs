@@ -268,6 +268,8 @@ pub enum Stmt {
     },
     /// Runs an action.
     Action(ActionId),
+    /// Runs an action that modifies the message.
+    Modify(ActionId),
     /// Runs a ruleset, or hands the message to its queue if it has one.
     Call(RulesetId),
     /// Runs the ruleset of that name, which is known only then.

@@ -13,6 +13,9 @@ use crate::param::{Args, Class, Module, Value};
 const LEGACY_ACTION_QUEUE: [(&str, i64); 2] =
     [("queue.timeoutShutdown", 0), ("queue.timeoutEnqueue", 50)];
 
+/// The only modifier that has a place in selector lines.
+const LEGACY_MODIFIER: &str = "mmjsonparse";
+
 impl Checker<'_> {
     /// An action as selector lines end in.
     pub(super) fn legacy_action(
@@ -68,7 +71,7 @@ impl Checker<'_> {
         body: &mut Vec<Stmt>,
     ) {
         match action {
-            Some(id) => body.push(Stmt::Action(id)),
+            Some(id) => body.push(self.action_statement(id)),
             None => self.action_error(span, line),
         }
     }
@@ -89,6 +92,12 @@ impl Checker<'_> {
         let Some(module) = self.loaded_module(name.as_bytes(), Class::Output, span) else {
             return self.action_error(span, line);
         };
+        if module.class == Class::Modifier && module.name != LEGACY_MODIFIER {
+            let help = format!("write action(type=\"{name}\")");
+            let text = format!("module '{name}' cannot be used in a selector line");
+            self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
+            return self.action_error(span, line);
+        }
         let action = self.with_template(rest, span, module, &[], &[]);
         self.legacy_result(action, span, line, body);
     }
@@ -173,7 +182,8 @@ impl Checker<'_> {
         for (name, value) in settings {
             args.args.set(name, value.clone());
         }
-        if !template.is_empty() {
+        // Modifiers have always accepted one, and made nothing of it.
+        if !template.is_empty() && module.class != Class::Modifier {
             if args.args.param("template").is_none() {
                 let text = format!("{} takes no template", module.name);
                 self.diagnostics.push(Diagnostic::plain(span, text));

@@ -55,7 +55,10 @@ impl Checker<'_> {
             StmtKind::PropFilter { filter, then } => {
                 self.prop_filter(filter, then, span, end_line, body);
             }
-            StmtKind::Action(object) => body.extend(self.action(&object).map(Stmt::Action)),
+            StmtKind::Action(object) => {
+                let action = self.action(&object);
+                body.extend(action.map(|id| self.action_statement(id)));
+            }
             StmtKind::LegacyAction(text) => self.legacy_action(&text, span, end_line, body),
             StmtKind::Directive(directive) => self.directive(&directive),
             StmtKind::Stop => body.push(Stmt::Stop),
@@ -227,6 +230,14 @@ impl Checker<'_> {
         action
     }
 
+    /// The statement that runs an action.
+    pub(super) fn action_statement(&self, id: ActionId) -> Stmt {
+        match self.config.actions[id.0].module.class {
+            Class::Modifier => Stmt::Modify(id),
+            _ => Stmt::Action(id),
+        }
+    }
+
     /// The line the reference adds whenever an action comes to nothing.
     pub(super) fn action_error(&mut self, span: Span, line: u32) {
         let file = self
@@ -353,6 +364,7 @@ pub(super) fn resolve_calls(body: &mut Vec<Stmt>, rulesets: &[Option<RulesetId>]
                 resolve_calls(then, rulesets);
             }
             Stmt::Action(_)
+            | Stmt::Modify(_)
             | Stmt::CallIndirect(_)
             | Stmt::Set { .. }
             | Stmt::Unset(_)

@@ -507,7 +507,7 @@ fn outline(config: &Config, body: &[Stmt]) -> String {
                 outline(config, then)
             )
         }
-        Stmt::Action(id) => {
+        Stmt::Action(id) | Stmt::Modify(id) => {
             let file = config.action(*id).args.args.text("file");
             file.unwrap_or_default()
         }

@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 
 use super::globals::Globals;
 use crate::actions::action::Action;
+use crate::actions::modify::NoOutput;
 use crate::actions::set::{Configured, Set};
 use crate::actions::{self, OutputEnv};
 use crate::config::{
-    Config, Diagnostics, Element, InputDecl, ObjectArgs, PercentileDecl, RulesetDecl, RulesetId,
-    TemplateDecl, TemplateKind,
+    ActionDecl, Config, Diagnostics, Element, InputDecl, ObjectArgs, PercentileDecl, RulesetDecl,
+    RulesetId, TemplateDecl, TemplateKind,
 };
 use crate::inputs::{Control, Input, InputEnv};
 use crate::lookup::Lookup;
 use crate::message::{Names, Pool, Submit, vars};
+use crate::modifiers::{ModifierEnv, ModifierKind};
 use crate::param::{Args, Problem};
 use crate::parsers::{Parser, ParserOptions};
 use crate::queue::{self, Queue, Type};
@@ -215,6 +217,9 @@ impl Shop<'_> {
 
     fn action(&self, index: usize, diagnostics: &mut Diagnostics) -> Option<Configured> {
         let decl = &self.config.actions[index];
+        if let Some(kind) = registry::modifier(decl.module.name) {
+            return self.modifier(decl, kind, diagnostics);
+        }
         let kind = registry::output(decl.module.name)?;
         let module_args = self.config.module_args(decl.module);
         let remarks = RefCell::new(Vec::new());
@@ -250,7 +255,42 @@ impl Shop<'_> {
                 self.stats,
             ))
         });
-        Some(Configured { action, queue })
+        Some(Configured { action, queue, modifier: None })
+    }
+
+    fn modifier(
+        &self,
+        decl: &ActionDecl,
+        kind: &ModifierKind,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Configured> {
+        let remarks = RefCell::new(Vec::new());
+        let globals = &self.config.globals.args;
+        let env = ModifierEnv {
+            report: &|problem| remarks.borrow_mut().push(problem),
+            stats: Arc::clone(self.stats),
+            message_bytes: self.globals.message_bytes,
+            slash_in_program_name: globals.bool("parser.permitSlashInProgramName"),
+        };
+        let make = (kind.build)(&decl.args.args, &env);
+        report(&decl.args, remarks.into_inner(), diagnostics);
+        let make = make.map_err(|problems| report(&decl.args, problems, diagnostics)).ok()?;
+        if decl.queue.args.choice("queue.type") != Some("Direct") {
+            let text = format!(
+                "action '{}' modifies messages for the rules behind it, so it runs with them and has no queue",
+                decl.name
+            );
+            let problem = Problem::warning(text).at("queue.type").help("leave out queue.type");
+            report(&decl.queue, vec![problem], diagnostics);
+        }
+        let settings = actions::settings::Settings::new(
+            &decl.core.args,
+            &decl.name,
+            decl.module,
+            self.globals.report_suspension,
+        );
+        let action = Arc::new(Action::new(settings, Arc::new(NoOutput), self.stats));
+        Some(Configured { action, queue: None, modifier: Some(Arc::new(make)) })
     }
 
     /// Whether the next action runs only when this one is suspended, so that each message's fate must be known

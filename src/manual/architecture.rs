@@ -14,6 +14,7 @@
 //! | seal the batch, hand it to a queue | `message`, `queue` | batch |
 //! | sanitise, find the header fields | `parsers` | message |
 //! | walk the rules | `script`, `ruleset` | message |
+//! | change the message: new texts go to the batch's end, with a new record | `modifiers` | message that is modified |
 //! | render into the action's buffer | `template`, `actions` | message |
 //! | write, flush, sync | `actions` | batch |
 //!

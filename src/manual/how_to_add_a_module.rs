@@ -1,6 +1,6 @@
 //! A checklist for a new input, output, parser or function.
 //!
-//! 1. One file `src/inputs/<name>.rs` (or `actions/`, `parsers/`), opening with `//!` and
+//! 1. One file `src/inputs/<name>.rs` (or `actions/`, `modifiers/`, `parsers/`), opening with `//!` and
 //!    `pub static MODULE: Module`: name, summary, parameter tables, counters, examples.
 //!    Defaults stand there as configuration text. What rsyslog has and you leave out is marked `.missing()`,
 //!    never left out of the table and never accepted without being obeyed.

@@ -121,6 +121,8 @@ pub struct Batch {
     pub flow: FlowControl,
     /// Variables that messages came with, named by [`Record::vars`].
     pub vars: Vec<Vars>,
+    /// Messages as modifiers have changed them.
+    pub later: Vec<Record>,
 }
 
 impl Batch {
@@ -136,6 +138,15 @@ impl Batch {
         self.records.is_empty()
     }
 
+    /// The record at this place; those of changed messages come behind the others.
+    #[must_use]
+    pub fn record(&self, index: usize) -> Option<&Record> {
+        match index.checked_sub(self.records.len()) {
+            None => self.records.get(index),
+            Some(later) => self.later.get(later),
+        }
+    }
+
     /// Sum of the raw message lengths (`size.enqueued` of a queue's counters).
     #[must_use]
     pub fn raw_bytes(&self) -> u64 {
@@ -147,6 +158,31 @@ impl Batch {
     pub fn vars_of(&self, record: &Record) -> &Vars {
         static NONE: Vars = Vars::NONE;
         self.vars.get(record.vars as usize).unwrap_or(&NONE)
+    }
+
+    /// A batch of its own for some of the messages, with these variables, one by one, or with those they came with.
+    #[must_use]
+    pub fn extract(&self, places: &[u32], vars: &[Vars]) -> Self {
+        let mut copy = Self { senders: self.senders.clone(), flow: self.flow, ..Self::default() };
+        for (i, place) in places.iter().enumerate() {
+            let Some(record) = self.record(*place as usize) else { continue };
+            let mut record = *record;
+            let extent = copy.bytes.append(self.bytes.get(extent(&record)));
+            let vars = vars.get(i).unwrap_or_else(|| self.vars_of(&record));
+            record.vars = NO_VARS;
+            if !vars.is_none() {
+                record.vars = u32::try_from(copy.vars.len()).unwrap_or(NO_VARS);
+                copy.vars.push(vars.clone());
+            }
+            let inside = record.msg.start.checked_sub(record.raw.start);
+            match inside.filter(|at| at + record.msg.len <= extent.len) {
+                Some(at) => record.msg.start = extent.start + at,
+                None => record.msg = copy.bytes.append(self.bytes.get(record.msg)),
+            }
+            record.raw.start = extent.start;
+            copy.records.push(record);
+        }
+        copy
     }
 
     /// Cuts the batch in two: `self` keeps the first `at` messages, the rest is copied out.
@@ -166,7 +202,7 @@ impl Batch {
             })
             .collect();
         let (senders, vars) = (self.senders.clone(), self.vars.clone());
-        Self { bytes, records, senders, flow: self.flow, vars }
+        Self { bytes, records, senders, flow: self.flow, vars, later: Vec::new() }
     }
 }
 
@@ -294,6 +330,7 @@ impl Builder {
                 senders: std::mem::take(&mut self.batch.senders),
                 flow: FlowControl::default(),
                 vars: std::mem::take(&mut self.batch.vars),
+                later: Vec::new(),
             };
             self.batch.records.clear();
             self.batch.bytes.used = 0;
@@ -383,6 +420,7 @@ impl Pool {
             senders: Vec::new(),
             flow: FlowControl::default(),
             vars: Vec::new(),
+            later: Vec::new(),
         })
     }
 
@@ -397,6 +435,8 @@ impl Pool {
         batch.records.shrink_to(2 * limits::BATCH_RECORDS);
         batch.senders.clear();
         batch.vars.clear();
+        batch.later.clear();
+        batch.later.shrink_to(2 * limits::BATCH_RECORDS);
         let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if free.len() < limits::POOL_STORAGES {
             free.push(batch);

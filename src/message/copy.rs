@@ -4,9 +4,10 @@ use super::batch::Batch;
 use super::record::{Field, Record, Span};
 
 /// The header fields of a record; each may lie behind the raw text, where a parser has put it.
-type Fields<'a> = [&'a mut Field; 7];
+pub(super) type Fields<'a> = [&'a mut Field; 7];
 
-fn fields(record: &mut Record) -> Fields<'_> {
+/// All header fields.
+pub(super) fn fields(record: &mut Record) -> Fields<'_> {
     let Record { timestamp, host, tag, app, procid, msgid, sd, .. } = record;
     [timestamp, host, tag, app, procid, msgid, sd]
 }

@@ -1,6 +1,7 @@
 //! A message and the batch it travels in.
 //!
 //! - [`batch`]: bytes, records and senders of up to a thousand messages; builder and pool.
+//! - [`amend`]: what modifiers change about a message.
 //! - [`pri`]: facility and severity.
 //! - [`record`]: 64 bytes of offsets per message.
 //! - [`sender`]: where messages come from.
@@ -12,6 +13,7 @@
 //! - [`json`]: JSON values and text.
 //! - [`vars`]: the variables of a message.
 
+pub mod amend;
 pub mod batch;
 mod copy;
 pub mod date;
@@ -27,6 +29,7 @@ pub mod timestamp;
 pub mod vars;
 pub mod view;
 
+pub use amend::{Amendment, Part, TooLarge};
 pub use batch::{Appender, Batch, Builder, Bytes, Pool};
 pub use date::DateFormat;
 pub use json::Json;

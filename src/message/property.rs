@@ -335,6 +335,8 @@ impl<'a> Msg<'a> {
     fn borrowed_tag(&self) -> Option<&'a [u8]> {
         match self.record.version {
             0 => Some(self.field(self.record.tag)),
+            // A modifier has put one there.
+            _ if self.record.tag.start != 0 => Some(self.field(self.record.tag)),
             _ if self.procid() == b"-" => Some(self.field(self.record.app)),
             _ => None,
         }
@@ -348,7 +350,8 @@ impl<'a> Msg<'a> {
     }
 
     fn program(&self) -> &'a [u8] {
-        let name = if self.record.version == 0 { self.record.tag } else { self.record.app };
+        let has_tag = self.record.version == 0 || self.record.tag.start != 0;
+        let name = if has_tag { self.record.tag } else { self.record.app };
         self.field(Field { len: self.record.program_len.min(name.len), ..name })
     }
 

@@ -99,6 +99,16 @@ impl Sample {
         self
     }
 
+    /// The batch, to be changed.
+    pub(crate) fn batch(&mut self) -> &mut Batch {
+        &mut self.batch
+    }
+
+    /// The message at this place.
+    pub(crate) fn at(&self, index: usize) -> Msg<'_> {
+        Msg::at(&self.batch, index, &self.env).expect("there is one")
+    }
+
     /// The message.
     pub(crate) fn msg(&self) -> Msg<'_> {
         Msg::at(&self.batch, 0, &self.env).expect("there is one")

@@ -40,7 +40,7 @@ impl<'a> Msg<'a> {
     /// The message at `index` of `batch`, if there is one, with the variables its input has given it.
     #[must_use]
     pub fn at(batch: &'a Batch, index: usize, env: &'a Env) -> Option<Self> {
-        let record = batch.records.get(index)?;
+        let record = batch.record(index)?;
         Some(Self { batch, record, env, vars: batch.vars_of(record) })
     }
 

@@ -172,9 +172,15 @@ impl ParserOptions {
     /// Length of the program name at the start of a TAG or APP-NAME: up to the first byte that is not
     /// printable ASCII, a colon, an opening bracket or, unless permitted, a slash.
     fn program_len(&self, tag: &[u8]) -> u16 {
-        let slash = if self.permit_slash_in_program_name { class::SLASH } else { 0 };
-        u16::try_from(class::span(tag, class::PROGRAM | slash)).unwrap_or(u16::MAX)
+        program_len(tag, self.permit_slash_in_program_name)
     }
+}
+
+/// The same where `slash` says whether slashes are permitted.
+#[must_use]
+pub fn program_len(tag: &[u8], slash: bool) -> u16 {
+    let slash = if slash { class::SLASH } else { 0 };
+    u16::try_from(class::span(tag, class::PROGRAM | slash)).unwrap_or(u16::MAX)
 }
 
 /// The MSG part of a record: everything from `at` on.

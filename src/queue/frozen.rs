@@ -54,6 +54,12 @@ impl Frozen {
         }
     }
 
+    /// A copy of these messages that can be changed.
+    #[must_use]
+    pub fn thaw(&self) -> Batch {
+        self.batch.extract(&self.records, &self.vars)
+    }
+
     /// The message at this place of the selection.
     #[must_use]
     pub fn msg<'a>(&'a self, place: usize, env: &'a Env) -> Option<Msg<'a>> {
@@ -62,7 +68,7 @@ impl Frozen {
     }
 
     fn record(&self, index: u32) -> Option<&Record> {
-        self.batch.records.get(index as usize)
+        self.batch.record(index as usize)
     }
 }
 
@@ -88,7 +94,7 @@ impl Work for Frozen {
         let mut index = 0;
         self.records.retain(|&record| {
             index += 1;
-            let record = batch.records.get(record as usize);
+            let record = batch.record(record as usize);
             kept.push(record.is_some_and(|record| keep(index - 1, severity(record, &batch.bytes))));
             kept[index - 1]
         });

@@ -10,10 +10,10 @@ use super::call::{Job, Messages, Selections};
 use super::program::{Op, Rules};
 use super::round::{Hostname, Round};
 use super::{ActionSet, Actions};
-use crate::config::RulesetId;
+use crate::config::{ActionId, RulesetId};
 use crate::limits;
 use crate::message::vars::{Assign, Globals};
-use crate::message::{Batch, Flags, Json, Msg, Path, Pool, Scope};
+use crate::message::{Amendment, Batch, Env, Flags, Json, Msg, Path, Pool, Scope, TooLarge};
 use crate::parsers::{self, Headerless, Outcome, Unparsable};
 use crate::queue::{Commit, Consume, Consumers};
 use crate::script::Scratch;
@@ -86,11 +86,47 @@ struct State {
     loops: Vec<std::vec::IntoIter<Json>>,
     selections: Selections,
     actions: Box<dyn ActionSet>,
+    /// What a modifier changes.
+    change: Amendment,
+}
+
+/// Where a message is in its rules.
+struct Place {
+    ruleset: RulesetId,
+    at: usize,
+    calls: usize,
+    /// A call was not made because there have been too many.
+    refused: bool,
+}
+
+/// The batch a message is in.
+enum Held<'a> {
+    /// Nobody else has it.
+    Own(&'a mut Batch),
+    /// Others read it.
+    Shared(&'a Batch),
+}
+
+impl Held<'_> {
+    fn batch(&self) -> &Batch {
+        match self {
+            Self::Own(batch) => batch,
+            Self::Shared(batch) => batch,
+        }
+    }
 }
 
 impl Consume<Job> for Worker {
     fn consume(&mut self, job: &mut Job, range: Range<usize>) {
         self.round.begin();
+        if let Messages::Called(frozen) = &job.messages
+            && self.shared.rules.modifies(job.ruleset)
+        {
+            let own = Messages::Received(frozen.thaw());
+            if let Messages::Called(frozen) = std::mem::replace(&mut job.messages, own) {
+                frozen.recycle(&self.shared.pool);
+            }
+        }
         match &mut job.messages {
             Messages::Received(batch) => {
                 for index in range {
@@ -103,7 +139,9 @@ impl Consume<Job> for Worker {
                 for place in range {
                     let Some(index) = frozen.records.get(place) else { break };
                     if let Some(msg) = frozen.msg(place, self.round.env()) {
-                        self.runner.run(job.ruleset, *index, &msg);
+                        self.runner.state.begin(&msg);
+                        let held = &mut Held::Shared(&frozen.batch);
+                        self.runner.run(job.ruleset, *index, held, self.round.env());
                     }
                 }
             }
@@ -145,6 +183,7 @@ impl Worker {
             loops: Vec::new(),
             selections: Selections::default(),
             actions,
+            change: Amendment::default(),
         };
         let runner = Runner { rules: Arc::clone(&shared.rules), state };
         Self { shared, round, logged: 0, runner }
@@ -186,11 +225,14 @@ impl Worker {
         }
     }
 
-    fn run(&mut self, batch: &Batch, index: usize, ruleset: RulesetId) {
-        let Some(msg) = Msg::at(batch, index, self.round.env()) else { return };
+    fn run(&mut self, batch: &mut Batch, index: usize, ruleset: RulesetId) {
+        let env = self.round.env();
+        let Some(msg) = Msg::at(batch, index, env) else { return };
         if !msg.record.flags.has(Flags::DISCARDED) {
+            self.runner.state.begin(&msg);
             // A batch has fewer than 2³² records.
-            self.runner.run(ruleset, u32::try_from(index).unwrap_or(u32::MAX), &msg);
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            self.runner.run(ruleset, index, &mut Held::Own(batch), env);
         }
     }
 }
@@ -207,17 +249,23 @@ fn is_allowed(batch: &Batch, index: usize) -> bool {
 }
 
 impl Runner {
-    /// Runs a ruleset, and those it calls, on one message.
-    fn run(&mut self, start: RulesetId, index: u32, msg: &Msg<'_>) {
+    /// Runs a ruleset, and those it calls, on a message for which [`State::begin`] was called.
+    fn run(&mut self, start: RulesetId, mut index: u32, held: &mut Held<'_>, env: &Env) {
+        let mut place = Place { ruleset: start, at: 0, calls: 0, refused: false };
+        while let Some(msg) = Msg::at(held.batch(), index as usize, env) {
+            let Some(modifier) = self.walk(&mut place, index, &msg) else { return };
+            index = self.state.modify(modifier, index, held, env);
+        }
+    }
+
+    /// Runs rules up to a modifier, which is left to the caller, or to the end.
+    fn walk(&mut self, place: &mut Place, index: u32, msg: &Msg<'_>) -> Option<ActionId> {
         let Self { rules, state } = self;
-        let (mut ruleset, mut at) = (start, 0);
+        let Place { mut ruleset, mut at, .. } = *place;
         let mut ops = rules.ops(ruleset);
-        let (mut calls, mut refused) = (0, false);
-        state.begin(msg);
         loop {
             let Some(op) = ops.get(at) else {
-                let Some(caller) = state.callers.pop() else { return };
-                (ruleset, at) = caller;
+                (ruleset, at) = state.callers.pop()?;
                 ops = rules.ops(ruleset);
                 continue;
             };
@@ -236,15 +284,19 @@ impl Runner {
                 }
                 Op::Call(_) | Op::CallIndirect(_) => {
                     let Some(callee) = state.callee(rules, op, index, msg) else { continue };
-                    if state.callers.len() < limits::CALL_DEPTH && calls < limits::CALLS {
-                        calls += 1;
+                    if state.callers.len() < limits::CALL_DEPTH && place.calls < limits::CALLS {
+                        place.calls += 1;
                         state.callers.push((ruleset, at));
                         (ruleset, at) = (callee, 0);
                         ops = rules.ops(ruleset);
-                    } else if !std::mem::replace(&mut refused, true) {
+                    } else if !std::mem::replace(&mut place.refused, true) {
                         // Once per message.
                         log_refused(rules, callee);
                     }
+                }
+                Op::Modify(id) => {
+                    (place.ruleset, place.at) = (ruleset, at);
+                    return Some(*id);
                 }
                 Op::Select(callee) => state.select(*callee, index, msg),
                 Op::Assign(..) | Op::Remove(_) => state.change(op, msg),
@@ -262,7 +314,7 @@ impl Runner {
                         at = *end;
                     }
                 }
-                Op::Stop => return,
+                Op::Stop => return None,
             }
         }
     }
@@ -315,6 +367,22 @@ impl State {
 
     fn select(&mut self, callee: RulesetId, index: u32, msg: &Msg<'_>) {
         self.selections.add(callee, index, &msg.with_vars(&self.scratch.vars));
+    }
+
+    /// Has the message modified; its new place in the batch.
+    fn modify(&mut self, id: ActionId, index: u32, held: &mut Held<'_>, env: &Env) -> u32 {
+        // Messages of a shared batch were copied before.
+        let Held::Own(batch) = held else { return index };
+        let Some(msg) = Msg::at(batch, index as usize, env) else { return index };
+        let Self { scratch, actions, change, .. } = self;
+        scratch.previous_suspended = actions.modify(id, &msg, &mut scratch.vars, change);
+        batch.amend(index, change).unwrap_or_else(|TooLarge| {
+            log::error!(
+                "a message could not be modified: more than {} bytes were changed within a batch of messages",
+                limits::AMENDED_BATCH_BYTES
+            );
+            index
+        })
     }
 
     /// `set`, `reset` and `unset`.
@@ -388,8 +456,8 @@ mod tests {
     use std::sync::mpsc::{self, Receiver, Sender};
 
     use super::*;
-    use crate::config::{ActionId, PropOp, RulesetDecl, Span, Stmt};
-    use crate::message::{Builder, FlowControl, InputInfo, Submit};
+    use crate::config::{PropOp, RulesetDecl, Span, Stmt};
+    use crate::message::{Builder, FlowControl, InputInfo, Part, Submit, Vars};
     use crate::parsers::{Parser, ParserOptions, Rfc3164Options};
     use crate::queue::{Queue, Settings};
     use crate::ruleset::Inlet;
@@ -413,6 +481,20 @@ mod tests {
 
     impl ActionSet for Reporter {
         fn begin(&mut self) {}
+        /// Number 8 makes MSG longer.
+        fn modify(
+            &mut self,
+            action: ActionId,
+            msg: &Msg<'_>,
+            _vars: &mut Vars,
+            change: &mut Amendment,
+        ) -> bool {
+            if action.0 == 8 {
+                change.set(Part::Msg, |out| out.extend([msg.msg(), b"!"].concat()));
+            }
+            false
+        }
+
         fn push(&mut self, action: ActionId, index: u32, msg: &Msg<'_>) -> bool {
             if action.0 == 9 {
                 self.selected.push(index);

@@ -23,7 +23,7 @@ pub use program::Rules;
 pub use round::{Hostname, Round};
 
 use crate::config::ActionId;
-use crate::message::{Batch, Msg};
+use crate::message::{Amendment, Batch, Msg, Vars};
 use crate::queue::{Commit, Interrupt};
 
 /// All actions, as one worker thread sees them.
@@ -34,6 +34,16 @@ pub trait ActionSet: Send {
     /// Hands the message to an action. `index` is its place in its batch, for actions that have a queue. Returns
     /// whether the last action that was to take this message is suspended (`previous_action_suspended()`).
     fn push(&mut self, action: ActionId, index: u32, msg: &Msg<'_>) -> bool;
+
+    /// Has an action modify the message. Its variables are changed at once, all else is noted in `change`. Returns
+    /// what [`ActionSet::push`] does.
+    fn modify(
+        &mut self,
+        action: ActionId,
+        msg: &Msg<'_>,
+        vars: &mut Vars,
+        change: &mut Amendment,
+    ) -> bool;
 
     /// Whether messages of the present batch were chosen for actions that have a queue.
     fn wants_batch(&self) -> bool;

@@ -36,6 +36,8 @@ pub enum Op {
     Jump(usize),
     /// Runs an action.
     Action(ActionId),
+    /// Has an action modify the message.
+    Modify(ActionId),
     /// Runs a ruleset, then goes on here.
     Call(RulesetId),
     /// Selects the message for a ruleset that has a queue.
@@ -149,6 +151,27 @@ impl Rules {
         order
     }
 
+    /// Whether messages may be modified in this ruleset or in one that it calls.
+    #[must_use]
+    pub fn modifies(&self, id: RulesetId) -> bool {
+        let mut seen = vec![false; self.rulesets.len()];
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if seen.get_mut(id.0).is_none_or(|seen| std::mem::replace(seen, true)) {
+                continue;
+            }
+            for op in self.ops(id) {
+                match op {
+                    Op::Modify(_) => return true,
+                    Op::Call(callee) => open.push(*callee),
+                    Op::CallIndirect(_) => open.extend((0..self.rulesets.len()).map(RulesetId)),
+                    _ => {}
+                }
+            }
+        }
+        false
+    }
+
     /// The ruleset of that name, in any case.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<RulesetId> {
@@ -190,6 +213,7 @@ impl Body<'_, '_> {
                 self.arm(filter, then, None);
             }
             Stmt::Action(id) => self.ops.push(Op::Action(*id)),
+            Stmt::Modify(id) => self.ops.push(Op::Modify(*id)),
             Stmt::Call(id) if self.decls[id.0].queue.is_some() => {
                 self.ops.push(Op::Select(*id));
             }
