@@ -5,6 +5,7 @@
 //! - [`options`]: what a listener's configuration says about framing.
 //! - [`fault`]: what can be wrong with a stream, and how the log puts it.
 //! - [`record`]: the state machine of listeners whose frames begin with a line that matches an expression.
+//! - [`raw`]: the state machine of imrawtcp: delimiters of any length, large messages.
 //! - [`tls_hello`]: notices a peer that speaks TLS to a plain listener.
 //!
 //! ```text
@@ -15,12 +16,14 @@
 pub mod decoder;
 pub mod fault;
 pub mod options;
+pub mod raw;
 pub mod record;
 pub mod tls_hello;
 
 pub use decoder::{Decoder, Sink};
 pub use fault::Fault;
 pub use options::Options;
+pub use raw::{RawDecoder, RawSink};
 pub use record::{Boundary, RecordDecoder};
 
 #[cfg(test)]
