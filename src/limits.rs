@@ -3,6 +3,8 @@
 //! Limits that a configuration can change stand here with their default; limits that guard against a
 //! peer stand here with their only value. Units are in the names' last word or in the comment.
 
+use std::time::Duration;
+
 /// Bytes of storage in one [`Batch`](crate::message::Batch): 256 KiB. Offsets into it are `u32`.
 pub const BATCH_BYTES: usize = 256 * 1024;
 /// Records in one batch before it is sealed.
@@ -11,6 +13,12 @@ pub const BATCH_RECORDS: usize = 1024;
 pub const RECV_BYTES: usize = 128 * 1024;
 /// Free storage below which a builder is sealed rather than read into.
 pub const RECV_BYTES_MIN: usize = 32 * 1024;
+/// Bytes of an unfinished message from which on imrawtcp receives into storage of its own, and counts it as large.
+pub const LARGE_BYTES: usize = JOIN_BYTES;
+/// Shortest and longest time between two looks for silent peers.
+pub const SILENCE_LOOK_MIN: Duration = Duration::from_millis(5);
+/// See [`SILENCE_LOOK_MIN`].
+pub const SILENCE_LOOK_MAX: Duration = Duration::from_secs(10);
 /// Bytes of one receive after which a worker looks at the session again before it gives it back.
 pub const STAY_BYTES: usize = 16 * 1024;
 /// Room that a receive leaves in the builder for frames joined of two receives' bytes; what does not fit

@@ -8,7 +8,8 @@ use crate::param::Module;
 use crate::parsers;
 
 /// Inputs.
-pub static INPUTS: &[&InputKind] = &[&inputs::diag::KIND, &inputs::tcp::KIND, &inputs::udp::KIND];
+pub static INPUTS: &[&InputKind] =
+    &[&inputs::diag::KIND, &inputs::tcp::KIND, &inputs::tcp::raw::KIND, &inputs::udp::KIND];
 
 /// Outputs.
 pub static OUTPUTS: &[&OutputKind] =

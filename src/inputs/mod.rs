@@ -8,7 +8,7 @@ pub mod udp;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::message::{InputInfo, Names, Pool, Submit};
+use crate::message::{InputInfo, Labels, Names, Pool, Submit};
 use crate::net::access;
 use crate::param::{Args, Kind, Module, Param, Problem};
 use crate::parsers::ParserOptions;
@@ -162,7 +162,18 @@ pub struct InputKind {
 /// The part of an input that every message of it carries.
 #[must_use]
 pub fn info(name: &[u8], default_tz: Option<i32>, preserve_case: bool) -> Arc<InputInfo> {
-    Arc::new(InputInfo { name: name.into(), default_tz, preserve_case })
+    labelled(name, default_tz, preserve_case, Labels::default())
+}
+
+/// The same for an input that knows more about its messages.
+#[must_use]
+pub fn labelled(
+    name: &[u8],
+    default_tz: Option<i32>,
+    preserve_case: bool,
+    labels: Labels,
+) -> Arc<InputInfo> {
+    Arc::new(InputInfo { name: name.into(), default_tz, preserve_case, labels })
 }
 
 /// Reads an offset such as `+05:30` or `-08:00` (`defaultTZ`) as seconds east of UTC.

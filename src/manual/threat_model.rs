@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | TCP peer | endless frame | `maxMessageSize` pieces; the session's buffer never exceeds one message |
 //! | TCP peer | huge octet count | clamped, no allocation follows from a number on the wire |
+//! | TCP peer | large messages, unfinished | imrawtcp: `memoryBudget`; beyond it peers wait, and a stalled one is closed after `timeout` |
 //! | TCP peer | many connections | `maxSessions`, then EOF and a counter; EMFILE pauses accepting, never spins |
 //! | TCP peer | flood | `starvationProtection.maxReads`, then the tail of the ready queue |
 //! | TCP peer | send without us reading | the kernel's window closes; nothing is buffered for it |

@@ -123,9 +123,32 @@ pub struct Batch {
     pub vars: Vec<Vars>,
     /// Messages as modifiers have changed them.
     pub later: Vec<Record>,
+    /// What is given back when the batch is gone.
+    pub held: Option<Box<dyn Held>>,
 }
 
+/// What an input lends a batch, e.g. a part of its memory budget: dropped with the batch.
+pub trait Held: std::fmt::Debug + Send + Sync {}
+
 impl Batch {
+    /// A batch of one message, with the message's own storage: the first `len` bytes of `text`.
+    #[must_use]
+    pub fn of_one(
+        text: Vec<u8>,
+        len: usize,
+        received: i64,
+        sender: Arc<Sender>,
+        flags: Flags,
+    ) -> Self {
+        let used = len.min(text.len());
+        Self {
+            records: vec![Record::unparsed(Span::new(0, used), received, 0, flags)],
+            bytes: Bytes { storage: text, used },
+            senders: vec![sender],
+            ..Self::default()
+        }
+    }
+
     /// Number of messages.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -202,7 +225,7 @@ impl Batch {
             })
             .collect();
         let (senders, vars) = (self.senders.clone(), self.vars.clone());
-        Self { bytes, records, senders, flow: self.flow, vars, later: Vec::new() }
+        Self { bytes, records, senders, flow: self.flow, vars, later: Vec::new(), held: None }
     }
 }
 
@@ -331,6 +354,7 @@ impl Builder {
                 flow: FlowControl::default(),
                 vars: std::mem::take(&mut self.batch.vars),
                 later: Vec::new(),
+                held: None,
             };
             self.batch.records.clear();
             self.batch.bytes.used = 0;
@@ -421,6 +445,7 @@ impl Pool {
             flow: FlowControl::default(),
             vars: Vec::new(),
             later: Vec::new(),
+            held: None,
         })
     }
 
@@ -437,6 +462,7 @@ impl Pool {
         batch.vars.clear();
         batch.later.clear();
         batch.later.shrink_to(2 * limits::BATCH_RECORDS);
+        batch.held = None;
         let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if free.len() < limits::POOL_STORAGES {
             free.push(batch);

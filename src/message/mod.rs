@@ -11,6 +11,7 @@
 //! - [`timestamp`]: times and zones.
 //! - [`date`]: times as text.
 //! - [`json`]: JSON values and text.
+//! - [`labels`]: what an input says about its messages; [`zoneinfo`]: zones by name.
 //! - [`vars`]: the variables of a message.
 
 pub mod amend;
@@ -18,6 +19,7 @@ pub mod batch;
 mod copy;
 pub mod date;
 pub mod json;
+pub mod labels;
 pub mod pri;
 pub mod property;
 pub mod record;
@@ -28,11 +30,13 @@ pub mod submit;
 pub mod timestamp;
 pub mod vars;
 pub mod view;
+pub mod zoneinfo;
 
 pub use amend::{Amendment, Part, TooLarge};
-pub use batch::{Appender, Batch, Builder, Bytes, Pool};
+pub use batch::{Appender, Batch, Builder, Bytes, Held, Pool};
 pub use date::DateFormat;
 pub use json::Json;
+pub use labels::Labels;
 pub use property::Property;
 pub use record::{Field, Flags, NO_VARS, Record, Span};
 pub use sender::{Gate, InputInfo, Name, Names, Sender};

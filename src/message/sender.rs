@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::labels::Labels;
 use crate::sys::resolve;
 
 /// What is known about the name of an address.
@@ -51,6 +52,8 @@ pub struct InputInfo {
     pub default_tz: Option<i32>,
     /// Whether `fromhost` keeps its case (`preserveCase`).
     pub preserve_case: bool,
+    /// What documents say about the input.
+    pub labels: Labels,
 }
 
 /// The origin of messages: address, name, input.

@@ -94,10 +94,16 @@ impl Poller {
         self.epoll.rearm(fd, READ_ONCE, token.to_u64())
     }
 
-    /// Makes the present or the next [`Poller::wait`] return [`Event::Woken`]; stays in force.
+    /// Makes the present or the next [`Poller::wait`] return [`Event::Woken`], until [`Poller::clear`].
     pub fn wake(&self) {
         // Fails only when the count is at its maximum, and then the poller is awake anyway.
         let _ = self.wake.write(1);
+    }
+
+    /// Takes note of [`Event::Woken`].
+    pub fn clear(&self) {
+        // Fails only where nobody has called `wake` since.
+        let _ = self.wake.read();
     }
 
     /// Waits for events, at most for `timeout`.

@@ -59,6 +59,8 @@ struct Shared<S> {
     queue: VecDeque<Owned<S>>,
     /// Workers asleep in [`Ready::wait`].
     idle: usize,
+    /// Whether a connection waits until a session closes.
+    room_wanted: bool,
     stopping: bool,
 }
 
@@ -66,8 +68,13 @@ impl<S> Ready<S> {
     /// No session, and room for `limit` of them.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        let shared =
-            Shared { table: Table::new(limit), queue: VecDeque::new(), idle: 0, stopping: false };
+        let shared = Shared {
+            table: Table::new(limit),
+            queue: VecDeque::new(),
+            idle: 0,
+            room_wanted: false,
+            stopping: false,
+        };
         Self { shared: Mutex::new(shared), work: Condvar::new() }
     }
 
@@ -75,6 +82,34 @@ impl<S> Ready<S> {
     pub fn open(&self, session: impl FnOnce() -> S) -> Option<Owned<S>> {
         let token = lock(&self.shared).table.reserve()?;
         Some(Owned { token, session: session() })
+    }
+
+    /// Whether there is room for another session; if not, [`Ready::has_made_room`] will say so once there is.
+    pub fn has_room(&self) -> bool {
+        let mut shared = lock(&self.shared);
+        shared.room_wanted = shared.table.is_full();
+        !shared.room_wanted
+    }
+
+    /// Whether [`Ready::has_room`] was in vain and there is room now; says so once.
+    pub fn has_made_room(&self) -> bool {
+        let mut shared = lock(&self.shared);
+        let made = shared.room_wanted && !shared.table.is_full();
+        shared.room_wanted &= !made;
+        made
+    }
+
+    /// Armed → running, for those that `is_over` picks.
+    pub fn pick(&self, mut is_over: impl FnMut(&S) -> bool) -> Vec<Owned<S>> {
+        let mut shared = lock(&self.shared);
+        let tokens = shared.table.armed_where(&mut is_over);
+        let owned = |token| shared.table.take(token).map(|session| Owned { token, session });
+        tokens.into_iter().filter_map(owned).collect()
+    }
+
+    /// Whether [`Ready::stop`] was called.
+    pub fn is_stopping(&self) -> bool {
+        lock(&self.shared).stopping
     }
 
     /// Armed → queued, for all of one `epoll_wait`. Stale tokens are passed over.

@@ -70,9 +70,15 @@ impl<S> Table<S> {
         self.open
     }
 
+    /// Whether the limit is reached.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.open >= self.limit
+    }
+
     /// Reserves a slot for a session the caller owns; `None` when the limit is reached.
     pub fn reserve(&mut self) -> Option<Token> {
-        if self.open >= self.limit {
+        if self.is_full() {
             return None;
         }
         let index = self.free;
@@ -119,13 +125,19 @@ impl<S> Table<S> {
     /// The tokens of all waiting sessions.
     #[must_use]
     pub fn armed(&self) -> Vec<Token> {
-        let waiting = |(index, entry): (usize, &Entry<S>)| match entry.slot {
-            Slot::Armed(_) => {
-                u32::try_from(index).ok().map(|index| Token { index, generation: entry.generation })
+        self.armed_where(&mut |_| true)
+    }
+
+    /// The tokens of the waiting sessions that `pick` picks.
+    #[must_use]
+    pub fn armed_where(&self, pick: &mut dyn FnMut(&S) -> bool) -> Vec<Token> {
+        let waiting = |(index, entry): (u32, &Entry<S>)| match &entry.slot {
+            Slot::Armed(session) if pick(session) => {
+                Some(Token { index, generation: entry.generation })
             }
             _ => None,
         };
-        self.entries.iter().enumerate().filter_map(waiting).collect()
+        (0..).zip(&self.entries).filter_map(waiting).collect()
     }
 
     /// The entry of a session that the caller owns. Any other token is a programmer's error.

@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 
-use super::conf::KeepAlive;
+use super::conf::{Excess, KeepAlive};
+use super::counters::Tally;
 use super::guard::{Guard, NOT_PERMITTED};
 use super::server::{Pool, Shared, join_all};
-use super::session::Session;
-use super::worker::{EPOLL_CTL, Worker};
+use super::session::{End, Session};
+use super::worker::{Boxed, EPOLL_CTL, Worker};
 use crate::limits;
 use crate::message::Sender;
 use crate::net::access::Verdict;
 use crate::net::poller::{Buffer, Event};
+use crate::net::ready::Owned;
 use crate::net::transport::Transport;
 use crate::stats::Counter;
 use crate::sys::clock;
@@ -28,12 +30,16 @@ pub(super) struct PollerThread {
     pool: Pool,
     /// Counts calls of accept; none without a pool.
     accepts: Option<Arc<Counter>>,
+    /// When silent peers are looked for next.
+    next_look: Option<Instant>,
 }
 
 struct Listener {
     socket: TcpListener,
     /// Until when it is left alone, after a connection could not be accepted for want of resources.
     rests_until: Option<Instant>,
+    /// Whether it is left alone until a session closes.
+    waits_for_room: bool,
 }
 
 impl PollerThread {
@@ -43,8 +49,10 @@ impl PollerThread {
         pool: Pool,
         accepts: Option<Arc<Counter>>,
     ) -> Self {
-        let awake = |socket| Listener { socket, rests_until: None };
-        Self { shared, listeners: sockets.into_iter().map(awake).collect(), pool, accepts }
+        let awake = |socket| Listener { socket, rests_until: None, waits_for_room: false };
+        let listeners = sockets.into_iter().map(awake).collect();
+        let next_look = look_interval(&shared).map(|pause| Instant::now() + pause);
+        Self { shared, listeners, pool, accepts, next_look }
     }
 
     /// The life of the thread.
@@ -56,7 +64,8 @@ impl PollerThread {
                 Ok(events) => events,
                 Err(why) => {
                     log::error!(
-                        "imtcp: epoll_wait failed, input '{}' ends: {why}",
+                        "{}: epoll_wait failed, input '{}' ends: {why}",
+                        shared.conf.module,
                         shared.conf.name
                     );
                     break;
@@ -75,9 +84,14 @@ impl PollerThread {
                 }
             }
             if woken {
-                break;
+                if shared.ready.is_stopping() {
+                    break;
+                }
+                shared.poller.clear();
+                self.make_room();
             }
             self.end_rests();
+            self.close_silent();
             if let Pool::Inline(worker) = &mut self.pool {
                 worker.round();
             }
@@ -90,7 +104,8 @@ impl PollerThread {
         if matches!(self.pool, Pool::Inline(_)) && self.shared.ready.waiting() > 0 {
             return Some(Duration::ZERO);
         }
-        let next = self.listeners.iter().filter_map(|listener| listener.rests_until).min()?;
+        let rests = self.listeners.iter().filter_map(|listener| listener.rests_until);
+        let next = rests.chain(self.next_look).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -116,6 +131,10 @@ impl PollerThread {
         let mut calls = 0;
         let mut rest = false;
         for _ in 0..limits::ACCEPTS_PER_TURN {
+            if self.shared.conf.excess == Excess::Wait && !self.shared.ready.has_room() {
+                listener.waits_for_room = true;
+                break;
+            }
             calls += 1;
             let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
             match SockRef::from(&listener.socket).accept4(flags) {
@@ -125,7 +144,7 @@ impl PollerThread {
                     }
                 }
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => break,
-                Err(why) if concerns_connection(&why) => log::debug!("imtcp: accept: {why}"),
+                Err(why) if concerns_connection(&why) => log::debug!("accept: {why}"),
                 Err(why) => {
                     self.shared.report_failed_accept(&why);
                     rest = true;
@@ -139,8 +158,37 @@ impl PollerThread {
         if rest {
             let pause = Duration::from_millis(limits::ACCEPT_REST_MSEC);
             listener.rests_until = Some(Instant::now() + pause);
-        } else {
+        } else if !listener.waits_for_room {
             self.shared.arm_listener(&listener.socket, number);
+        }
+    }
+
+    /// A session has closed: arms the listeners that wait for that.
+    fn make_room(&mut self) {
+        for (number, listener) in (0..).zip(&mut self.listeners) {
+            if std::mem::take(&mut listener.waits_for_room) {
+                self.shared.arm_listener(&listener.socket, number);
+            }
+        }
+    }
+
+    /// Closes sessions whose peers took too long, without what they hold of an unfinished message.
+    fn close_silent(&mut self) {
+        let shared = &self.shared;
+        let Some(pause) = look_interval(shared) else { return };
+        let now = Instant::now();
+        if self.next_look.is_some_and(|at| at > now) {
+            return;
+        }
+        self.next_look = Some(now + pause);
+        let limit = shared.conf.timeout.map_or(0, |timeout| timeout.as_millis());
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        let (now, others_wait) = (shared.uptime_msec(), shared.budget.has_waiting());
+        for owned in shared.ready.pick(|session| session.is_too_slow(now, limit, others_wait)) {
+            shared.time_out(owned);
+        }
+        if shared.conf.excess == Excess::Wait && shared.ready.has_made_room() {
+            self.make_room();
         }
     }
 
@@ -178,7 +226,25 @@ fn concerns_connection(why: &io::Error) -> bool {
     )
 }
 
+/// How often silent peers are looked for: late by a tenth of what they are allowed at most.
+fn look_interval(shared: &Shared) -> Option<Duration> {
+    let timeout = shared.conf.timeout?;
+    Some((timeout / 10).clamp(limits::SILENCE_LOOK_MIN, limits::SILENCE_LOOK_MAX))
+}
+
 impl Shared {
+    /// Closes a session whose peer was silent for too long.
+    fn time_out(&self, owned: Owned<Boxed>) {
+        let mut tally = Tally::default();
+        let mut session = self.ready.close(owned);
+        session.drop_unfinished(&mut tally);
+        session.report_end(self, &End::TimedOut, &mut tally);
+        self.cells.add(&tally);
+        self.cells.timed_out.add(1);
+        self.cells.closed.add(1);
+        self.cells.open.sub(1);
+    }
+
     /// Makes a session of a connection, or closes it.
     fn admit(&self, stream: TcpStream, peer: SocketAddr, listener: &TcpListener) {
         if let Some(keep_alive) = &self.conf.keep_alive {
@@ -197,7 +263,10 @@ impl Shared {
             if let Some(guard) = gate {
                 sender = sender.behind(Arc::<Guard>::clone(guard));
             }
-            Box::new(Session::new(&self.conf, Transport::Plain(stream), Arc::new(sender)))
+            let transport = Transport::Plain(stream);
+            let mut session = Session::new(&self.conf, transport, Arc::new(sender));
+            session.waits_since = self.conf.timeout.map(|_| self.uptime_msec());
+            Box::new(session)
         };
         let Some(owned) = self.ready.open(session) else {
             self.cells.rejected.add(1);
@@ -291,7 +360,7 @@ fn set_keep_alive(stream: &TcpStream, conf: &KeepAlive) {
         wanted = wanted.with_retries(conf.probes);
     }
     if let Err(why) = SockRef::from(stream).set_tcp_keepalive(&wanted) {
-        log::warn!("imtcp: keep-alive could not be set: {why}");
+        log::warn!("keep-alive of a TCP session could not be set: {why}");
     }
 }
 

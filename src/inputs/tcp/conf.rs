@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::framing;
 use crate::inputs::zone_offset;
 use crate::limits;
-use crate::message::FlowControl;
+use crate::message::{FlowControl, Labels};
 use crate::param::{Args, Problem};
 use crate::ratelimit::{Kit, Policy};
 
@@ -18,9 +19,31 @@ pub(super) struct KeepAlive {
     pub(super) interval_secs: u64,
 }
 
+/// What a listener does about connections beyond its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// Closes them.
+    Close,
+    /// Lets them wait in the kernel until another one ends.
+    Wait,
+}
+
+/// How a listener cuts streams into messages.
+#[derive(Clone, Debug)]
+pub(super) enum Framing {
+    /// By counts and delimiters.
+    Standard(framing::Options),
+    /// By lines that match an expression; the number is `maxMessageSize`.
+    Records(framing::Boundary, usize),
+    /// As imrawtcp does.
+    Raw(framing::raw::Options),
+}
+
 /// A checked `input()` statement.
 #[derive(Clone, Debug)]
 pub(super) struct Conf {
+    /// The module: `imtcp` or `imrawtcp`.
+    pub(super) module: &'static str,
     pub(super) name: String,
     pub(super) port: String,
     pub(super) address: Option<String>,
@@ -32,6 +55,11 @@ pub(super) struct Conf {
     pub(super) preserve_case: bool,
     pub(super) backlog: i32,
     pub(super) max_sessions: usize,
+    pub(super) excess: Excess,
+    /// How long a peer may be silent; `None` for ever.
+    pub(super) timeout: Option<Duration>,
+    /// Bytes that large messages may take together.
+    pub(super) budget: usize,
     pub(super) max_listeners: usize,
     pub(super) workers: usize,
     /// Receives per turn; `usize::MAX` is no limit.
@@ -44,9 +72,8 @@ pub(super) struct Conf {
     pub(super) rate: Arc<Policy>,
     /// Entries of `allowedSender`; `None` admits everybody.
     pub(super) allowed_senders: Option<Vec<Vec<u8>>>,
-    pub(super) framing: framing::Options,
-    /// What a frame's first line matches; takes precedence over all other framing options.
-    pub(super) boundary: Option<framing::Boundary>,
+    pub(super) framing: Framing,
+    pub(super) labels: Labels,
 }
 
 /// An `input()` statement and the `module()` statement behind it.
@@ -87,7 +114,16 @@ impl Statement<'_> {
         })
     }
 
-    fn framing(&self, message_bytes: usize) -> Result<framing::Options, Problem> {
+    fn framing(&self, message_bytes: usize) -> Result<Framing, Problem> {
+        // What a frame's first line matches takes precedence over all other options.
+        let options = self.options(message_bytes)?;
+        Ok(match self.boundary()? {
+            Some(boundary) => Framing::Records(boundary, message_bytes),
+            None => Framing::Standard(options),
+        })
+    }
+
+    fn options(&self, message_bytes: usize) -> Result<framing::Options, Problem> {
         let size = self.of("maxFrameSize").int("maxFrameSize").unwrap_or(0);
         let max_frame_size = u32::try_from(size).ok().filter(|n| (1..=200_000_000).contains(n));
         let max_frame_size = max_frame_size.ok_or_else(|| {
@@ -134,6 +170,7 @@ impl Conf {
         let port_file = input.text("listenPortFileName").map(PathBuf::from);
         let max_sessions = statement.count("maxSessions");
         let conf = Self {
+            module: "imtcp",
             name: input.text("name").unwrap_or_default(),
             port: Self::port(input, port_file.is_some(), &mut problems)?,
             address: input.text("address").filter(|address| address != "*"),
@@ -146,6 +183,9 @@ impl Conf {
             preserve_case: statement.bool("preserveCase"),
             backlog: backlog(input.count("socketBacklog").unwrap_or(0), max_sessions),
             max_sessions,
+            excess: Excess::Close,
+            timeout: None,
+            budget: 0,
             max_listeners: statement.count("maxListeners"),
             workers: statement.count("workerThreads"),
             max_reads: match statement.count("starvationProtection.maxReads") {
@@ -162,7 +202,7 @@ impl Conf {
             rate: limits.of_input("imtcp", input, &mut problems)?,
             allowed_senders: allowed_senders(statement.of(ALLOWED_SENDER))?,
             framing: statement.framing(message_bytes)?,
-            boundary: statement.boundary()?,
+            labels: Labels::syslog("tcp"),
         };
         Ok((conf, problems))
     }
@@ -221,7 +261,7 @@ pub(super) fn allowed_senders(args: &Args) -> Result<Option<Vec<Vec<u8>>>, Probl
 /// own limit. The reference takes `max_sessions / 10 + 5` by default. Measured with 1,000 clients that connect
 /// at once, send 10 messages each and close: with that backlog (105) the kernel dropped 1,300 handshakes it
 /// had told the clients were complete, and 8,100 of the 10,000 messages arrived; with this one, all.
-fn backlog(configured: usize, max_sessions: usize) -> i32 {
+pub(super) fn backlog(configured: usize, max_sessions: usize) -> i32 {
     let wanted = match configured {
         0 => max_sessions.min(limits::BACKLOG_MAX).max(max_sessions / 10 + 5),
         _ => configured,
@@ -234,6 +274,13 @@ mod tests {
     use super::super::parameters::MODULE;
     use super::*;
     use crate::param::Value;
+
+    fn standard(conf: &Conf) -> &framing::Options {
+        match &conf.framing {
+            Framing::Standard(options) => options,
+            other => panic!("{other:?}"),
+        }
+    }
 
     fn module() -> Args {
         Args::defaults(&[MODULE.module_params])
@@ -258,8 +305,8 @@ mod tests {
         assert_eq!((conf.max_sessions, conf.max_listeners, conf.workers), (200, 20, 2));
         assert_eq!((conf.max_reads, conf.flow), (500, FlowControl::Light));
         assert_eq!((conf.notify_open, conf.notify_close, conf.preserve_case), (false, false, true));
-        assert_eq!((conf.address, conf.keep_alive, conf.default_tz), (None, None, None));
-        assert_eq!(conf.framing, framing::Options::default());
+        assert_eq!((conf.address.as_deref(), conf.keep_alive, conf.default_tz), (None, None, None));
+        assert_eq!(*standard(&conf), framing::Options::default());
     }
 
     #[test]
@@ -273,16 +320,16 @@ mod tests {
         input.set_default("maxSessions", Some(Value::Int(5)));
         let inherited = conf(&module, &input);
         assert_eq!(inherited.max_sessions, 7);
-        assert_eq!(inherited.framing.delimiter, Some(200));
+        assert_eq!(standard(&inherited).delimiter, Some(200));
         assert_eq!(inherited.flow, FlowControl::None);
-        assert!(!inherited.framing.octet_counting);
+        assert!(!standard(&inherited).octet_counting);
 
         input.set("maxSessions", Value::Int(9));
         input.set("supportOctetCountedFraming", Value::Bool(true));
         input.set("addtlFrameDelimiter", Value::Int(-1));
         let own = conf(&module, &input);
-        assert_eq!((own.max_sessions, own.framing.delimiter), (9, None));
-        assert!(own.framing.octet_counting);
+        assert_eq!((own.max_sessions, standard(&own).delimiter), (9, None));
+        assert!(standard(&own).octet_counting);
 
         let mut legacy = Args::defaults(&[MODULE.params]);
         legacy.set("port", Value::Str(Vec::new()));

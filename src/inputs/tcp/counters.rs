@@ -19,6 +19,10 @@ pub(super) struct Tally {
     pub(super) reads: u64,
     pub(super) empty_reads: u64,
     pub(super) starved: u64,
+    /// Messages that ended with their connection before they were complete.
+    pub(super) incomplete: u64,
+    /// Times a session was not read for want of memory.
+    pub(super) short: u64,
 }
 
 /// The counters of an input.
@@ -34,16 +38,24 @@ pub(super) struct Cells {
     pub(super) closed: Arc<Counter>,
     pub(super) open: Arc<Counter>,
     pub(super) limits: ratelimit::Counters,
+    pub(super) timed_out: Arc<Counter>,
+    incomplete: Arc<Counter>,
+    short: Arc<Counter>,
+    pub(super) memory: Arc<Counter>,
 }
 
 impl Cells {
     pub(super) fn new(conf: &Conf, stats: &Set) -> Self {
-        let mut object = Object::new(object_name(format!("{}({})", conf.name, conf.port)), "imtcp");
+        let mut object =
+            Object::new(object_name(format!("{}({})", conf.name, conf.port)), conf.module);
+        let raw = conf.module != "imtcp";
         let submitted = object.counter("submitted");
         let bytes = object.counter("bytes.received");
-        // Streams are not decompressed here.
-        object.counter("bytes.decompressed");
-        object.counter("decompression.errors");
+        if !raw {
+            // Streams are not decompressed here.
+            object.counter("bytes.decompressed");
+            object.counter("decompression.errors");
+        }
         let cells = Self {
             submitted,
             bytes,
@@ -56,6 +68,10 @@ impl Cells {
             oversize: object.counter("frames.oversize"),
             errors: object.counter("framing.errors"),
             limits: ratelimit::Counters::new(&mut object),
+            timed_out: if raw { object.counter("sessions.timedout") } else { Arc::default() },
+            incomplete: if raw { object.counter("frames.incomplete") } else { Arc::default() },
+            short: if raw { object.counter("memory.waits") } else { Arc::default() },
+            memory: if raw { object.gauge("memory.used") } else { Arc::default() },
         };
         stats.add(object);
         cells
@@ -66,6 +82,8 @@ impl Cells {
         self.bytes.add(tally.bytes);
         self.oversize.add(tally.oversize);
         self.errors.add(tally.errors);
+        self.incomplete.add(tally.incomplete);
+        self.short.add(tally.short);
     }
 }
 
@@ -80,7 +98,7 @@ pub(super) struct WorkerCells {
 impl WorkerCells {
     /// The cells of worker `number`, and the one for accepts.
     pub(super) fn new(number: usize, conf: &Conf, stats: &Set) -> (Self, Arc<Counter>) {
-        let mut object = Object::new(object_name(format!("w{number}/{}", conf.name)), "imtcp");
+        let mut object = Object::new(object_name(format!("w{number}/{}", conf.name)), conf.module);
         let cells = Self {
             runs: object.counter("runs"),
             reads: object.counter("read"),

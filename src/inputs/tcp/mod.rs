@@ -4,6 +4,8 @@
 //! - `conf`: a checked statement.
 //! - `server`: one statement at work: its sockets and threads, and what they share.
 //! - `accept`: the poller thread, which accepts connections and hands sessions to workers.
+//! - `budget`: the memory of large messages.
+//! - [`raw`]: imrawtcp, the same with another framing and other parameters.
 //! - `guard`: who may connect.
 //! - `worker`: who reads, when batches are submitted, when sessions are given back.
 //! - `session`: one connection.
@@ -12,10 +14,12 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
 
 mod accept;
+mod budget;
 mod conf;
 mod counters;
 mod guard;
 mod parameters;
+pub mod raw;
 mod server;
 mod session;
 mod worker;

@@ -11,19 +11,22 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use super::accept::PollerThread;
-use super::conf::Conf;
+use super::budget::Budget;
+use super::conf::{Conf, Framing};
 use super::counters::{Cells, WorkerCells};
 use super::guard::Guard;
 use super::worker::{Boxed, Worker};
-use crate::inputs::{InputEnv, info};
+use crate::inputs::{InputEnv, labelled};
 use crate::message::InputInfo;
 use crate::net::access::Access;
 use crate::net::listener;
 use crate::net::poller::Poller;
 use crate::net::ready::Ready;
 use crate::net::report::Limiter;
+use crate::net::session::Token;
 use crate::param::Problem;
 use crate::ratelimit;
 use crate::stats::Counter;
@@ -77,8 +80,9 @@ impl Server {
             shared.poller.add_listener(listener, number)?;
         }
         let (pool, accepts) = Pool::start(&shared)?;
+        let name = format!("in:{}", shared.conf.module);
         let thread = PollerThread::new(Arc::clone(&shared), listeners, pool, accepts);
-        let thread = process::spawn("in:imtcp", move || thread.run())
+        let thread = process::spawn(&name, move || thread.run())
             // The workers end by themselves.
             .inspect_err(|_| shared.ready.stop())?;
         Ok(Running { shared, thread })
@@ -96,6 +100,9 @@ pub(super) struct Shared {
     pub(super) cells: Cells,
     /// How many messages are taken; `None` is all.
     pub(super) rate: Option<ratelimit::Limiter>,
+    pub(super) budget: Budget,
+    /// When the input was started: the times of sessions count from it.
+    started: Instant,
     /// What all senders of the input have in common.
     pub(super) info: Arc<InputInfo>,
 }
@@ -111,17 +118,45 @@ impl Shared {
         let (policy, name) = (Arc::clone(&conf.rate), "tcpsrv".to_owned());
         let rate =
             ratelimit::Limiter::new(&env.limits, policy, name, &env.parsers, cells.limits.clone());
+        let message_bytes = match &conf.framing {
+            Framing::Raw(options) => options.message_bytes,
+            _ => 0,
+        };
+        let budget = Budget::new(conf.budget, message_bytes, Arc::clone(&cells.memory));
         Ok(Self {
             poller: Poller::new()?,
             rate,
             ready: Ready::new(conf.max_sessions),
             limiter,
             guard,
-            info: info(conf.name.as_bytes(), conf.default_tz, conf.preserve_case),
+            info: labelled(
+                conf.name.as_bytes(),
+                conf.default_tz,
+                conf.preserve_case,
+                conf.labels.clone(),
+            ),
+            budget,
+            started: Instant::now(),
             cells,
             conf,
             env,
         })
+    }
+}
+
+impl Shared {
+    /// Milliseconds since the input was started.
+    pub(super) fn uptime_msec(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Lets sessions go on that wait for memory.
+    pub(super) fn resume(&self, sessions: &[Token]) {
+        self.ready.wake(sessions.iter().copied());
+        if self.conf.workers <= 1 {
+            // The poller thread is the worker.
+            self.poller.wake();
+        }
     }
 }
 
@@ -133,12 +168,14 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn stop(&self) {
+        self.shared.ready.stop();
         self.shared.poller.wake();
     }
 
     pub(super) fn join(self) {
         if self.thread.join().is_err() {
-            log::error!("imtcp: the listener thread of input '{}' panicked", self.shared.conf.name);
+            let conf = &self.shared.conf;
+            log::error!("{}: the listener thread of input '{}' panicked", conf.module, conf.name);
         }
     }
 }
@@ -164,7 +201,8 @@ impl Pool {
             let (cells, accept) = WorkerCells::new(number, &shared.conf, &shared.env.stats);
             accepts.get_or_insert(accept);
             let worker = Worker::new(Arc::clone(shared), Some(cells));
-            match process::spawn(&format!("w{number}/imtcp"), move || worker.run()) {
+            match process::spawn(&format!("w{number}/{}", shared.conf.module), move || worker.run())
+            {
                 Ok(thread) => threads.push(thread),
                 Err(why) => {
                     shared.ready.stop();
@@ -180,7 +218,7 @@ impl Pool {
 pub(super) fn join_all(threads: Vec<JoinHandle<()>>) {
     for thread in threads {
         if thread.join().is_err() {
-            log::error!("imtcp: a worker thread panicked");
+            log::error!("a worker thread of a TCP input panicked");
         }
     }
 }

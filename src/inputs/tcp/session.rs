@@ -6,14 +6,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::conf::Conf;
+use super::budget::Lease;
+use super::conf::{self, Conf};
 use super::counters::Tally;
 use super::server::Shared;
 use crate::framing::fault::{Fault, Peer, Report};
+use crate::framing::raw::{Broken, RawDecoder, RawSink, Whole};
 use crate::framing::tls_hello::{Probe, Verdict};
 use crate::framing::{Decoder, RecordDecoder, Sink};
 use crate::limits;
-use crate::message::{Appender, Builder, Flags, Sender};
+use crate::message::{Appender, Batch, Builder, Flags, Held, Sender};
 use crate::net::transport::{Received, Transport};
 use crate::sys::clock;
 
@@ -29,10 +31,16 @@ pub(super) struct Session {
     messages: u64,
     /// Bytes received so far.
     bytes: u64,
+    /// What a large message that is under way holds of the input's memory.
+    lease: Option<Box<Lease>>,
+    /// Since when the peer is waited for, where silence has a limit ([`Shared::uptime_msec`]).
+    pub(super) waits_since: Option<u64>,
+    /// When the large message began.
+    large_since: u64,
 }
 
 // 10,000 idle sessions are to cost no more than 15 MiB, with their slots and senders.
-const _: () = assert!(size_of::<Session>() <= 96);
+const _: () = assert!(size_of::<Session>() <= 128);
 
 /// How the session's stream is cut into messages.
 #[derive(Debug)]
@@ -41,30 +49,43 @@ enum Framing {
     Standard(Decoder),
     /// By lines that match an expression.
     Records(RecordDecoder),
+    /// As imrawtcp does.
+    Raw(RawDecoder),
 }
 
 impl Framing {
     fn new(conf: &Conf) -> Self {
-        match conf.boundary {
-            None => Self::Standard(Decoder::default()),
-            Some(_) => Self::Records(RecordDecoder::default()),
+        match conf.framing {
+            conf::Framing::Standard(_) => Self::Standard(Decoder::default()),
+            conf::Framing::Records(..) => Self::Records(RecordDecoder::default()),
+            conf::Framing::Raw(_) => Self::Raw(RawDecoder::default()),
         }
     }
 
-    fn feed(&mut self, conf: &Conf, input: &[u8], sink: &mut impl Sink) {
-        match (self, &conf.boundary) {
-            (Self::Standard(decoder), _) => decoder.feed(&conf.framing, input, sink),
-            (Self::Records(decoder), Some(boundary)) => {
-                decoder.feed(boundary, conf.framing.message_bytes, input, sink);
+    fn feed(&mut self, conf: &Conf, input: &[u8], sink: &mut Frames<'_, '_>) -> Result<(), Broken> {
+        match (self, &conf.framing) {
+            (Self::Standard(decoder), conf::Framing::Standard(options)) => {
+                decoder.feed(options, input, sink);
             }
-            (Self::Records(_), None) => unreachable!("made for the same configuration"),
+            (Self::Records(decoder), conf::Framing::Records(boundary, message_bytes)) => {
+                decoder.feed(boundary, *message_bytes, input, sink);
+            }
+            (Self::Raw(decoder), conf::Framing::Raw(options)) => {
+                return decoder.feed(options, input, sink);
+            }
+            _ => unreachable!("made for the same configuration"),
         }
+        Ok(())
     }
 
     fn finish(&mut self, conf: &Conf, sink: &mut impl Sink) {
-        match self {
-            Self::Standard(decoder) => decoder.finish(sink),
-            Self::Records(decoder) => decoder.finish(conf.framing.message_bytes, sink),
+        match (self, &conf.framing) {
+            (Self::Standard(decoder), _) => decoder.finish(sink),
+            (Self::Records(decoder), conf::Framing::Records(_, message_bytes)) => {
+                decoder.finish(*message_bytes, sink);
+            }
+            // Its last message comes with storage of its own.
+            _ => {}
         }
     }
 }
@@ -76,6 +97,10 @@ pub(super) enum Step {
     More,
     /// Bytes came, and no more are waiting.
     Drained,
+    /// A large message is complete; more may be waiting.
+    Whole(Whole),
+    /// There is no memory for more of a large message now.
+    Short,
     /// Nothing to read now.
     Nothing,
     /// The session is over.
@@ -91,11 +116,15 @@ pub(super) enum End {
     Failed(std::io::Error),
     /// The peer speaks TLS.
     Tls,
+    /// The stream cannot be cut into messages.
+    Broken(Broken),
+    /// The peer was silent for too long.
+    TimedOut,
 }
 
 /// Whether bytes are the last ones of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stream {
+pub(super) enum Stream {
     GoesOn,
     Ends,
 }
@@ -106,19 +135,27 @@ impl Session {
             transport,
             sender,
             decoder: Framing::new(conf),
-            probe: Some(Probe::default()),
+            // imrawtcp takes any bytes.
+            probe: (!matches!(conf.framing, conf::Framing::Raw(_))).then(Probe::default),
             messages: 0,
             bytes: 0,
+            lease: None,
+            waits_since: None,
+            large_since: 0,
         }
     }
 
     /// Receives once and decodes what came, into `builder`, which is not full.
     pub(super) fn receive(
         &mut self,
-        shared: &Shared,
+        shared: &Arc<Shared>,
         builder: &mut Builder,
         tally: &mut Tally,
     ) -> Step {
+        self.waits_since = None;
+        if self.lease.is_some() {
+            return self.receive_large(shared, tally);
+        }
         let start = builder.bytes().len();
         let held = self.probe.as_ref().map_or(0, |probe| {
             builder.bytes().append(probe.held());
@@ -126,7 +163,8 @@ impl Session {
         });
         let spare = builder.bytes().spare_mut();
         // Room stays for a frame that is joined of an earlier receive's bytes and these.
-        let room = spare.len().saturating_sub(limits::JOIN_BYTES).min(limits::RECV_BYTES);
+        let most = if shared.budget.is_short() { limits::LARGE_BYTES } else { limits::RECV_BYTES };
+        let room = spare.len().saturating_sub(limits::JOIN_BYTES).min(most);
         let received = self.transport.receive(spare.get_mut(..room).unwrap_or_default());
         let Received::Bytes { len, drained } = received else {
             builder.bytes().truncate(start);
@@ -141,7 +179,11 @@ impl Session {
         self.bytes += len as u64;
         builder.bytes().advance(len);
         match self.judge(builder, start + held) {
-            Verdict::No => self.decode(shared, builder, start, Stream::GoesOn, tally),
+            Verdict::No => {
+                if let Err(end) = self.decode(shared, builder, start, Stream::GoesOn, tally) {
+                    return Step::Over(end);
+                }
+            }
             Verdict::Need => builder.bytes().truncate(start),
             Verdict::Yes => {
                 builder.bytes().truncate(start);
@@ -161,33 +203,131 @@ impl Session {
         verdict
     }
 
-    /// Ends the stream: what is a message without its delimiter becomes one.
-    pub(super) fn finish(&mut self, shared: &Shared, builder: &mut Builder, tally: &mut Tally) {
+    /// Takes what an unfinished message holds from the budget, if that is much.
+    fn lease_large(&mut self, shared: &Arc<Shared>) {
+        let Framing::Raw(decoder) = &self.decoder else { return };
+        if decoder.held() >= limits::LARGE_BYTES && self.lease.is_none() {
+            let mut lease = Lease::new(shared);
+            lease.set(decoder.held());
+            self.lease = Some(Box::new(lease));
+            self.large_since = shared.uptime_msec();
+        }
+    }
+
+    /// Receives once, right into the large message that is under way.
+    fn receive_large(&mut self, shared: &Shared, tally: &mut Tally) -> Step {
+        let Self { decoder, lease, transport, .. } = self;
+        let (Framing::Raw(decoder), Some(lease)) = (decoder, lease) else { return Step::Nothing };
+        let conf::Framing::Raw(options) = &shared.conf.framing else { return Step::Nothing };
+        if !lease.grow_to(decoder.held() + limits::RECV_BYTES) {
+            return Step::Short;
+        }
+        let Some(room) = decoder.room(options, limits::RECV_BYTES) else { return Step::Nothing };
+        let size = room.len();
+        let received = transport.receive(room);
+        let (used, then) = match received {
+            Received::Bytes { len, drained } => {
+                tally.reads += 1;
+                tally.bytes += len as u64;
+                self.bytes += len as u64;
+                (len, if drained { Step::Drained } else { Step::More })
+            }
+            Received::Nothing => (0, Step::Nothing),
+            Received::Closed => (0, Step::Over(End::Closed)),
+            Received::Failed(why) => (0, Step::Over(End::Failed(why))),
+        };
+        let advanced = decoder.advance(options, size, used);
+        lease.set(decoder.held());
+        match advanced {
+            Ok(None) => then,
+            Ok(Some(whole)) => {
+                lease.set(whole.text.len());
+                Step::Whole(whole)
+            }
+            Err(broken) => {
+                tally.errors += 1;
+                Step::Over(End::Broken(broken))
+            }
+        }
+    }
+
+    /// The batch of a message that has storage of its own; the message's part of the memory goes with it.
+    pub(super) fn batch(&mut self, whole: Whole) -> Batch {
+        self.messages += 1;
+        let flags = if whole.cut { Flags::TRUNCATED } else { Flags::empty() };
+        let Whole { text, len, .. } = whole;
+        let mut batch =
+            Batch::of_one(text, len, clock::now_usec(), Arc::clone(&self.sender), flags);
+        batch.held = self.lease.take().map(|lease| lease as Box<dyn Held>);
+        batch
+    }
+
+    /// Gives up what has come of an unfinished message.
+    pub(super) fn drop_unfinished(&mut self, tally: &mut Tally) {
+        let Framing::Raw(decoder) = &self.decoder else { return };
+        tally.incomplete += u64::from(decoder.held() > 0);
+        self.decoder = Framing::Raw(RawDecoder::default());
+        self.lease = None;
+    }
+
+    /// Whether the session is to be closed because its peer took too long: `now` and `limit` in milliseconds.
+    pub(super) fn is_too_slow(&self, now: u64, limit: u64, others_wait: bool) -> bool {
+        // Without a time the session waits for us, not for its peer.
+        let Some(since) = self.waits_since else { return false };
+        let hoards = others_wait && self.lease.is_some() && now >= self.large_since + limit;
+        hoards || now >= since + limit
+    }
+
+    /// Ends the stream: what is a message without its delimiter becomes one; with storage of its own where that
+    /// is how the session receives.
+    pub(super) fn finish(
+        &mut self,
+        shared: &Arc<Shared>,
+        builder: &mut Builder,
+        tally: &mut Tally,
+    ) -> Option<Whole> {
+        if let (Framing::Raw(decoder), conf::Framing::Raw(options)) =
+            (&mut self.decoder, &shared.conf.framing)
+        {
+            let (whole, lost) = decoder.finish(options);
+            tally.incomplete += u64::from(lost > 0);
+            return whole;
+        }
         let start = builder.bytes().len();
         if let Some(probe) = self.probe.take() {
             builder.bytes().append(probe.held());
         }
-        self.decode(shared, builder, start, Stream::Ends, tally);
+        let _ = self.decode(shared, builder, start, Stream::Ends, tally);
+        None
     }
 
     /// Decodes the builder's bytes from `start` on.
-    fn decode(
+    ///
+    /// # Errors
+    /// The stream ends there.
+    pub(super) fn decode(
         &mut self,
-        shared: &Shared,
+        shared: &Arc<Shared>,
         builder: &mut Builder,
         start: usize,
         stream: Stream,
         tally: &mut Tally,
-    ) {
+    ) -> Result<(), End> {
         let Self { decoder, sender, messages, .. } = self;
-        builder.decode(start, |input, appender| {
+        let decoded = builder.decode(start, |input, appender| {
             let mut frames = Frames::new(shared, input, appender, sender);
-            decoder.feed(&shared.conf, input, &mut frames);
+            let fed = decoder.feed(&shared.conf, input, &mut frames);
             if stream == Stream::Ends {
                 decoder.finish(&shared.conf, &mut frames);
             }
             *messages += frames.count(tally);
+            fed.map_err(|broken| {
+                tally.errors += 1;
+                End::Broken(broken)
+            })
         });
+        self.lease_large(shared);
+        decoded
     }
 
     /// Says that and why the session is over, where that is wanted.
@@ -204,6 +344,16 @@ impl Session {
                 );
             }
             End::Closed => {}
+            End::Broken(why) => shared.limiter.error(
+                clock::now_usec(),
+                None,
+                format_args!(
+                    "{} {}: connection from {ip}:{port} closed: {why}; what it had sent of that message \
+                     is lost",
+                    shared.conf.module, shared.conf.name
+                ),
+            ),
+            End::TimedOut => log::debug!("connection from {ip}:{port} was silent for too long"),
             End::Failed(why) => shared.limiter.error(
                 clock::now_usec(),
                 None,
@@ -271,6 +421,13 @@ impl<'a, 'b> Frames<'a, 'b> {
         self.messages
     }
 
+    /// imrawtcp's messages are texts of any kind: no parser of syslog changes them.
+    fn raw_flags(&mut self, cut: bool) -> Flags {
+        self.messages += 1;
+        self.oversize += u64::from(cut);
+        if cut { Flags::TRUNCATED } else { Flags::empty() }
+    }
+
     fn flags(&mut self, oversize: bool) -> Flags {
         self.messages += 1;
         let flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
@@ -279,6 +436,19 @@ impl<'a, 'b> Frames<'a, 'b> {
             return flags.with(Flags::TRUNCATED);
         }
         flags
+    }
+}
+
+impl RawSink for Frames<'_, '_> {
+    fn frame(&mut self, range: Range<usize>, cut: bool) {
+        let flags = self.raw_flags(cut);
+        self.appender.frame(range, self.now, self.sender, flags);
+    }
+
+    fn joined(&mut self, head: &[u8], tail: Range<usize>, cut: bool) {
+        let flags = self.raw_flags(cut);
+        let tail = self.input.get(tail).unwrap_or_default();
+        self.appender.joined(head, tail, self.now, self.sender, flags);
     }
 }
 

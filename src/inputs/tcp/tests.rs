@@ -63,14 +63,20 @@ impl Collector {
 
 /// What the daemon lends the input.
 pub(super) fn environment(collector: &Arc<Collector>, message_bytes: usize) -> InputEnv {
+    let env = environment_of(Arc::clone(collector) as Arc<dyn Submit>);
+    InputEnv { pool: Arc::clone(&collector.pool), message_bytes, ..env }
+}
+
+/// The same for any ruleset.
+pub(super) fn environment_of(submit: Arc<dyn Submit>) -> InputEnv {
     InputEnv {
-        submit: Arc::clone(collector) as Arc<dyn Submit>,
+        submit,
         ruleset_found: true,
-        pool: Arc::clone(&collector.pool),
+        pool: Arc::default(),
         names: None,
         stats: Arc::new(stats::Set::default()),
         tasks: Arc::default(),
-        message_bytes,
+        message_bytes: 8096,
         ip_protocol: IpProtocol::V4Only,
         hostname: b"h".as_slice().into(),
         access: Default::default(),

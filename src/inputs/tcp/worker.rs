@@ -6,9 +6,11 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::conf::Excess;
 use super::counters::{Tally, WorkerCells};
 use super::server::Shared;
-use super::session::{End, Session, Step};
+use super::session::{End, Session, Step, Stream};
+use crate::framing::raw::Whole;
 use crate::limits;
 use crate::message::Builder;
 use crate::net::ready::Owned;
@@ -33,6 +35,8 @@ pub(super) struct Worker {
     /// Sessions to be closed once their frames are submitted: a peer that sees the end of its connection
     /// may open another, whose messages come after.
     over: Vec<Owned<Boxed>>,
+    /// Sessions that wait for memory, once their frames are submitted.
+    short: Vec<Owned<Boxed>>,
     /// Kept for its storage: the descriptors to arm.
     arm: Vec<(RawFd, Token)>,
 }
@@ -48,6 +52,7 @@ impl Worker {
             drained: Vec::new(),
             unfinished: Vec::new(),
             over: Vec::new(),
+            short: Vec::new(),
             arm: Vec::new(),
         }
     }
@@ -104,7 +109,12 @@ impl Worker {
             }
             match session.receive(&self.shared, &mut self.builder, &mut self.tally) {
                 Step::More => {}
-                Step::Drained | Step::Nothing => return None,
+                Step::Whole(whole) => {
+                    if let Some(end) = self.submit_whole(session, whole) {
+                        return Some(end);
+                    }
+                }
+                Step::Drained | Step::Nothing | Step::Short => return None,
                 Step::Over(end) => return Some(end),
             }
         }
@@ -131,6 +141,15 @@ impl Worker {
             let held = self.builder.bytes().len();
             match owned.session.receive(&self.shared, &mut self.builder, &mut self.tally) {
                 Step::More => {}
+                Step::Whole(whole) => {
+                    if let Some(end) = self.submit_whole(&mut owned.session, whole) {
+                        return self.end(owned, &end);
+                    }
+                }
+                Step::Short => {
+                    self.tally.short += 1;
+                    return self.short.push(owned);
+                }
                 Step::Drained => {
                     let received = self.builder.bytes().len() - held;
                     if received < limits::STAY_BYTES || self.is_alone() || self.others_wait() {
@@ -166,9 +185,16 @@ impl Worker {
 
     /// A session that is over by itself.
     fn end(&mut self, mut owned: Owned<Boxed>, end: &End) {
-        // What a TLS handshake looks like as text is nobody's message.
-        if !matches!(end, End::Tls) {
-            owned.session.finish(&self.shared, &mut self.builder, &mut self.tally);
+        match end {
+            // What a TLS handshake looks like as text is nobody's message.
+            End::Tls => {}
+            End::Closed => self.finish_stream(&mut owned.session),
+            End::Failed(_) if self.shared.conf.module == "imtcp" => {
+                self.finish_stream(&mut owned.session);
+            }
+            End::Failed(_) | End::Broken(_) | End::TimedOut => {
+                owned.session.drop_unfinished(&mut self.tally);
+            }
         }
         owned.session.report_end(&self.shared, end, &mut self.tally);
         self.over.push(owned);
@@ -176,8 +202,26 @@ impl Worker {
 
     /// Ends a session that its peer has not ended.
     fn close(&mut self, mut owned: Owned<Boxed>) {
-        owned.session.finish(&self.shared, &mut self.builder, &mut self.tally);
+        self.finish_stream(&mut owned.session);
         self.over.push(owned);
+    }
+
+    fn finish_stream(&mut self, session: &mut Session) {
+        if let Some(whole) = session.finish(&self.shared, &mut self.builder, &mut self.tally) {
+            // Nothing follows it that could be wrong.
+            self.submit_whole(session, whole);
+        }
+    }
+
+    /// Submits a message that has a storage of its own, after what is in the builder, and decodes what was received
+    /// behind it. `Some` if that ends the session.
+    fn submit_whole(&mut self, session: &mut Session, whole: Whole) -> Option<End> {
+        self.tally.submitted += 1;
+        self.tally.oversize += u64::from(whole.cut);
+        self.submit();
+        self.builder.bytes().append(whole.text.get(whole.rest..).unwrap_or_default());
+        self.shared.env.submit.submit(session.batch(whole), self.shared.conf.flow);
+        session.decode(&self.shared, &mut self.builder, 0, Stream::GoesOn, &mut self.tally).err()
     }
 
     /// Submits what was read and gives back the sessions it was read from.
@@ -226,7 +270,20 @@ impl Worker {
         if !self.unfinished.is_empty() {
             ready.requeue(self.unfinished.drain(..));
         }
+        if self.shared.conf.excess == Excess::Wait && ready.has_made_room() {
+            self.shared.poller.wake();
+        }
+        if !self.short.is_empty() {
+            let tokens: Vec<_> = self.short.iter().map(Owned::token).collect();
+            ready.park(self.short.drain(..));
+            let awake = self.shared.budget.wait(tokens.into_iter());
+            self.shared.resume(&awake);
+        }
         if !self.drained.is_empty() {
+            if self.shared.conf.timeout.is_some() {
+                let now = self.shared.uptime_msec();
+                self.drained.iter_mut().for_each(|owned| owned.session.waits_since = Some(now));
+            }
             let target = |owned: &Owned<Boxed>| (owned.session.transport.fd(), owned.token());
             self.arm.extend(self.drained.iter().map(target));
             ready.park(self.drained.drain(..));

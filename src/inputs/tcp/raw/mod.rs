@@ -1,0 +1,68 @@
+//! imrawtcp: lines of any kind over TCP, as Elastic's "Custom TCP Logs" takes them (`spec/elastic-tcp.md`).
+//!
+//! It is imtcp with another framing ([`framing::raw`](crate::framing::raw)), other parameters and other defaults;
+//! sockets, sessions, workers and counters are the same code. Its messages are texts that no syslog parser touches:
+//! `$msg` and `$rawmsg` are what was received. What a text says as syslog is read when it becomes a document
+//! (template `SLUICE_ECS`).
+//!
+//! - `parameters`: the table.
+//! - `conf`: a checked statement.
+
+mod conf;
+mod parameters;
+
+use std::io;
+
+use super::server::Server;
+use super::{Imtcp, NO_LISTENERS};
+use crate::inputs::{Input, InputEnv, InputKind, Running};
+use crate::param::{Args, Problem};
+
+/// The module, for the registry.
+pub static KIND: InputKind = InputKind { module: &parameters::MODULE, build };
+
+fn build(module: &Args) -> (Box<dyn Input>, Vec<Problem>) {
+    (Box::new(Imrawtcp(Imtcp { module: module.clone(), servers: Vec::new() })), Vec::new())
+}
+
+/// All `input(type="imrawtcp")` statements.
+struct Imrawtcp(Imtcp);
+
+impl Input for Imrawtcp {
+    fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem> {
+        let conf = match conf::conf(args) {
+            Ok(conf) => conf,
+            Err(problems) => return problems,
+        };
+        let mut problems = Vec::new();
+        if !env.ruleset_found {
+            let ruleset = args.text("ruleset").unwrap_or_default();
+            let text =
+                format!("imrawtcp: ruleset '{ruleset}' not found - using default ruleset instead");
+            problems.push(Problem::error(text).at("ruleset"));
+        }
+        self.0.servers.push(Server::new(conf, env.clone()));
+        problems
+    }
+
+    fn check(&self) -> Vec<Problem> {
+        if !self.0.servers.is_empty() {
+            return Vec::new();
+        }
+        let text = "imrawtcp: module loaded, but no listeners defined - no input will be gathered";
+        vec![Problem::error(text).code(NO_LISTENERS)]
+    }
+
+    fn open(&mut self) -> Vec<Problem> {
+        let problems = self.0.servers.iter_mut().flat_map(Server::open).collect();
+        self.0.servers.retain(Server::is_open);
+        problems
+    }
+
+    fn start(self: Box<Self>) -> io::Result<Box<dyn Running>> {
+        Box::new(self.0).start()
+    }
+}
+
+#[cfg(test)]
+mod tests;
