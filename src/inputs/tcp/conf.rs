@@ -36,7 +36,7 @@ pub(super) enum Framing {
     /// By lines that match an expression; the number is `maxMessageSize`.
     Records(framing::Boundary, usize),
     /// As imrawtcp does.
-    Raw(framing::raw::Options),
+    Raw(Box<framing::raw::Options>),
 }
 
 /// A checked `input()` statement.

@@ -60,7 +60,7 @@ pub(super) fn conf(args: &Args) -> Result<Conf, Vec<Problem>> {
         notify_close: false,
         keep_alive: None,
         allowed_senders: None,
-        framing: Framing::Raw(framing),
+        framing: Framing::Raw(Box::new(framing)),
         labels,
     })
 }

@@ -87,9 +87,7 @@ impl Fixture {
     }
 
     fn count(&self, name: &str) -> u64 {
-        let objects = self.stats.objects();
-        let found = objects.iter().flat_map(|o| o.counters.iter()).find(|c| c.0 == name);
-        found.unwrap_or_else(|| panic!("no counter {name}")).2.get()
+        self.stats.total(None, name)
     }
 
     /// Waits until `n` messages are there, and returns them.
