@@ -611,25 +611,15 @@ mod tests {
                 return seen;
             }
             if counted {
-                let mut n: u64 = 0;
-                let digits = stream.iter().take_while(|c| c.is_ascii_digit()).count();
-                for byte in &stream[..digits] {
-                    match n.checked_mul(10).and_then(|n| n.checked_add(u64::from(byte - b'0'))) {
-                        Some(next) if i64::try_from(next).is_ok() => n = next,
-                        _ => {
-                            seen.broken = Some(Broken::Count { byte: *byte });
-                            return seen;
-                        }
-                    }
-                }
-                match stream.get(digits) {
-                    None => return seen,
-                    Some(b' ') => stream = &stream[digits + 1..],
-                    Some(byte) => {
-                        seen.broken = Some(Broken::Count { byte: *byte });
+                let (n, rest) = match model_count(stream) {
+                    Ok(Some(count)) => count,
+                    Ok(None) => return seen,
+                    Err(broken) => {
+                        seen.broken = Some(broken);
                         return seen;
                     }
-                }
+                };
+                stream = rest;
                 let n = usize::try_from(n).unwrap();
                 if n > o.message_bytes && o.oversize == Oversize::Close {
                     seen.broken = Some(Broken::Oversize { limit: o.message_bytes });
@@ -650,15 +640,11 @@ mod tests {
             let mut text = &stream[..end.unwrap_or(stream.len())];
             // An endless line is refused when it can no longer end in time.
             let open = end.is_none() && text.len() >= o.message_bytes + d.len();
-            if o.strips_cr() && text.len() <= o.message_bytes {
-                text = text.strip_suffix(b"\r").unwrap_or(text);
-            } else if o.strips_cr() && end.is_none() && !open {
+            if o.strips_cr() && (text.len() <= o.message_bytes || (end.is_none() && !open)) {
                 text = text.strip_suffix(b"\r").unwrap_or(text);
             }
             let Some(end) = end else {
-                if open {
-                    over(text, &mut seen);
-                } else if text.len() <= o.message_bytes || o.oversize == Oversize::Truncate {
+                if open || text.len() <= o.message_bytes || o.oversize == Oversize::Truncate {
                     over(text, &mut seen);
                 }
                 return seen;
@@ -667,6 +653,23 @@ mod tests {
                 return seen;
             }
             stream = &stream[end + d.len()..];
+        }
+    }
+
+    /// An octet count and what follows it; none where it does not end.
+    fn model_count(stream: &[u8]) -> Result<Option<(u64, &[u8])>, Broken> {
+        let mut n: u64 = 0;
+        let digits = stream.iter().take_while(|c| c.is_ascii_digit()).count();
+        for byte in &stream[..digits] {
+            match n.checked_mul(10).and_then(|n| n.checked_add(u64::from(byte - b'0'))) {
+                Some(next) if i64::try_from(next).is_ok() => n = next,
+                _ => return Err(Broken::Count { byte: *byte }),
+            }
+        }
+        match stream.get(digits) {
+            None => Ok(None),
+            Some(b' ') => Ok(Some((n, &stream[digits + 1..]))),
+            Some(byte) => Err(Broken::Count { byte: *byte }),
         }
     }
 
@@ -701,7 +704,8 @@ mod tests {
         let of = |delimiter: &[u8]| options(Mode::Delimiter, delimiter);
         let rfc = options(Mode::Rfc6587, b"\n");
         let count = |byte| Some(Broken::Count { byte });
-        let rows: &[(&str, &Options, &[u8], &[&str], Option<Broken>)] = &[
+        type Row<'a> = (&'a str, &'a Options, &'a [u8], &'a [&'a str], Option<Broken>);
+        let rows: &[Row<'_>] = &[
             ("1", &lf, b"a\nb\n", &["a", "b"], None),
             ("2", &lf, b"a\r\nb", &["a", "b"], None),
             ("3", &lf, b"a\r\r\n", &["a\r"], None),

@@ -12,7 +12,7 @@ use super::server::Shared;
 use super::session::{End, Session, Step, Stream};
 use crate::framing::raw::Whole;
 use crate::limits;
-use crate::message::Builder;
+use crate::message::{Batch, Builder};
 use crate::net::ready::Owned;
 use crate::net::session::Token;
 use crate::ratelimit;
@@ -216,11 +216,11 @@ impl Worker {
     /// Submits a message that has a storage of its own, after what is in the builder, and decodes what was received
     /// behind it. `Some` if that ends the session.
     fn submit_whole(&mut self, session: &mut Session, whole: Whole) -> Option<End> {
-        self.tally.submitted += 1;
-        self.tally.oversize += u64::from(whole.cut);
         self.submit();
         self.builder.bytes().append(whole.text.get(whole.rest..).unwrap_or_default());
-        self.shared.env.submit.submit(session.batch(whole), self.shared.conf.flow);
+        self.tally.submitted += 1;
+        self.tally.oversize += u64::from(whole.cut);
+        self.hand_over(session.batch(whole));
         session.decode(&self.shared, &mut self.builder, 0, Stream::GoesOn, &mut self.tally).err()
     }
 
@@ -231,22 +231,35 @@ impl Worker {
     }
 
     fn submit(&mut self) {
-        let mut tally = std::mem::take(&mut self.tally);
-        let mut batch = (!self.builder.is_empty()).then(|| self.builder.seal());
-        if let (Some(rate), Some(batch)) = (&self.shared.rate, &mut batch) {
-            rate.apply(batch);
-            tally.submitted = batch.len() as u64;
+        if self.builder.is_empty() {
+            // What is there was copied to decoders as unfinished frames.
+            self.builder.bytes().truncate(0);
+            self.count();
+        } else {
+            let batch = self.builder.seal();
+            self.hand_over(batch);
+        }
+    }
+
+    fn hand_over(&mut self, mut batch: Batch) {
+        if let Some(rate) = &self.shared.rate {
+            rate.apply(&mut batch);
+            self.tally.submitted = batch.len() as u64;
         }
         // Counted first: who has seen a message finds it counted.
+        self.count();
+        if batch.is_empty() {
+            self.shared.env.pool.give(batch);
+        } else {
+            self.shared.env.submit.submit(batch, self.shared.conf.flow);
+        }
+    }
+
+    fn count(&mut self) {
+        let tally = std::mem::take(&mut self.tally);
         self.shared.cells.add(&tally);
         if let Some(cells) = &self.cells {
             cells.add(&tally);
-        }
-        match batch {
-            // What is there was copied to decoders as unfinished frames.
-            None => self.builder.bytes().truncate(0),
-            Some(batch) if batch.is_empty() => self.shared.env.pool.give(batch),
-            Some(batch) => self.shared.env.submit.submit(batch, self.shared.conf.flow),
         }
     }
 

@@ -12,20 +12,23 @@ use crate::message::labels::{Format, LogZone, Syslog};
 use crate::message::zoneinfo::Zoneinfo;
 use crate::message::{FlowControl, Labels};
 use crate::param::{Args, Problem};
+use crate::ratelimit::Kit;
 
-/// Checks a statement.
+/// Checks a statement; what comes with the result are problems it survives.
 ///
 /// # Errors
 /// What is wrong with it; each costs the input.
-pub(super) fn conf(args: &Args) -> Result<Conf, Vec<Problem>> {
+pub(super) fn conf(args: &Args, limits_kit: &Kit) -> Result<(Conf, Vec<Problem>), Vec<Problem>> {
     let mut problems = Vec::new();
     let mut note = |problem| problems.push(problem);
     let framing = framing(args).map_err(&mut note);
     let timeout = timeout(args).map_err(&mut note);
     let labels = labels(args, &mut note);
     let budget = budget(args).map_err(&mut note);
-    let (Ok(framing), Ok(timeout), Ok(budget), true) =
-        (framing, timeout, budget, problems.is_empty())
+    let mut remarks = Vec::new();
+    let rate = limits_kit.of_input("imrawtcp", args, &mut remarks).map_err(&mut note);
+    let (Ok(framing), Ok(timeout), Ok(budget), Ok(rate), true) =
+        (framing, timeout, budget, rate, problems.is_empty())
     else {
         return Err(problems);
     };
@@ -34,7 +37,7 @@ pub(super) fn conf(args: &Args) -> Result<Conf, Vec<Problem>> {
         n => n,
     };
     let max_sessions = limit("maxConnections");
-    Ok(Conf {
+    let conf = Conf {
         module: "imrawtcp",
         name: args.text("name").unwrap_or_default(),
         port: args.text("port").unwrap_or_default(),
@@ -59,10 +62,12 @@ pub(super) fn conf(args: &Args) -> Result<Conf, Vec<Problem>> {
         notify_open: false,
         notify_close: false,
         keep_alive: None,
+        rate,
         allowed_senders: None,
         framing: Framing::Raw(Box::new(framing)),
         labels,
-    })
+    };
+    Ok((conf, remarks))
 }
 
 /// Addresses that one host name may stand for.
@@ -289,7 +294,7 @@ mod tests {
 
     #[test]
     fn defaults_are_the_integrations() {
-        let conf = conf(&Args::defaults(&[MODULE.params])).unwrap();
+        let (conf, _) = conf(&Args::defaults(&[MODULE.params]), &Kit::default()).unwrap();
         assert_eq!((conf.address.as_deref(), conf.port.as_str()), (Some("localhost"), "8080"));
         assert_eq!(conf.timeout, Some(Duration::from_secs(300)));
         assert_eq!((conf.max_sessions, conf.excess), (usize::MAX, Excess::Wait));
@@ -323,14 +328,18 @@ mod tests {
             ("syslog.timezone", "../../etc/passwd", "not the name of a zone"),
             ("syslog.timezone", "+25", "not an offset"),
         ] {
-            let problems = conf(&with(name, value.as_bytes())).unwrap_err();
+            let problems = conf(&with(name, value.as_bytes()), &Kit::default()).unwrap_err();
             assert_eq!(problems.len(), 1, "{name}");
             assert!(problems[0].text.contains(text), "{:?}", problems[0]);
             assert_eq!(problems[0].param, Some(name));
         }
         let mut args = Args::defaults(&[MODULE.params]);
         args.set("memoryBudget", Value::Size(1000));
-        assert!(conf(&args).unwrap_err()[0].text.contains("smaller than maxMessageSize"));
+        assert!(
+            conf(&args, &Kit::default()).unwrap_err()[0]
+                .text
+                .contains("smaller than maxMessageSize")
+        );
     }
 
     #[test]
@@ -356,7 +365,8 @@ mod tests {
         for (text, seconds) in [(&b"+0200"[..], 7200), (b"-07:00", -25200), (b"+05", 18000)] {
             assert_eq!(offset(text), Some(seconds));
         }
-        let zone = conf(&with("syslog.timezone", b"Europe/Berlin")).unwrap().labels;
+        let args = with("syslog.timezone", b"Europe/Berlin");
+        let zone = conf(&args, &Kit::default()).unwrap().0.labels;
         assert!(zone.syslog.is_none(), "syslog is off");
         assert_eq!(unescape(br"a\r\n\x41\0\\n\q"), b"a\r\nA\0\\n\\q");
     }

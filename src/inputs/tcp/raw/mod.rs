@@ -30,11 +30,10 @@ struct Imrawtcp(Imtcp);
 
 impl Input for Imrawtcp {
     fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem> {
-        let conf = match conf::conf(args) {
-            Ok(conf) => conf,
+        let (conf, mut problems) = match conf::conf(args, &env.limits) {
+            Ok(checked) => checked,
             Err(problems) => return problems,
         };
-        let mut problems = Vec::new();
         if !env.ruleset_found {
             let ruleset = args.text("ruleset").unwrap_or_default();
             let text =

@@ -1,5 +1,6 @@
 //! imrawtcp's table (`spec/elastic-tcp.md` sections 1 to 4).
 
+use crate::inputs::RATE_LIMIT_PARAMS;
 use crate::param::{Class, Kind, Module, Param};
 
 /// imrawtcp's descriptor.
@@ -33,6 +34,10 @@ pub(super) static MODULE: Module = Module {
             "framing.errors",
             "Sessions closed, and their last message lost, because it was too long or its count no number.",
         ),
+        ("discarded.ratelimit", "Messages beyond the rate limit."),
+        ("discarded.persource", "Messages beyond what the rate limit allows their source."),
+        ("repeated.held", "Messages held back by $RepeatedMsgReduction."),
+        ("repeated.told", "Messages submitted in their place."),
         ("memory.waits", "Times a session was not read because memoryBudget was used up."),
         ("memory.used", "Bytes of large messages that are under way or in queues."),
     ],
@@ -202,6 +207,9 @@ const PARAMS: &[Param] = &[
         Some("0"),
         "Connections the kernel keeps until they are accepted; 0 is 4096.",
     ),
+    RATE_LIMIT_PARAMS[0],
+    RATE_LIMIT_PARAMS[1],
+    RATE_LIMIT_PARAMS[2],
     Param::new("networkNamespace", Kind::Str, None, "Network namespace of the sockets."),
     Param::new("tls.enabled", Kind::Bool, Some("off"), "Whether peers speak TLS.").missing(),
     Param::new("tls.certificate", Kind::Str, None, "File of the certificate and its chain.")

@@ -222,8 +222,9 @@ fn large_messages_keep_their_order_and_their_bytes() {
         let fixture = Fixture::start(&[("framing", text(framing))]);
         let mut peer = fixture.connect();
         let sizes = [10, 3 << 20, 0, 20 << 20, 100_000, 5, 300_000, 16_384, 16_385, 131_072];
+        let letters = || (b'a'..=b'w').cycle();
         let texts: Vec<Vec<u8>> =
-            sizes.iter().map(|size| (0..*size).map(|i| b'a' + (i % 23) as u8).collect()).collect();
+            sizes.iter().map(|size| letters().take(*size).collect()).collect();
         for text in &texts {
             if framing == "rfc6587" {
                 peer.write_all(format!("{} ", text.len()).as_bytes()).unwrap();
@@ -249,7 +250,7 @@ fn large_messages_keep_their_order_and_their_bytes() {
 #[test]
 fn memory_of_large_messages_is_bounded_and_all_arrive() {
     const SIZE: usize = 1 << 20;
-    const PEERS: usize = 24;
+    const PEERS: u8 = 24;
     let budget = 4 * SIZE;
     let params = [
         ("maxMessageSize", Value::Size(SIZE as u64)),
@@ -258,24 +259,25 @@ fn memory_of_large_messages_is_bounded_and_all_arrive() {
     let fixture = Fixture::start(&params);
     fixture.rules.state.lock().unwrap().keeps = true;
     let port = fixture.port;
-    let half = Arc::new(std::sync::Barrier::new(PEERS));
+    let half = Arc::new(std::sync::Barrier::new(PEERS.into()));
     let peers: Vec<_> = (0..PEERS)
         .map(|number| {
             let half = Arc::clone(&half);
-            std::thread::spawn(move || {
+            crate::sys::process::spawn("peer", move || {
                 let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
-                let text = vec![b'a' + (number % 26) as u8; SIZE];
+                let text = vec![number; SIZE];
                 peer.write_all(&text[..SIZE / 4]).unwrap();
                 half.wait();
                 peer.write_all(&text[SIZE / 4..]).unwrap();
                 peer.write_all(b"\n").unwrap();
             })
+            .unwrap()
         })
         .collect();
     // Each worker may have one receive in flight that was begun while there was room.
-    let bound = (budget + 2 * limits::RECV_BYTES + PEERS * limits::LARGE_BYTES) as u64;
+    let bound = (budget + 2 * limits::RECV_BYTES + usize::from(PEERS) * limits::LARGE_BYTES) as u64;
     let mut written = 0;
-    while written < PEERS {
+    while written < usize::from(PEERS) {
         assert!(fixture.count("memory.used") <= bound, "{}", fixture.count("memory.used"));
         let state = fixture.rules.state.lock().unwrap();
         let mut state =
@@ -286,7 +288,7 @@ fn memory_of_large_messages_is_bounded_and_all_arrive() {
     }
     peers.into_iter().for_each(|peer| peer.join().unwrap());
     assert!(fixture.count("memory.waits") > 0, "the budget was never used up");
-    let texts = fixture.texts(PEERS);
+    let texts = fixture.texts(PEERS.into());
     assert!(texts.iter().all(|(text, _)| text.len() == SIZE && text.iter().all(|c| *c == text[0])));
     assert_eq!(fixture.count("memory.used"), 0);
     fixture.stop();
