@@ -36,3 +36,10 @@ need_command() {
         die "installing $2 failed; try: apt-get install $2"
     command -v "$1" >/dev/null || die "'$1' is still missing after installing $2"
 }
+
+# need_cargo_command SUBCOMMAND CRATE: a cargo subcommand from crates.io.
+need_cargo_command() {
+    cargo "$1" --version >/dev/null 2>&1 && return
+    echo "installing $2 from crates.io" >&2
+    cargo install --quiet --locked "$2" || die "installing $2 failed; try: cargo install --locked $2"
+}
