@@ -61,6 +61,8 @@ pub const FINAL_READS: usize = 64;
 /// Milliseconds for these receives of all sessions together, however slow the queue is.
 pub const FINAL_READ_MSEC: u64 = 1000;
 
+/// How long a connection to a server may take to be made.
+pub const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// Bytes of an environment variable's name in `global(environment=…)`, as in the reference.
 pub const ENVIRONMENT_NAME_BYTES: usize = 127;
 /// Levels of nested `include`.

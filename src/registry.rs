@@ -12,8 +12,15 @@ pub static INPUTS: &[&InputKind] =
     &[&inputs::diag::KIND, &inputs::tcp::KIND, &inputs::tcp::raw::KIND, &inputs::udp::KIND];
 
 /// Outputs.
-pub static OUTPUTS: &[&OutputKind] =
-    &[&actions::file::KIND, &actions::discard::KIND, &actions::stdout::KIND];
+pub static OUTPUTS: &[&OutputKind] = &[
+    &actions::file::KIND,
+    &actions::discard::KIND,
+    &actions::forward::KIND,
+    &actions::pipe::KIND,
+    &actions::shell::KIND,
+    &actions::stdout::KIND,
+    &actions::users::KIND,
+];
 
 /// Message modifiers.
 pub static MODIFIERS: &[&ModifierKind] = &[

@@ -119,6 +119,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         stats: Arc::clone(&stats),
         tasks: &Tasks::default(),
         message_bytes: 8096,
+        ip_protocol: Default::default(),
         own_defaults: false,
     };
     let configured: Vec<Option<Configured>> = config

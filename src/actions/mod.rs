@@ -9,34 +9,41 @@
 //! - [`retry`]: one thread's end of it, the state machine around the output.
 //! - [`modify`]: the same for actions that modify messages.
 //! - [`set`]: all actions, as one thread of the rules has them; [`queued`]: actions with a queue of their own.
-//! - [`file`](mod@file), [`stdout`], [`discard`]: the outputs.
+//! - [`file`](mod@file), [`forward`], [`pipe`], [`users`], [`shell`], [`stdout`], [`discard`]: the outputs.
 //!
 //! The ledger of an action is `pushed = written + lost`: an output hands every message it gives up to a
 //! [`Lost`] sink, whatever the reason, and never drops one otherwise.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use crate::message::Msg;
 use crate::param::{Args, Module, Problem};
 use crate::stats;
+use crate::sys::socket::IpProtocol;
 use crate::task::Tasks;
 use crate::template::Template;
 
 pub mod action;
 pub mod discard;
 mod error_file;
+mod execute;
 pub mod file;
+pub mod forward;
 mod gate;
 mod lines;
 pub mod modify;
+pub mod pipe;
 pub mod queued;
 pub mod retry;
 pub mod set;
 pub mod settings;
+pub mod shell;
 pub mod stdout;
 #[cfg(test)]
 mod testing;
+pub mod users;
 mod watch;
 
 /// What a failure means for the messages behind it (`spec/queues-actions.md` section 6.3).
@@ -151,6 +158,8 @@ pub struct OutputEnv<'a> {
     pub tasks: &'a Tasks,
     /// `maxMessageSize`, bytes.
     pub message_bytes: usize,
+    /// `net.ipprotocol`: which addresses of a peer are used.
+    pub ip_protocol: IpProtocol,
     /// Whether what the module sets for its actions does not count for this one.
     pub own_defaults: bool,
 }
@@ -179,4 +188,16 @@ pub struct OutputKind {
     pub module: &'static Module,
     /// Makes an instance: `build(action arguments, module arguments, environment)`.
     pub build: Build,
+}
+
+/// An operating system's error as operators need it: text, number, and who was refused.
+pub(super) fn reason(error: &io::Error) -> String {
+    let uid = nix::unistd::geteuid();
+    match error.raw_os_error() {
+        Some(number) => {
+            let text = nix::errno::Errno::from_raw(number).desc();
+            format!("{text} (errno {number}, uid {uid})")
+        }
+        None => format!("{error} (uid {uid})"),
+    }
 }

@@ -48,7 +48,11 @@ pub(crate) static FLAGS: &[Flag] = &[
         Some("ADDRESS"),
         "Accepted with a notice: omrelp is not implemented in this version.",
     ),
-    flag('A', None, "Accepted with a notice: omfwd is not implemented in this version."),
+    flag(
+        'A',
+        None,
+        "Accepted with a notice: write udp.sendToAll=\"on\" in the omfwd actions instead.",
+    ),
     gone('4', "global(net.ipprotocol=\"ipv4-only\")"),
     gone('6', "global(net.ipprotocol=\"ipv6-only\")"),
     gone('q', "global(net.aclAddHostnameOnFail=\"on\")"),

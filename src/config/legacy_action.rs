@@ -1,10 +1,12 @@
-//! The actions that old selector lines end in: `/path`, `?template`, `:module:parameter;template`, `~`.
+//! The actions that old selector lines end in: `/path`, `?template`, `|pipe`, `@host`, `^program`, `user,user`,
+//! `:module:parameter;template`, `~`.
 
 use super::args::not_implemented;
 use super::ast::{ObjectKind, Span};
 use super::check::Checker;
 use super::checked::{ActionId, ObjectArgs, Stmt};
 use super::diagnostic::{Diagnostic, did_you_mean};
+use super::forward_target::Target;
 use super::legacy::{Setting, apply};
 use super::tables;
 use crate::param::{Args, Class, Module, Value};
@@ -42,19 +44,83 @@ impl Checker<'_> {
                 self.legacy_result(action, span, line, body);
             }
             [b':', rest @ ..] => self.module_action(rest, span, line, body),
-            [b'@', ..] => self.missing_action("omfwd", text, span),
-            [b'|', ..] => self.missing_action("ompipe", text, span),
-            [b'^', ..] => self.missing_action("omshell", text, span),
-            [b'>', ..] => self.legacy_result(None, span, line, body),
-            _ => {
-                let shown = String::from_utf8_lossy(text);
-                let near = ObjectKind::ALL.iter().map(|(name, _)| *name);
-                let help = did_you_mean(&shown, near.chain(["stop", "call", "if", "set"]));
-                let what = format!("action '{shown}' (messages to users, omusrmsg)");
-                let text = not_implemented(&what);
-                self.diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help));
+            [b'@', ..] => self.forward_action(text, span, line, body),
+            [b'|', path @ ..] => {
+                self.path_action(tables::PIPE_MODULE, "pipe", path, span, line, body);
             }
+            [b'^', program @ ..] => {
+                self.path_action(tables::SHELL_MODULE, "program", program, span, line, body);
+            }
+            [first, ..] if first.is_ascii_alphanumeric() || matches!(first, b'_' | b'.' | b'*') => {
+                self.bare_users_action(text, span, line, body);
+            }
+            _ => self.legacy_result(None, span, line, body),
         }
+    }
+
+    /// Login names without `:omusrmsg:` in front of them.
+    fn bare_users_action(&mut self, text: &[u8], span: Span, line: u32, body: &mut Vec<Stmt>) {
+        let shown = String::from_utf8_lossy(text);
+        let near = ObjectKind::ALL.iter().map(|(name, _)| *name);
+        let help = did_you_mean(&shown, near.chain(["stop", "call", "if", "set"]))
+            .unwrap_or_else(|| format!("to show messages to users, write ':omusrmsg:{shown}'"));
+        let file = self.diagnostics.source(span);
+        let file = file.map_or_else(String::new, |source| source.name().to_owned());
+        let text_of = format!("warnings occurred in file '{file}' around line {line}");
+        self.users_action(text, span, line, body);
+        self.diagnostics.push(Diagnostic::parsing(span, text_of).line(line).help(help));
+    }
+
+    /// `user,user;template` or `*;template`.
+    fn users_action(&mut self, text: &[u8], span: Span, line: u32, body: &mut Vec<Stmt>) {
+        let (users, rest) = match text {
+            [b'*', rest @ ..] => (&text[..1], rest),
+            _ => text.split_at(text.iter().position(|byte| *byte == b';').unwrap_or(text.len())),
+        };
+        let users = ("users", Value::Str(users.trim_ascii_end().to_vec()));
+        self.named_action(tables::USERS_MODULE, &[users], rest, span, line, body);
+    }
+
+    /// A path up to a blank or `;`, then `;template`.
+    fn path_action(
+        &mut self,
+        module: &str,
+        param: &'static str,
+        text: &[u8],
+        span: Span,
+        line: u32,
+        body: &mut Vec<Stmt>,
+    ) {
+        let end = text.iter().position(|byte| matches!(byte, b';' | b' ')).unwrap_or(text.len());
+        let path = (param, Value::Str(text[..end].to_vec()));
+        self.named_action(module, &[path], &text[end..], span, line, body);
+    }
+
+    /// `@host:port` (UDP) or `@@(options)host:port` (TCP).
+    fn forward_action(&mut self, text: &[u8], span: Span, line: u32, body: &mut Vec<Stmt>) {
+        let target = Target::parse(text);
+        for text in &target.wrong {
+            self.diagnostics.push(Diagnostic::plain(span, text.as_str()));
+        }
+        let settings = target.settings();
+        self.named_action(tables::FORWARD_MODULE, &settings, target.rest, span, line, body);
+    }
+
+    fn named_action(
+        &mut self,
+        module: &str,
+        settings: &[(&'static str, Value)],
+        rest: &[u8],
+        span: Span,
+        line: u32,
+        body: &mut Vec<Stmt>,
+    ) {
+        let Some(module) = self.catalogue.modules.iter().find(|known| known.name == module) else {
+            return self.error(span, not_implemented(&format!("module '{module}'")));
+        };
+        let stored = self.legacy.instances.get(module.name).cloned().unwrap_or_default();
+        let action = self.with_template(rest, span, module, &stored, settings);
+        self.legacy_result(action, span, line, body);
     }
 
     fn missing_action(&mut self, module: &str, text: &[u8], span: Span) {
@@ -84,6 +150,9 @@ impl Checker<'_> {
         if name == tables::FILE_MODULE {
             let action = self.file_action(rest, span, line);
             return self.legacy_result(action, span, line, body);
+        }
+        if name == tables::USERS_MODULE {
+            return self.users_action(rest, span, line, body);
         }
         let known = self.catalogue.modules.iter().find(|module| module.name == name);
         if known.is_none() && tables::REFERENCE_MODULES.contains(&name.as_str()) {

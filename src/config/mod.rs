@@ -20,6 +20,7 @@ mod checked;
 mod dyn_stats;
 mod expr;
 mod fold;
+mod forward_target;
 mod include;
 mod legacy;
 mod legacy_action;

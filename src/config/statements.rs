@@ -251,6 +251,13 @@ impl Checker<'_> {
     fn checked_action(&mut self, object: &Object) -> Option<ActionId> {
         let (written, at) = args::word(object, "type", self.diagnostics)?;
         let module = self.loaded_module(&written, Class::Output, at)?;
+        if tables::SELECTOR_ONLY_MODULES.contains(&module.name) {
+            let text = format!("module name '{}' is unknown", String::from_utf8_lossy(&written));
+            let help =
+                format!("{} has no action() form, only that of a selector line", module.name);
+            self.diagnostics.push(Diagnostic::plain(at, text).code(2209).help(help));
+            return None;
+        }
         let tables = [tables::ACTION, tables::QUEUE_ACTION, module.params];
         let beside = format!("module(load=\"{}\")", module.name);
         let beside = (module.module_params, beside.as_str());

@@ -1062,6 +1062,21 @@ pub static CONSTANT: &[Param] = &[
 /// The module behind `/path` and `?template`.
 pub const FILE_MODULE: &str = "omfile";
 
+/// The module behind `|pipe`.
+pub const PIPE_MODULE: &str = "ompipe";
+
+/// The module behind `^program`.
+pub const SHELL_MODULE: &str = "omshell";
+
+/// The module behind `@host` and `@@host`.
+pub const FORWARD_MODULE: &str = "omfwd";
+
+/// The module behind `user,user`.
+pub const USERS_MODULE: &str = "omusrmsg";
+
+/// Modules that selector lines alone know: `action(type=…)` does not.
+pub static SELECTOR_ONLY_MODULES: &[&str] = &["omdiscard", SHELL_MODULE];
+
 /// Every module of the reference: those that the catalogue lacks are reported as not implemented yet.
 pub static REFERENCE_MODULES: &[&str] = &[
     "fmaffinity",
@@ -1187,14 +1202,8 @@ pub static MISSING_FUNCTIONS: &[&str] =
 
 /// Directives of modules that this version does not have, without the `$`.
 pub static UNAVAILABLE_DIRECTIVES: &[&str] = &[
-    "ActionForwardDefaultTemplate",
     "ActionSendTCPRebindInterval",
     "ActionSendUDPRebindInterval",
-    "ActionSendStreamDriver",
-    "ActionSendStreamDriverMode",
-    "ActionSendStreamDriverAuthMode",
-    "ActionSendStreamDriverPermittedPeer",
-    "ActionSendResendLastMsgOnReconnect",
     "ActionSendStreamDriverPermitExpiredCerts",
     "ActionForwardDefaultTemplateName",
     "ActionUDPSendToAll",

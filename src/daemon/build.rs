@@ -228,6 +228,7 @@ impl Shop<'_> {
             stats: Arc::clone(self.stats),
             tasks: self.tasks,
             message_bytes: self.globals.message_bytes,
+            ip_protocol: self.globals.ip_protocol,
             own_defaults: decl.own_defaults,
             report: &|problem| remarks.borrow_mut().push(problem),
         };

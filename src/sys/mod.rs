@@ -5,6 +5,7 @@ pub mod alloc;
 pub mod clock;
 pub mod epoll;
 pub mod files;
+pub mod logins;
 pub mod mmsg;
 pub mod namespace;
 pub mod process;

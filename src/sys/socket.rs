@@ -1,4 +1,4 @@
-//! getaddrinfo(3) for sockets to listen on; `std` resolves no service names and no unspecified host.
+//! getaddrinfo(3), to listen and to send; `std` resolves no service names, no unspecified host and both families only.
 
 use std::ffi::{CStr, CString};
 use std::net::SocketAddr;
@@ -36,11 +36,34 @@ pub fn passive_addresses(
     family: IpProtocol,
     kind: SocketType,
 ) -> Result<Vec<SocketAddr>, String> {
+    addresses(host, service, family, kind, libc::AI_PASSIVE)
+}
+
+/// The addresses of a peer, in the order in which they are to be tried (RFC 6724).
+///
+/// # Errors
+/// The C library's words, e.g. `Name or service not known`.
+pub fn peer_addresses(
+    host: &str,
+    service: &str,
+    family: IpProtocol,
+    kind: SocketType,
+) -> Result<Vec<SocketAddr>, String> {
+    addresses(Some(host), service, family, kind, 0)
+}
+
+fn addresses(
+    host: Option<&str>,
+    service: &str,
+    family: IpProtocol,
+    kind: SocketType,
+    flags: i32,
+) -> Result<Vec<SocketAddr>, String> {
     let text = |s: &str| CString::new(s).map_err(|_| "NUL byte in the name".to_owned());
     let host = host.map(text).transpose()?;
     let service = text(service)?;
     let hints = libc::addrinfo {
-        ai_flags: libc::AI_PASSIVE,
+        ai_flags: flags,
         ai_family: match family {
             IpProtocol::Unspecified => libc::AF_UNSPEC,
             IpProtocol::V4Only => libc::AF_INET,

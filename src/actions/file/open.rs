@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown, fchown};
 use std::path::Path;
 
-use crate::actions::Failure;
+use crate::actions::{Failure, reason};
 
 /// What files and directories are created with.
 #[derive(Debug)]
@@ -65,18 +65,6 @@ pub(super) fn open(
         report_chown(path, outcome, creation, chown_reported);
     }
     Ok(file)
-}
-
-/// An operating system's error as operators need it: text, number, and who was refused.
-pub(super) fn reason(error: &io::Error) -> String {
-    let uid = nix::unistd::geteuid();
-    match error.raw_os_error() {
-        Some(number) => {
-            let text = nix::errno::Errno::from_raw(number).desc();
-            format!("{text} (errno {number}, uid {uid})")
-        }
-        None => format!("{error} (uid {uid})"),
-    }
 }
 
 fn create_parents(path: &Path, creation: &Creation, chown_reported: &mut bool) -> io::Result<()> {

@@ -1,12 +1,11 @@
 //! `rotation.sizeLimit` and `$outchannel`: what happens to a file that has reached its size.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
 
 use crate::actions::Failure;
+use crate::actions::execute::execute;
 
 /// The limit and what to do about it.
 #[derive(Debug)]
@@ -76,31 +75,13 @@ fn named(path: &Path) -> PathBuf {
     if bare { Path::new(".").join(path) } else { path.to_owned() }
 }
 
-/// Runs a program to its end; what the kernel cannot execute is a shell script, as for execvp(3).
-fn execute(program: &OsStr, arguments: &[OsString]) -> io::Result<ExitStatus> {
-    let run = |process: &mut Command| process.args(arguments).stdin(Stdio::null()).status();
-    match run(&mut Command::new(program)) {
-        Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {
-            run(Command::new("/bin/sh").arg(program))
-        }
-        done => done,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_script_without_an_interpreter_is_one_for_the_shell() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let dir = tempfile::tempdir().unwrap();
-        let script = dir.path().join("script");
-        std::fs::write(&script, format!("echo \"$1 $2\" >{}/out", dir.path().display())).unwrap();
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let arguments = ["one".into(), named(Path::new("log")).into_os_string()];
-        assert!(execute(script.as_os_str(), &arguments).unwrap().success());
-        assert_eq!(std::fs::read_to_string(dir.path().join("out")).unwrap(), "one ./log\n");
+    fn a_bare_name_gets_its_directory() {
+        assert_eq!(named(Path::new("log")), Path::new("./log"));
         assert_eq!(named(Path::new("a/log")), Path::new("a/log"));
         assert_eq!(named(Path::new("/log")), Path::new("/log"));
     }

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::open::{self, Creation};
 use super::rotate::Rotation;
-use crate::actions::Failure;
 use crate::actions::lines::Lines;
+use crate::actions::{Failure, reason};
 
 /// What all files of one action have in common.
 #[derive(Debug)]
@@ -258,7 +258,7 @@ impl Stream {
             "file '{}'[{number}] write error - see https://www.rsyslog.com/solving-rsyslog-write-errors/ \
              for help OS error: {}",
             self.path.display(),
-            open::reason(error)
+            reason(error)
         );
         Failure::suspend(2027, text)
     }

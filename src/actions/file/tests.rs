@@ -80,6 +80,7 @@ fn build_as(
         stats,
         tasks: &Tasks::default(),
         message_bytes: 8096,
+        ip_protocol: Default::default(),
         own_defaults,
     };
     let output = (KIND.build)(&args, &module, &env)?;

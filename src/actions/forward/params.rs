@@ -1,0 +1,138 @@
+//! The parameter table of omfwd (`spec/queues-actions.md` section 8).
+
+use crate::param::{Class, Kind, Module, Param};
+
+static MODULE_PARAMS: &[Param] = &[
+    Param::new("template", Kind::Word, None, "Template of actions that name none.")
+        .legacy("ActionForwardDefaultTemplate"),
+    Param::new("ioBuffer.maxSize", Kind::NONNEG, None, "Bytes gathered before a write.").missing(),
+    Param::new("streamDriver.caFile", Kind::Str, None, "CA file of actions that name none.")
+        .missing(),
+    Param::new("streamDriver.crlFile", Kind::Str, None, "CRL file of actions that name none.")
+        .missing(),
+    Param::new("streamDriver.caExtraFiles", Kind::Str, None, "More CA files.").missing(),
+    Param::new("streamDriver.keyFile", Kind::Str, None, "Key file of actions that name none.")
+        .missing(),
+    Param::new("streamDriver.certFile", Kind::Str, None, "Certificate of actions that name none.")
+        .missing(),
+];
+
+static PARAMS: &[Param] = &[
+    Param::new("target", Kind::Array, None, "Host or hosts to send to; several share the messages (TCP)."),
+    Param::new("targetSrv", Kind::Word, None, "Domain whose SRV records name the hosts.").missing(),
+    Param::new("port", Kind::Array, None, "Port, or one for each target (514)."),
+    Param::new("protocol", Kind::Word, Some("udp"), "udp or tcp."),
+    Param::new("template", Kind::Word, None, "Template of the messages (RSYSLOG_TraditionalForwardFormat)."),
+    Param::new("address", Kind::Word, None, "Own address to send from (UDP)."),
+    Param::new("device", Kind::Word, None, "Network interface or VRF to send from."),
+    Param::new("networkNamespace", Kind::Word, None, "Network namespace to send from."),
+    Param::new(
+        "TCP_Framing",
+        Kind::Word,
+        Some("traditional"),
+        "traditional (a delimiter ends each message) or octet-counted (RFC 6587).",
+    ),
+    Param::new("TCP_FrameDelimiter", Kind::INT, Some("10"), "Delimiter of traditional framing, ASCII code."),
+    Param::new(
+        "zipLevel",
+        Kind::INT,
+        Some("9"),
+        "Compression level 0-9; giving it turns on compression.mode=\"single\".",
+    ),
+    Param::new(
+        "compression.mode",
+        Kind::Word,
+        None,
+        "none, or single: each message that shrinks is compressed; stream:always is not implemented.",
+    ),
+    Param::new("compression.driver", Kind::Word, Some("zlib"), "Compression library.").missing(),
+    Param::new("compression.stream.flushOnTXEnd", Kind::Bool, Some("on"), "Flush at each batch.").missing(),
+    Param::new(
+        "ipFreeBind",
+        Kind::INT,
+        Some("2"),
+        "Bind to an address that this machine does not have (yet): 0 no, 1 yes, 2 yes and say so.",
+    ),
+    Param::new("maxErrorMessages", Kind::INT, None, "Has no effect.")
+        .deprecated("it has no effect; leave it out"),
+    Param::new("rebindInterval", Kind::INT, Some("0"), "Messages after which the connection is made anew."),
+    Param::new("keepAlive", Kind::Bool, Some("off"), "TCP keep-alive.").legacy("ActionSendTCPKeepAlive"),
+    Param::new("keepAlive.probes", Kind::NONNEG, Some("0"), "Unanswered probes that end it (0: system's).")
+        .legacy("ActionSendTCPKeepAlive_Probes"),
+    Param::new("keepAlive.time", Kind::NONNEG, Some("0"), "Idle seconds before probes (0: system's).")
+        .legacy("ActionSendTCPKeepAlive_Time"),
+    Param::new("keepAlive.interval", Kind::NONNEG, Some("0"), "Seconds between probes (0: system's).")
+        .legacy("ActionSendTCPKeepAlive_Intvl"),
+    Param::new("tcp_user_timeout", Kind::NONNEG, Some("0"), "Milliseconds data may stay unacknowledged."),
+    Param::new("conErrSkip", Kind::NONNEG, Some("0"), "Report only every n-th broken connection."),
+    Param::new("gnutlsPriorityString", Kind::Str, None, "TLS settings.").missing(),
+    Param::new("streamDriver", Kind::Word, Some("ptcp"), "Network stream driver; only ptcp (plain TCP).")
+        .aliases(&["streamDriver.name"])
+        .legacy("ActionSendStreamDriver")
+        .missing(),
+    Param::new("streamDriverMode", Kind::INT, Some("0"), "1 is TLS.")
+        .aliases(&["streamDriver.mode"])
+        .legacy("ActionSendStreamDriverMode")
+        .missing(),
+    Param::new("streamDriverAuthMode", Kind::Word, None, "How the peer is checked (TLS).")
+        .aliases(&["streamDriver.authMode"])
+        .legacy("ActionSendStreamDriverAuthMode")
+        .missing(),
+    Param::new("streamDriverPermittedPeers", Kind::Word, None, "Names or fingerprints (TLS).")
+        .legacy("ActionSendStreamDriverPermittedPeer")
+        .missing(),
+    Param::new("streamDriver.permitExpiredCerts", Kind::Word, None, "Expired certificates (TLS).").missing(),
+    Param::new("streamDriverRemoteSNI", Kind::Str, None, "Server name to ask for (TLS).")
+        .aliases(&["streamDriver.remoteSNI"])
+        .legacy("ActionSendStreamDriverRemoteSNI")
+        .missing(),
+    Param::new("streamDriver.checkExtendedKeyPurpose", Kind::Bool, Some("off"), "Key usage (TLS).").missing(),
+    Param::new("streamDriver.prioritizeSAN", Kind::Bool, Some("off"), "Names (TLS).").missing(),
+    Param::new("streamDriver.tlsVerifyDepth", Kind::POSITIVE, None, "Certificate chain (TLS).").missing(),
+    Param::new("streamDriver.caFile", Kind::Str, None, "CA file (TLS).").missing(),
+    Param::new("streamDriver.crlFile", Kind::Str, None, "CRL file (TLS).").missing(),
+    Param::new("streamDriver.caExtraFiles", Kind::Str, None, "More CA files (TLS).").missing(),
+    Param::new("streamDriver.keyFile", Kind::Str, None, "Key file (TLS).").missing(),
+    Param::new("streamDriver.certFile", Kind::Str, None, "Certificate file (TLS).").missing(),
+    Param::new(
+        "resendLastMsgOnReconnect",
+        Kind::Bool,
+        Some("off"),
+        "After a broken connection, send the last message of the old one again: it may have been lost.",
+    )
+    .legacy("ActionSendResendLastMsgOnReconnect"),
+    Param::new(
+        "extendedConnectionCheck",
+        Kind::Bool,
+        Some("on"),
+        "Before each write, look whether the peer has closed the connection.",
+    ),
+    Param::new("udp.sendToAll", Kind::Bool, None, "Send to all addresses of the target, not the first that works."),
+    Param::new("udp.sendDelay", Kind::INT, Some("0"), "Microseconds to wait after each datagram."),
+    Param::new("udp.sendBuf", Kind::SIZE, Some("0"), "Send buffer of the socket, bytes (0: system's)."),
+    Param::new("pool.resumeInterval", Kind::POSITIVE, Some("30"), "Seconds before a failed target is tried again."),
+    Param::new("ratelimit.interval", Kind::INT, None, "Seconds of a rate limit.").missing(),
+    Param::new("ratelimit.burst", Kind::INT, None, "Messages in ratelimit.interval.").missing(),
+    Param::new("ratelimit.name", Kind::Str, None, "Name of a rate limit.").missing(),
+];
+
+/// The descriptor of omfwd.
+pub(super) static MODULE: Module = Module {
+    name: "omfwd",
+    class: Class::Output,
+    builtin: true,
+    summary: "Forwards messages to other syslog servers over UDP or TCP.",
+    module_params: MODULE_PARAMS,
+    params: PARAMS,
+    legacy_create: None,
+    counters: &[
+        ("bytes.sent", "Bytes sent to the target."),
+        ("messages.sent", "Messages sent to the target."),
+        ("num.connects", "Connections made to the target (TCP)."),
+    ],
+    examples: &[
+        r#"*.* action(type="omfwd" target="127.0.0.1" port="10514" protocol="tcp" TCP_Framing="octet-counted")"#,
+        "*.* @127.0.0.1:10514",
+        "*.* @@(o)127.0.0.1:10514;RSYSLOG_SyslogProtocol23Format",
+    ],
+};

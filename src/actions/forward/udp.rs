@@ -1,0 +1,206 @@
+//! One datagram for each message.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::poll::ppoll;
+use nix::sys::time::TimeSpec;
+
+use super::connect::Udp;
+use super::{Forward, frame};
+use crate::actions::lines::Lines;
+use crate::actions::{Failure, Lost, OutputWorker, reason};
+use crate::message::Msg;
+
+/// The largest payload of an IPv4 datagram (RFC 768, RFC 791).
+const DATAGRAM_BYTES: usize = 65_507;
+
+pub(super) struct Worker {
+    forward: Arc<Forward>,
+    target: Option<Udp>,
+    lines: Lines,
+    scratch: Vec<u8>,
+    /// Datagrams since the socket was opened.
+    sent: u64,
+}
+
+impl Worker {
+    pub(super) fn new(forward: Arc<Forward>) -> Self {
+        Self { forward, target: None, lines: Lines::default(), scratch: Vec::new(), sent: 0 }
+    }
+
+    fn open(&mut self) -> Result<(), Failure> {
+        if self.target.is_none() {
+            let (host, port) = &self.forward.settings.targets[0];
+            self.target = Some(Udp::open(&self.forward.settings, host, port)?);
+            self.sent = 0;
+        }
+        Ok(())
+    }
+
+    /// Sends one message to the first address that takes it, or to all.
+    fn send(&mut self, message: &[u8]) -> Result<(), Failure> {
+        let settings = &self.forward.settings;
+        if settings.rebind > 0 && self.sent >= settings.rebind {
+            self.target = None;
+        }
+        self.open()?;
+        let Some(target) = &self.target else { return Ok(()) };
+        let message = cut(message);
+        let (mut taken, mut failed) = (false, None);
+        for &address in &target.addresses {
+            match fitting(message, |part| target.send(part, address)) {
+                Ok(bytes) => {
+                    taken = true;
+                    self.forward.counters[0].bytes.add(bytes as u64);
+                    if !self.forward.settings.send_to_all {
+                        break;
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = &failed {
+            log::error!(code = 2354; "omfwd/udp: sendto() error: {}", reason(error));
+            self.target = None;
+        }
+        if !taken {
+            let error = failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+            let text = format!("omfwd: error sending via udp: {}", reason(&error));
+            return Err(Failure::suspend(2354, text));
+        }
+        self.sent += 1;
+        self.forward.counters[0].messages.add(1);
+        Ok(())
+    }
+}
+
+/// `udp.sendDelay`
+fn pause(delay: Duration) {
+    if !delay.is_zero() {
+        // Waits for no descriptor; a signal shortens the pause.
+        let _ = ppoll(&mut [], Some(TimeSpec::from_duration(delay)), None);
+    }
+}
+
+/// At most what a datagram can hold.
+fn cut(message: &[u8]) -> &[u8] {
+    if message.len() > DATAGRAM_BYTES {
+        log::error!(
+            code = 2394;
+            "omfwd/udp: message is {} bytes long, but UDP can send at most {DATAGRAM_BYTES} bytes (by RFC limit) \
+             - truncating message",
+            message.len()
+        );
+    }
+    message.get(..DATAGRAM_BYTES).unwrap_or(message)
+}
+
+/// Sends as much of `message` as the path takes: what the kernel calls too large is cut, step by step.
+fn fitting(message: &[u8], send: impl Fn(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
+    let mut part = message;
+    loop {
+        match send(part) {
+            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) && part.len() > 512 => {
+                let len = if part.len() > 1536 { part.len() - 1024 } else { 512 };
+                log::error!(
+                    code = 2394;
+                    "omfwd/udp: send failed due to message being too large for this system. Message size was {} \
+                     bytes. Truncating to {len} bytes and retrying.",
+                    part.len()
+                );
+                part = &part[..len];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+impl OutputWorker for Worker {
+    fn push(&mut self, msg: &Msg<'_>, _lost: &mut Lost<'_>) -> Result<(), Failure> {
+        let Self { forward, lines, scratch, .. } = self;
+        lines.push(false, |out| {
+            frame::append(&forward.settings, scratch, out, |text| {
+                forward.template.render(msg, text);
+            });
+        });
+        Ok(())
+    }
+
+    fn commit(&mut self, _lost: &mut Lost<'_>) -> Result<(), Failure> {
+        let mut lines = std::mem::take(&mut self.lines);
+        let (mut start, mut outcome) = (0, Ok(()));
+        for &end in lines.ends() {
+            outcome = self.send(&lines.text()[start..end]);
+            if outcome.is_err() {
+                break;
+            }
+            start = end;
+            pause(self.forward.settings.send_delay);
+        }
+        if start > 0 {
+            lines.advance(start);
+        }
+        self.lines = lines;
+        outcome
+    }
+
+    fn pending(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn discard(&mut self, why: &Failure, lost: &mut Lost<'_>) {
+        self.lines.drain(|line| lost(why, line));
+    }
+
+    fn resume(&mut self) -> Result<(), Failure> {
+        self.open()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::super::settings::Settings;
+    use super::super::tests::{forward, settings};
+    use super::*;
+
+    #[test]
+    fn a_message_is_a_datagram() {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("socket");
+        let port = socket.local_addr().expect("address").port().to_string();
+        let targets = vec![("127.0.0.1".to_owned(), port)];
+        let own = Some("127.0.0.1".to_owned());
+        let settings = Settings { tcp: false, targets, address: own, rebind: 2, ..settings() };
+        let mut worker = Worker::new(forward(settings));
+        for text in ["one", "two", "three"] {
+            worker.lines.push(false, |out| out.extend_from_slice(text.as_bytes()));
+        }
+        worker.commit(&mut |why, _| panic!("lost: {why}")).expect("sent");
+        let mut buffer = [0; 100];
+        for text in ["one", "two", "three"] {
+            let taken = socket.recv(&mut buffer).expect("datagram");
+            assert_eq!(buffer[..taken], *text.as_bytes());
+        }
+        assert_eq!(worker.forward.counters[0].messages.get(), 3);
+        assert_eq!(worker.sent, 1, "the socket is a new one after two");
+    }
+
+    #[test]
+    fn what_is_too_large_is_cut() {
+        assert_eq!(cut(&[b'x'; 70_000]).len(), DATAGRAM_BYTES);
+        let most = |limit| {
+            fitting(&[b'x'; 5000], |part| match part.len() {
+                len if len > limit => Err(io::Error::from_raw_os_error(libc::EMSGSIZE)),
+                len => Ok(len),
+            })
+        };
+        assert_eq!(most(5000).expect("whole"), 5000);
+        assert_eq!(most(1500).expect("cut"), 904);
+        assert_eq!(most(2000).expect("cut"), 1928);
+        assert!(most(100).is_err(), "nothing fits");
+    }
+}
