@@ -42,6 +42,10 @@ pub const HEADER_BYTES: usize = u16::MAX as usize;
 /// Bytes of a batch up to which modifiers may put changed texts to its end: a loop of the configuration over what
 /// a message brings must not fill the memory.
 pub const AMENDED_BATCH_BYTES: usize = 256 * 1024 * 1024;
+/// Bytes of a compressed stream that are received at a time.
+pub const COMPRESSED_BYTES: usize = 16 * 1024;
+/// Bytes decompressed before they are looked at.
+pub const INFLATE_BYTES: usize = 64 * 1024;
 
 /// Events taken from one `epoll_wait`.
 pub const POLL_EVENTS: usize = 128;

@@ -4,6 +4,7 @@
 //! cut in two at every place, and must give the same messages each time. Rows that share a configuration
 //! share a daemon; a marker message between them tells them apart in the file.
 
+mod compressed;
 mod framing;
 mod sessions;
 

@@ -81,7 +81,7 @@ pub fn unpack(batch: &mut Batch, index: usize, options: &ParserOptions) -> Resul
     let Some(record) = records.get_mut(index) else { return Ok(()) };
     let packed =
         record.flags.has(Flags::NEEDS_PARSING) && bytes.get(record.raw).first() == Some(&b'z');
-    if !packed || !options.unpack {
+    if !packed || !options.unpack || record.flags.has(Flags::NO_COMPRESSION) {
         return Ok(());
     }
     let start = bytes.len();

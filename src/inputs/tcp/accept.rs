@@ -264,7 +264,7 @@ impl Shared {
                 sender = sender.behind(Arc::<Guard>::clone(guard));
             }
             let transport = Transport::Plain(stream);
-            let mut session = Session::new(&self.conf, transport, Arc::new(sender));
+            let mut session = Session::new(&self.conf, &self.windows, transport, Arc::new(sender));
             session.waits_since = self.conf.timeout.map(|_| self.uptime_msec());
             Box::new(session)
         };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::compressed;
 use crate::framing;
 use crate::inputs::zone_offset;
 use crate::limits;
@@ -70,6 +71,8 @@ pub(super) struct Conf {
     pub(super) keep_alive: Option<KeepAlive>,
     /// The rate limit.
     pub(super) rate: Arc<Policy>,
+    /// How streams are compressed; `None`: they are not.
+    pub(super) compression: Option<compressed::Conf>,
     /// Entries of `allowedSender`; `None` admits everybody.
     pub(super) allowed_senders: Option<Vec<Vec<u8>>>,
     pub(super) framing: Framing,
@@ -146,6 +149,21 @@ impl Statement<'_> {
         })
     }
 
+    fn compression(&self) -> Option<compressed::Conf> {
+        let choice = |name| self.of(name).choice(name);
+        let size = |name| self.of(name).size(name).unwrap_or(0);
+        let driver = match choice("compression.driver") {
+            Some("zstd") => compressed::Driver::Zstd,
+            _ => compressed::Driver::Zlib,
+        };
+        (choice("compression.mode") == Some("stream:always")).then(|| compressed::Conf {
+            driver,
+            ratio: self.count("compression.maxExpansionRatio") as u64,
+            per_receive: size("compression.maxDecompressedBytesPerReceive"),
+            windows: size("compression.maxTotalZstdWindowBytes"),
+        })
+    }
+
     fn boundary(&self) -> Result<Option<framing::Boundary>, Problem> {
         const NAME: &str = "framing.delimiter.regex";
         self.input.str(NAME).map(framing::Boundary::new).transpose().map_err(|why| {
@@ -199,6 +217,7 @@ impl Conf {
             notify_open: statement.bool("notifyOnConnectionOpen"),
             notify_close: statement.bool("notifyOnConnectionClose"),
             keep_alive: statement.keep_alive(),
+            compression: statement.compression(),
             rate: limits.of_input("imtcp", input, &mut problems)?,
             allowed_senders: allowed_senders(statement.of(ALLOWED_SENDER))?,
             framing: statement.framing(message_bytes)?,

@@ -13,6 +13,8 @@ use crate::stats::{Counter, Object, Set};
 pub(super) struct Tally {
     pub(super) submitted: u64,
     pub(super) bytes: u64,
+    pub(super) decompressed: u64,
+    pub(super) broken_streams: u64,
     pub(super) oversize: u64,
     pub(super) errors: u64,
     pub(super) runs: u64,
@@ -29,6 +31,8 @@ pub(super) struct Tally {
 pub(super) struct Cells {
     submitted: Arc<Counter>,
     bytes: Arc<Counter>,
+    decompressed: Arc<Counter>,
+    broken_streams: Arc<Counter>,
     oversize: Arc<Counter>,
     errors: Arc<Counter>,
     pub(super) opened: Arc<Counter>,
@@ -51,14 +55,15 @@ impl Cells {
         let raw = conf.module != "imtcp";
         let submitted = object.counter("submitted");
         let bytes = object.counter("bytes.received");
-        if !raw {
-            // Streams are not decompressed here.
-            object.counter("bytes.decompressed");
-            object.counter("decompression.errors");
-        }
+        let stream =
+            |object: &mut Object, name| if raw { Arc::default() } else { object.counter(name) };
+        let decompressed = stream(&mut object, "bytes.decompressed");
+        let broken_streams = stream(&mut object, "decompression.errors");
         let cells = Self {
             submitted,
             bytes,
+            decompressed,
+            broken_streams,
             opened: object.counter("sessions.opened"),
             closed: object.counter("sessions.closed"),
             rejected: object.counter("sessions.rejected"),
@@ -80,6 +85,8 @@ impl Cells {
     pub(super) fn add(&self, tally: &Tally) {
         self.submitted.add(tally.submitted);
         self.bytes.add(tally.bytes);
+        self.decompressed.add(tally.decompressed);
+        self.broken_streams.add(tally.broken_streams);
         self.oversize.add(tally.oversize);
         self.errors.add(tally.errors);
         self.incomplete.add(tally.incomplete);

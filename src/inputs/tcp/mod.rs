@@ -8,13 +8,14 @@
 //! - [`raw`]: imrawtcp, the same with another framing and other parameters.
 //! - `guard`: who may connect.
 //! - `worker`: who reads, when batches are submitted, when sessions are given back.
-//! - `session`: one connection.
+//! - `session`: one connection; `compressed`: its stream, where that is compressed.
 //! - `counters`: what is counted.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
 
 mod accept;
 mod budget;
+mod compressed;
 mod conf;
 mod counters;
 mod guard;

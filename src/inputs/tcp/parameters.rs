@@ -394,33 +394,28 @@ const COMPRESSION_MODE: Param = Param::new(
     Kind::Choice(&["none", "stream:always"]),
     Some("none"),
     "Whether streams are compressed.",
-)
-.missing();
+);
 const COMPRESSION_DRIVER: Param = Param::new(
     "compression.driver",
     Kind::Choice(&["zlib", "zstd"]),
     Some("zlib"),
     "How streams are compressed.",
-)
-.missing();
+);
 const COMPRESSION_RATIO: Param = Param::new(
     "compression.maxExpansionRatio",
     Kind::NONNEG,
     Some("1024"),
     "Largest ratio of decompressed to received bytes; 0 is no limit.",
-)
-.missing();
+);
 const COMPRESSION_RECEIVE: Param = Param::new(
     "compression.maxDecompressedBytesPerReceive",
     Kind::SIZE,
     Some("64m"),
     "Largest number of bytes out of one receive; 0 is no limit.",
-)
-.missing();
+);
 const COMPRESSION_WINDOWS: Param = Param::new(
     "compression.maxTotalZstdWindowBytes",
     Kind::SIZE,
     Some("64m"),
     "Bytes of zstd windows of all sessions of an input; 0 is no limit.",
-)
-.missing();
+);

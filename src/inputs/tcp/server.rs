@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use super::accept::PollerThread;
 use super::budget::Budget;
+use super::compressed::Windows;
 use super::conf::{Conf, Framing};
 use super::counters::{Cells, WorkerCells};
 use super::guard::Guard;
@@ -103,6 +104,8 @@ pub(super) struct Shared {
     pub(super) budget: Budget,
     /// When the input was started: the times of sessions count from it.
     started: Instant,
+    /// Memory of compressed streams.
+    pub(super) windows: Arc<Windows>,
     /// What all senders of the input have in common.
     pub(super) info: Arc<InputInfo>,
 }
@@ -137,6 +140,7 @@ impl Shared {
             ),
             budget,
             started: Instant::now(),
+            windows: Arc::default(),
             cells,
             conf,
             env,

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::budget::Lease;
+use super::compressed::{self, Compressed, Piece, Windows};
 use super::conf::{self, Conf};
 use super::counters::Tally;
 use super::server::Shared;
@@ -25,6 +26,8 @@ pub(super) struct Session {
     pub(super) transport: Transport,
     pub(super) sender: Arc<Sender>,
     decoder: Framing,
+    /// Where the stream is compressed.
+    compressed: Option<Box<Compressed>>,
     /// Until it is clear that the peer does not speak TLS.
     probe: Option<Probe>,
     /// Messages so far.
@@ -40,7 +43,7 @@ pub(super) struct Session {
 }
 
 // 10,000 idle sessions are to cost no more than 15 MiB, with their slots and senders.
-const _: () = assert!(size_of::<Session>() <= 128);
+const _: () = assert!(size_of::<Session>() <= 136);
 
 /// How the session's stream is cut into messages.
 #[derive(Debug)]
@@ -120,6 +123,8 @@ pub(super) enum End {
     Broken(Broken),
     /// The peer was silent for too long.
     TimedOut,
+    /// The compressed stream cannot be decoded.
+    Undecodable(compressed::Broken),
 }
 
 /// Whether bytes are the last ones of a session.
@@ -130,13 +135,21 @@ pub(super) enum Stream {
 }
 
 impl Session {
-    pub(super) fn new(conf: &Conf, transport: Transport, sender: Arc<Sender>) -> Self {
+    pub(super) fn new(
+        conf: &Conf,
+        windows: &Arc<Windows>,
+        transport: Transport,
+        sender: Arc<Sender>,
+    ) -> Self {
+        let compressed = conf.compression.map(|conf| Box::new(Compressed::new(conf, windows)));
         Self {
             transport,
             sender,
             decoder: Framing::new(conf),
-            // imrawtcp takes any bytes.
-            probe: (!matches!(conf.framing, conf::Framing::Raw(_))).then(Probe::default),
+            // imrawtcp takes any bytes, and compressed ones are not mistaken for anything else.
+            probe: (compressed.is_none() && !matches!(conf.framing, conf::Framing::Raw(_)))
+                .then(Probe::default),
+            compressed,
             messages: 0,
             bytes: 0,
             lease: None,
@@ -155,6 +168,9 @@ impl Session {
         self.waits_since = None;
         if self.lease.is_some() {
             return self.receive_large(shared, tally);
+        }
+        if self.compressed.is_some() {
+            return self.receive_compressed(shared, builder, tally);
         }
         let start = builder.bytes().len();
         let held = self.probe.as_ref().map_or(0, |probe| {
@@ -191,6 +207,39 @@ impl Session {
             }
         }
         if drained { Step::Drained } else { Step::More }
+    }
+
+    /// The same for a compressed stream: one piece of it.
+    fn receive_compressed(
+        &mut self,
+        shared: &Arc<Shared>,
+        builder: &mut Builder,
+        tally: &mut Tally,
+    ) -> Step {
+        let Some(compressed) = &mut self.compressed else { return Step::Nothing };
+        let start = builder.bytes().len();
+        let before = compressed.received();
+        let spare = builder.bytes().spare_mut();
+        let room = spare.len().saturating_sub(limits::JOIN_BYTES);
+        let piece = compressed.step(&mut self.transport, spare.get_mut(..room).unwrap_or_default());
+        let received = compressed.received() - before;
+        tally.reads += u64::from(received > 0);
+        tally.bytes += received;
+        self.bytes += received;
+        match piece {
+            Piece::Bytes { len, more } => {
+                tally.decompressed += len as u64;
+                builder.bytes().advance(len);
+                if let Err(end) = self.decode(shared, builder, start, Stream::GoesOn, tally) {
+                    return Step::Over(end);
+                }
+                if more { Step::More } else { Step::Drained }
+            }
+            Piece::Nothing => Step::Nothing,
+            Piece::Closed => Step::Over(End::Closed),
+            Piece::Failed(why) => Step::Over(End::Failed(why)),
+            Piece::Broken(why) => Step::Over(End::Undecodable(why)),
+        }
     }
 
     /// Whether the connection begins with a TLS handshake; the newest bytes lie from `start` on.
@@ -294,6 +343,12 @@ impl Session {
             return whole;
         }
         let start = builder.bytes().len();
+        if let Some(why) = self.compressed.as_ref().and_then(|stream| stream.truncation()) {
+            // What is there of the last frame is not to be trusted.
+            let what = "detected truncated compressed stream";
+            self.report_broken(shared, what, &why, tally);
+            return None;
+        }
         if let Some(probe) = self.probe.take() {
             builder.bytes().append(probe.held());
         }
@@ -330,6 +385,25 @@ impl Session {
         decoded
     }
 
+    fn report_broken(
+        &self,
+        shared: &Shared,
+        what: &str,
+        why: &compressed::Broken,
+        tally: &mut Tally,
+    ) {
+        tally.broken_streams += 1;
+        let text = |bytes| String::from_utf8_lossy(bytes);
+        let (host, ip) = (text(self.sender.known_host()), text(&self.sender.ip));
+        let (port, why) = (text(&self.sender.port), &why.0);
+        let driver = shared.conf.compression.map_or("", |conf| conf.driver.name());
+        shared.limiter.error(
+            clock::now_usec(),
+            Some(BROKEN_STREAM),
+            format_args!("imtcp: {what} from {host} ({ip}:{port}), driver={driver}: {why}"),
+        );
+    }
+
     /// Says that and why the session is over, where that is wanted.
     pub(super) fn report_end(&self, shared: &Shared, end: &End, tally: &mut Tally) {
         let ip = String::from_utf8_lossy(&self.sender.ip);
@@ -354,6 +428,9 @@ impl Session {
                 ),
             ),
             End::TimedOut => log::debug!("connection from {ip}:{port} was silent for too long"),
+            End::Undecodable(why) => {
+                self.report_broken(shared, "received invalid compressed stream", why, tally);
+            }
             End::Failed(why) => shared.limiter.error(
                 clock::now_usec(),
                 None,
@@ -386,6 +463,8 @@ impl Session {
 
 /// Return code of the notice about a closed connection.
 const PEER_CLOSED: u16 = 2144;
+/// Return code of the error about a compressed stream.
+const BROKEN_STREAM: u16 = 2141;
 /// Return code of the error about TLS on a plain listener.
 const TLS_ON_PLAIN: u16 = 2465;
 
@@ -430,7 +509,10 @@ impl<'a, 'b> Frames<'a, 'b> {
 
     fn flags(&mut self, oversize: bool) -> Flags {
         self.messages += 1;
-        let flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
+        let mut flags = Flags::NEEDS_PARSING.with(Flags::PARSE_HOSTNAME);
+        if self.shared.conf.compression.is_some() {
+            flags.set(Flags::NO_COMPRESSION);
+        }
         if oversize {
             self.oversize += 1;
             return flags.with(Flags::TRUNCATED);

@@ -188,7 +188,7 @@ impl Worker {
         match end {
             // What a TLS handshake looks like as text is nobody's message.
             End::Tls => {}
-            End::Closed => self.finish_stream(&mut owned.session),
+            End::Closed | End::Undecodable(_) => self.finish_stream(&mut owned.session),
             End::Failed(_) if self.shared.conf.module == "imtcp" => {
                 self.finish_stream(&mut owned.session);
             }

@@ -63,6 +63,7 @@ pub(super) fn conf(args: &Args, limits_kit: &Kit) -> Result<(Conf, Vec<Problem>)
         notify_close: false,
         keep_alive: None,
         rate,
+        compression: None,
         allowed_senders: None,
         framing: Framing::Raw(Box::new(framing)),
         labels,
