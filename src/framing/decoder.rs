@@ -157,7 +157,11 @@ impl Decoder {
         sink: &mut impl Sink,
     ) -> usize {
         let end = self.advance(input, at);
-        self.take(options, input, at..end, self.remain == 0, sink);
+        if self.remain == 0 {
+            self.take_last(options, input, at..end, sink);
+        } else {
+            self.take(options, input, at..end, false, sink);
+        }
         end
     }
 
@@ -180,7 +184,7 @@ impl Decoder {
     /// A delimited frame, as far as it was received.
     fn line(&mut self, options: &Options, input: &[u8], at: usize, sink: &mut impl Sink) -> usize {
         if let Some(end) = options.find_delimiter(input, at) {
-            self.take(options, input, at..end, true, sink);
+            self.take_last(options, input, at..end, sink);
             end + 1
         } else {
             self.take(options, input, at..input.len(), false, sink);
@@ -242,6 +246,23 @@ impl Decoder {
         let Some(end) = options.find_delimiter(input, at) else { return input.len() };
         self.state = State::Start;
         end + 1
+    }
+
+    /// Takes a range of the input as the last part of the frame under way: mostly all of it.
+    fn take_last(
+        &mut self,
+        options: &Options,
+        input: &[u8],
+        range: Range<usize>,
+        sink: &mut impl Sink,
+    ) {
+        let whole = self.partial.is_empty() && (1..=options.message_bytes).contains(&range.len());
+        if whole {
+            sink.frame(range, std::mem::take(&mut self.oversize));
+            self.state = State::Start;
+        } else {
+            self.take(options, input, range, true, sink);
+        }
     }
 
     /// Takes a range of the input as the next part, if `done` the last one, of the frame under way; splits

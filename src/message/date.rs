@@ -167,6 +167,9 @@ impl Msg<'_> {
         let text = self.timestamp_text();
         match format {
             DateFormat::Rfc3339 => {
+                if self.write_again(text, out) {
+                    return;
+                }
                 if let Some(text) = canonical_rfc3164(text) {
                     return self.write_rfc3339_of(text, out);
                 }
@@ -184,25 +187,40 @@ impl Msg<'_> {
         format.write(&self.reported(), out);
     }
 
-    /// Appends the header's time, which is `text`, as RFC 3339. Messages of one second arrive in a row, so
-    /// what was made of the last one mostly serves again.
+    /// Messages of one second arrive in a row, so what was made of the last header time mostly serves again.
+    /// Returns whether it did.
+    fn write_again(&self, text: &[u8], out: &mut Vec<u8>) -> bool {
+        LAST.with_borrow(|last| match last {
+            Some(Rendered { key, received, made })
+                if key.0 == text
+                    && received.contains(&self.record.received)
+                    && (key.1, key.2) == self.default_zone() =>
+            {
+                out.extend_from_slice(made);
+                true
+            }
+            _ => false,
+        })
+    }
+
+    /// Appends the header's time, which is `text`, as RFC 3339, and keeps that for the next messages.
     fn write_rfc3339_of(&self, text: &[u8; 15], out: &mut Vec<u8>) {
-        let zone = &self.env.zone;
         let received = self.record.received;
-        let key = (*text, zone.from, zone.offset, self.sender().input.default_tz);
-        LAST.with_borrow_mut(|last| match last {
-            Some(known) if known.key == key && known.received.contains(&received) => {
-                out.extend_from_slice(&known.made);
-            }
-            _ => {
-                let start = out.len();
-                DateFormat::Rfc3339.write(&self.reported(), out);
-                let begin = received.saturating_sub(received.rem_euclid(QUARTER_HOUR_USEC));
-                let received = begin..begin.saturating_add(QUARTER_HOUR_USEC);
-                let made = out.get(start..).and_then(|made| made.try_into().ok());
-                *last = made.map(|made| Rendered { key, received, made });
-            }
-        });
+        let start = out.len();
+        DateFormat::Rfc3339.write(&self.reported(), out);
+        let begin = received.saturating_sub(received.rem_euclid(QUARTER_HOUR_USEC));
+        let received = begin..begin.saturating_add(QUARTER_HOUR_USEC);
+        let made = out.get(start..).and_then(|made| made.try_into().ok());
+        let (zone, default) = self.default_zone();
+        let mut key = ([b' '; 16], zone, default);
+        key.0[..text.len()].copy_from_slice(text);
+        LAST.set(made.map(|made| Rendered { key, received, made }));
+    }
+
+    /// What the zone of a time without one depends on: the local zone's begin and offset, and the input's own.
+    fn default_zone(&self) -> ((i64, i32), Option<i32>) {
+        let zone = &self.env.zone;
+        ((zone.from, zone.offset), self.sender().input.default_tz)
     }
 
     fn timestamp_text(&self) -> &[u8] {
@@ -231,8 +249,8 @@ pub(super) fn local_time(usec: i64, zone: &Zone) -> Time {
 
 /// An RFC 3164 time as RFC 3339, and all that its date, year and zone depend on.
 struct Rendered {
-    /// The time, the zone's begin and offset, and the input's own.
-    key: ([u8; 15], i64, i32, Option<i32>),
+    /// The time with a blank behind it, the local zone's begin and offset, and the input's own.
+    key: ([u8; 16], (i64, i32), Option<i32>),
     /// The year and the zone change only at a whole quarter of an hour: this one's microseconds.
     received: Range<i64>,
     made: [u8; 25],

@@ -6,7 +6,7 @@
 use super::date::{DateFormat, local_time, utc, write_decimal};
 use super::json::{self, Json, Style};
 use super::pri;
-use super::record::{Field, Flags};
+use super::record::{Field, Flags, Record};
 use super::vars::{Path, Scope};
 use super::view::Msg;
 
@@ -229,6 +229,27 @@ impl<'a> Msg<'a> {
         } else {
             self.sender().fromhost()
         }
+    }
+
+    /// HOSTNAME, TAG and MSG as one text, where they stand in the message just so: with a blank between each.
+    /// That is how most RFC 3164 messages come.
+    #[must_use]
+    pub fn from_hostname(&self) -> Option<&'a [u8]> {
+        let Record { version, flags, raw, msg, host, tag, .. } = *self.record;
+        let tag_start = u32::from(host.start) + u32::from(host.len) + 1;
+        let tag_end = tag_start + u32::from(tag.len);
+        if version != 0
+            || !flags.has(Flags::HAS_HOST)
+            || u32::from(tag.start) != tag_start
+            || raw.start + tag_end != msg.start
+        {
+            return None;
+        }
+        let text = self.raw().get(usize::from(host.start)..(tag_end + msg.len) as usize)?;
+        let blank_at = |at: usize| text.get(at) == Some(&b' ');
+        let blanks =
+            blank_at(host.len.into()) && blank_at((tag_end - u32::from(host.start)) as usize);
+        blanks.then_some(text)
     }
 
     /// Appends the TAG.

@@ -42,10 +42,12 @@ impl Field {
     /// A field, or an empty one where it does not fit into 16 bits (`limits::HEADER_BYTES`).
     #[must_use]
     pub fn new(start: usize, len: usize) -> Self {
-        match (u16::try_from(start), u16::try_from(len)) {
-            (Ok(start), Ok(len)) => Self { start, len },
-            _ => Self::default(),
+        let low = |n: usize| u16::from_le_bytes([n.to_le_bytes()[0], n.to_le_bytes()[1]]);
+        // One look for both.
+        if start | len > usize::from(u16::MAX) {
+            return Self::default();
         }
+        Self { start: low(start), len: low(len) }
     }
 }
 

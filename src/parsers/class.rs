@@ -8,6 +8,8 @@ pub(super) const PROGRAM: u8 = 1 << 1;
 pub(super) const SLASH: u8 = 1 << 2;
 /// An at sign.
 pub(super) const AT: u8 = 1 << 3;
+/// [`PROGRAM`] without the blank: what a program name in a message consists of.
+pub(super) const PROGRAM_WORD: u8 = 1 << 4;
 
 /// How many bytes at the start of `text` are of one of the classes.
 pub(super) fn span(text: &[u8], classes: u8) -> usize {
@@ -23,8 +25,9 @@ static CLASSES: [u8; 256] = {
         let program = c >= b' ' && c < 0x7f && !matches!(c, b':' | b'[' | b'/');
         classes[c as usize] = match c {
             b'/' => SLASH,
-            b'@' => AT | PROGRAM,
-            _ => (if host { HOST } else { 0 }) | (if program { PROGRAM } else { 0 }),
+            b' ' => PROGRAM,
+            b'@' => AT | PROGRAM | PROGRAM_WORD,
+            _ => (if host { HOST } else { 0 }) | (if program { PROGRAM | PROGRAM_WORD } else { 0 }),
         };
         c += 1;
     }

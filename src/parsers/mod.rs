@@ -277,6 +277,26 @@ mod tests {
         check(&ParserOptions::default(), &rows);
     }
 
+    /// What is known of the last message's time must not decide about another text.
+    #[test]
+    fn one_time_after_another() {
+        let base = Rfc3164Options::default;
+        let year = Rfc3164Options { year_after_timestamp: true, ..base() };
+        let rows = [
+            (base(), ("<13>Oct 11 22:14:15 h t: x", "h", "t:", " x")),
+            (base(), ("<13>Oct 11 22:14:15 2024 h t: x", "2024", "h", " t: x")),
+            (year, ("<13>Oct 11 22:14:15 2024 h t: x", "h", "t:", " x")),
+            (base(), ("<13>Oct 11 22:14:16 h t: x", "h", "t:", " x")),
+            (base(), ("<13>Oct 11 22:14:66 h t: x", "Oct", "11", " 22:14:66 h t: x")),
+            (base(), ("<13>Oct 11 2:14:15:", "L", "", "")),
+            (base(), ("<13>Oct 11 2:14:15: h t: x", "h", "t:", " x")),
+            (base(), ("<13>Oct 11 22:14:15:h t: x", "Oct", "11", " 22:14:15:h t: x")),
+        ];
+        for (options, row) in rows {
+            check(&with(options), &[row]);
+        }
+    }
+
     #[test]
     fn long_names() {
         let (host, tag) = ("h".repeat(511), "t".repeat(510));

@@ -1,6 +1,7 @@
 //! The RFC 3164 parser (`spec/message-model.md` section 6): never refuses a message, but makes the best of
 //! what devices send, by the reference's heuristics.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::{ParserOptions, class, msg_from};
@@ -119,11 +120,27 @@ fn is_data(rest: &[u8]) -> bool {
     matches!(first, Some(b'{' | b'['))
 }
 
+/// Length of `Mmm dd hh:mm:ss` and the blank behind it.
+const USUAL_BYTES: usize = 16;
+
+thread_local! {
+    /// The last timestamp of that length that was one: most messages come in the second of the one before.
+    static KNOWN: Cell<[u8; USUAL_BYTES]> = const { Cell::new([0; USUAL_BYTES]) };
+}
+
 /// Where the timestamp is, with what ends it; some devices put one blank before it.
 fn timestamp(rest: &[u8], options: &Rfc3164Options) -> Option<Range<usize>> {
-    let context =
-        timestamp::Context { year: 0, offset: 0, year_after: options.year_after_timestamp };
+    let year_after = options.year_after_timestamp;
+    let usual = rest.first_chunk().filter(|_| !year_after);
+    if usual.is_some_and(|usual| *usual == KNOWN.get()) {
+        return Some(0..USUAL_BYTES);
+    }
+    let context = timestamp::Context { year: 0, offset: 0, year_after };
     if let Some((_, len)) = Time::decode(rest, &context) {
+        // A blank at its end shows that nothing behind it matters.
+        if let Some(usual) = usual.filter(|usual| len == USUAL_BYTES && usual.ends_with(b" ")) {
+            KNOWN.set(*usual);
+        }
         return Some(0..len);
     }
     let behind = rest.strip_prefix(b" ").filter(|behind| !behind.is_empty())?;
@@ -183,14 +200,21 @@ fn program_tag<'o>(
 ) -> (usize, Tag<'o>) {
     let rest = raw.get(at..).unwrap_or_default();
     let searched = rest.get(..TAG_BYTES).unwrap_or(rest);
-    let len = memchr::memchr2(b':', b' ', searched).unwrap_or(searched.len());
+    // Nearly every TAG ends where its program name does, and that is near.
+    let slash = if globals.permit_slash_in_program_name { class::SLASH } else { 0 };
+    let program = class::span(searched, class::PROGRAM_WORD | slash);
+    let behind = searched.get(program..).unwrap_or_default();
+    let len = program
+        + match behind {
+            [] | [b':' | b' ', ..] => 0,
+            _ => memchr::memchr2(b':', b' ', behind).unwrap_or(behind.len()),
+        };
     let colon = rest.get(len) == Some(&b':');
     if options.tag_ending_by_colon && !colon {
         let blank = at.checked_sub(1).and_then(|before| raw.get(before)) == Some(&b' ');
         return (at - usize::from(blank), Tag::Dash);
     }
-    let tag = rest.get(..len).unwrap_or_default();
-    record.program_len = globals.program_len(tag);
+    record.program_len = u16::try_from(program).unwrap_or(u16::MAX);
     let len = len + usize::from(colon);
     record.tag = Field::new(at, len);
     (at + len, Tag::Found)

@@ -152,21 +152,34 @@ impl Output<'_> {
     }
 }
 
-/// The first byte below a blank, looked for in blocks that the compiler compares at once.
+/// The first byte below a blank.
 fn first_control(text: &[u8]) -> Option<usize> {
     let is_control = |c: &u8| *c < b' ';
-    let clean = |block: &[u8]| !block.iter().fold(false, |any, c| any | is_control(c));
-    let from = BLOCK * text.chunks_exact(BLOCK).take_while(|block| clean(block)).count();
-    // The last block overlaps the one before.
-    if text.len() - from < BLOCK && text.last_chunk::<BLOCK>().is_some_and(|last| clean(last)) {
-        return None;
+    for (index, piece) in text.chunks(PIECE).enumerate() {
+        if lowest(piece) < b' ' {
+            return piece.iter().position(is_control).map(|at| index * PIECE + at);
+        }
     }
-    let rest = text.get(from..).unwrap_or_default();
-    rest.iter().position(is_control).map(|at| from + at)
+    None
+}
+
+/// The smallest byte, found in lanes that the compiler compares at once.
+fn lowest(text: &[u8]) -> u8 {
+    let least = |bytes: &[u8]| bytes.iter().fold(u8::MAX, |low, c| low.min(*c));
+    // It overlaps the block before.
+    let Some(last) = text.last_chunk::<LANES>() else { return least(text) };
+    let mut lanes = *last;
+    for block in text.chunks_exact(LANES) {
+        lanes.iter_mut().zip(block).for_each(|(low, c)| *low = (*low).min(*c));
+    }
+    least(&lanes)
 }
 
 /// Bytes compared at once.
-const BLOCK: usize = 32;
+const LANES: usize = 32;
+/// Bytes looked at before the first control character among them is searched, so that a text full of them
+/// is not looked at again and again.
+const PIECE: usize = 16 * LANES;
 
 /// The letter of a C escape sequence.
 fn c_letter(byte: u8) -> Option<u8> {

@@ -137,6 +137,13 @@ pub(super) struct Line {
 impl Line {
     /// Appends the line. Unlike a string template, it has a blank before an empty MSG.
     pub(super) fn write(self, msg: &Msg<'_>, out: &mut Vec<u8>) {
+        if let (false, Some(rest)) = (self.forward, msg.from_hostname()) {
+            out.reserve(rest.len() + 128);
+            msg.write_reported(self.format, out);
+            out.push(b' ');
+            out.extend_from_slice(rest);
+            return out.push(b'\n');
+        }
         let (hostname, text) = (msg.hostname(), msg.msg());
         out.reserve(hostname.len() + text.len() + 128);
         if self.forward {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::message::{Batch, Builder, Field, Flags, InputInfo, Record, Sender, Span};
+use crate::message::{
+    Batch, Builder, Env, Field, Flags, InputInfo, Msg, Record, Sender, Span, Zone,
+};
 use crate::parsers::{
     Outcome, Parser, ParserOptions, Rfc3164Options, SanitiseOptions, parse, unpack,
 };
@@ -130,6 +132,18 @@ fn check(batch: &Batch, options: &ParserOptions, headerless: bool) {
     }
     for field in inside {
         assert!(u32::from(field.start) + u32::from(field.len) <= record.raw.len);
+    }
+    let env = Env {
+        now: 0,
+        zone: Zone::UTC,
+        hostname: Box::default(),
+        uptime: 0,
+        globals: Arc::default(),
+    };
+    if let Some(text) = Msg::at(batch, 0, &env).and_then(|msg| msg.from_hostname()) {
+        let host = parsed.host.as_deref().expect("else it would not stand in the text");
+        assert_eq!(text, [host, b" ", &parsed.tag, &parsed.msg].concat());
+        assert!(parsed.msg.starts_with(b" "));
     }
     let sanitise = &options.sanitise;
     for c in &parsed.raw {
