@@ -5,10 +5,11 @@
 //!
 //! - `parameters`: what it can be told; `settings`: what it was told.
 //! - `socket`: how a listener is bound; `listener`: what it is then.
-//! - `worker`: how a thread receives.
+//! - `worker`: how a thread receives; `pace`: how long it lets datagrams gather.
 //! - `senders`: which sender a datagram is from.
 
 mod listener;
+mod pace;
 mod parameters;
 mod senders;
 mod settings;

@@ -3,15 +3,18 @@
 //! Datagrams are received into a slab of the thread (`sys::mmsg`) and copied from there into the builder:
 //! the slab is sparse, has room for the largest datagram in each slot, and what is used of it stays in the
 //! CPU's cache; the batch is dense.
-//! A batch is submitted when it is full or when no socket has any more; nothing waits for a timer.
+//! A batch is submitted when it is full or when no socket has any more. In a steady stream the thread then rests
+//! for a moment ([`super::pace`]).
 //! A socket has its turn for [`ROUNDS`] full receive calls even if it has more, so that a flooded one does
 //! not starve the others.
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::listener::{Listener, ListenerState};
+use super::pace::Pace;
 use super::senders::Senders;
 use crate::message::{Builder, Flags, FlowControl, Submit};
 use crate::ratelimit::Limiter;
@@ -76,6 +79,9 @@ struct Intake {
     counters: Counters,
     /// Reception time of the datagrams being taken in.
     now: i64,
+    /// Datagrams since the last rest.
+    received: usize,
+    pace: Pace,
 }
 
 impl Worker {
@@ -122,9 +128,19 @@ impl Worker {
             }
             if !more {
                 self.intake.submit();
+                self.rest();
             }
         }
         self.intake.drain(&self.shared);
+    }
+
+    /// Lets datagrams gather where they come fast. A stop waits no longer for this than for a full receive.
+    #[allow(clippy::disallowed_methods, reason = "any datagram would be the event to wait on")]
+    fn rest(&mut self) {
+        let Intake { pace, now, received, .. } = &mut self.intake;
+        if let Some(rest) = pace.rest(*now, std::mem::take(received)) {
+            thread::sleep(rest);
+        }
     }
 }
 
@@ -154,6 +170,8 @@ impl Intake {
             states,
             counters,
             now: 0,
+            received: 0,
+            pace: Pace::new(shared.listeners.iter().map(|listener| &listener.socket)),
         }
     }
 
@@ -184,6 +202,7 @@ impl Intake {
                 break true;
             }
         };
+        self.received += received;
         self.counters.calls.add(calls as u64);
         self.counters.received.add(received as u64);
         if let Some(state) = self.states.get_mut(index) {
