@@ -6,7 +6,7 @@
 //! | `control` | 1 | tasks: statistics, state files ([`task`](crate::task)) | its events, the next task that is due |
 //! | `in:imtcp` poller | 1 per input | its epoll set and listeners; with `workerThreads="1"` also what a worker owns | `epoll_wait` |
 //! | `w0/imtcp` and other workers | `workerThreads` per input, if more than 1 | a builder; the sessions it has read since it last submitted | ready queue |
-//! | imudp | `threads` | a builder, a receive slab | `epoll_wait` |
+//! | imudp | `threads` | a builder, a receive slab | `epoll_wait`; a rest of a millisecond at most |
 //! | `rs:main Q:Reg` and other queue workers | `queue.workerThreads` | a batch, its actions' buffers, regular expressions | queue |
 //! | resolver | 1 | nothing | its questions |
 //! | `lkp:<table>` | 1 per lookup table while its file is read again | the new content | nothing |
