@@ -93,6 +93,18 @@ pub const RATE_SOURCES_TOP: usize = 10;
 pub const PERCENTILE_KEYS: usize = 10_000;
 /// Bytes of the file of a lookup table.
 pub const LOOKUP_BYTES: usize = 1024 * 1024 * 1024;
+/// Senders that one omsendertrack action keeps apart, whatever `maxSenders` says: 16 million, 1.5 GiB or so.
+pub const SENDERS: usize = 16 * 1024 * 1024;
+/// Bytes of a sender's id; what has a longer one is counted as `_other`.
+pub const SENDER_BYTES: usize = 64 * 1024;
+/// Bytes of an omsendertrack state file.
+pub const SENDER_STATE_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+/// Bytes of an omsendertrack command file.
+pub const SENDER_COMMANDS_BYTES: u64 = 1024 * 1024;
+/// Senders that one look at all names in alarms of one kind.
+pub const SENDER_ALARMS: usize = 20;
+/// Bytes of a line of it.
+pub const SENDER_COMMAND_BYTES: usize = 4096;
 /// Messages in a queue above which inputs that can wait a little are paced, as long as the queue moves: what
 /// has to wait anyway waits in the sender, not here, where it costs memory, cache and the patience of messages
 /// behind it. Eight batches: some milliseconds of work.

@@ -20,6 +20,7 @@ pub static OUTPUTS: &[&OutputKind] = &[
     &actions::shell::KIND,
     &actions::stdout::KIND,
     &actions::users::KIND,
+    &actions::sendertrack::KIND,
 ];
 
 /// Message modifiers.

@@ -26,8 +26,8 @@ static ALLOCATOR: Counting = Counting;
 
 const MESSAGES: usize = 1000;
 
-/// A static file, a dynamic one, a selector, a property filter and expressions that only read.
-const CONFIG: &str = r#"
+/// A static file, a dynamic one, a table of senders, a selector, a property filter and expressions that only read.
+const CONFIG: &str = r#"module(load="omsendertrack")
 template(name="name" type="string" string="{dir}/%hostname%.log")
 mail.* {dir}/never
 :msg, contains, "needle" {dir}/never
@@ -36,6 +36,7 @@ if field($rawmsg, 32, 2) == 'x' or toupper($programname) == 'app' or $/none cont
 if $programname == 'app' and $syslogseverity <= 5 and not ($msg startswith ' none') then {
     action(type="omfile" file="{dir}/out")
     action(type="omfile" dynaFile="name")
+    action(type="omsendertrack" senderId="%hostname%" stateFile="{dir}/senders")
 }
 "#;
 
@@ -101,7 +102,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
     let path = format!("{dir}/conf");
     fs::write(&path, CONFIG.replace("{dir}", dir)).expect("write");
     let catalogue = Catalogue {
-        modules: &[actions::file::KIND.module],
+        modules: &[actions::file::KIND.module, actions::sendertrack::KIND.module],
         templates: &["RSYSLOG_FileFormat"],
         parsers: Parser::BUILTIN,
     };
@@ -113,7 +114,10 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         b"name" => Some(Arc::new(file_name(dir))),
         _ => template::builtin(name),
     };
+    let files = RefCell::default();
     let env = OutputEnv {
+        name: "test",
+        files: &files,
         template: &templates,
         report: &|problem| problems.borrow_mut().push(problem),
         stats: Arc::clone(&stats),
@@ -127,8 +131,10 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         .iter()
         .map(|decl| {
             let module = config.module_args(decl.module);
-            let output =
-                (actions::file::KIND.build)(&decl.args.args, &module.args, &env).expect("builds");
+            let kinds = [actions::file::KIND, actions::sendertrack::KIND];
+            let kind = kinds.iter().find(|kind| kind.module.name == decl.module.name);
+            let build = kind.expect("one of the two").build;
+            let output = build(&decl.args.args, &module.args, &env).expect("builds");
             let settings = actions::settings::Settings::new(
                 &decl.core.args,
                 &decl.name,

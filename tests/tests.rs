@@ -11,6 +11,7 @@ mod messages;
 mod outputs;
 mod queues;
 mod ratelimits;
+mod sendertrack;
 mod tcp;
 mod udp;
 mod validation;

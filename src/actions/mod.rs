@@ -9,13 +9,15 @@
 //! - [`retry`]: one thread's end of it, the state machine around the output.
 //! - [`modify`]: the same for actions that modify messages.
 //! - [`set`]: all actions, as one thread of the rules has them; [`queued`]: actions with a queue of their own.
-//! - [`file`](mod@file), [`forward`], [`pipe`], [`users`], [`shell`], [`stdout`], [`discard`]: the outputs.
+//! - [`file`](mod@file), [`forward`], [`pipe`], [`users`], [`shell`], [`sendertrack`], [`stdout`], [`discard`]: the outputs.
 //!
 //! The ledger of an action is `pushed = written + lost`: an output hands every message it gives up to a
 //! [`Lost`] sink, whatever the reason, and never drops one otherwise.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::message::Msg;
@@ -37,6 +39,7 @@ pub mod modify;
 pub mod pipe;
 pub mod queued;
 pub mod retry;
+pub mod sendertrack;
 pub mod set;
 pub mod settings;
 pub mod shell;
@@ -148,6 +151,10 @@ pub trait OutputWorker: Send {
 /// What the daemon lends an output when it is built.
 #[derive(Clone)]
 pub struct OutputEnv<'a> {
+    /// The action's name.
+    pub name: &'a str,
+    /// Files that one action alone may use, of all actions built so far.
+    pub files: &'a RefCell<Vec<PathBuf>>,
     /// Finds a template by name (exact case).
     pub template: &'a dyn Fn(&[u8]) -> Option<Arc<Template>>,
     /// Takes what is wrong with the arguments but does not keep the action from working.

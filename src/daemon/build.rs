@@ -212,10 +212,17 @@ pub(super) struct Shop<'a> {
 impl Shop<'_> {
     /// Makes all actions. What cannot be made is `None`, and its statement does nothing.
     pub(super) fn actions(&self, diagnostics: &mut Diagnostics) -> Vec<Option<Configured>> {
-        (0..self.config.actions.len()).map(|index| self.action(index, diagnostics)).collect()
+        let files = RefCell::default();
+        let indexes = 0..self.config.actions.len();
+        indexes.map(|index| self.action(index, &files, diagnostics)).collect()
     }
 
-    fn action(&self, index: usize, diagnostics: &mut Diagnostics) -> Option<Configured> {
+    fn action(
+        &self,
+        index: usize,
+        files: &RefCell<Vec<PathBuf>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Configured> {
         let decl = &self.config.actions[index];
         if let Some(kind) = registry::modifier(decl.module.name) {
             return self.modifier(decl, kind, diagnostics);
@@ -224,6 +231,8 @@ impl Shop<'_> {
         let module_args = self.config.module_args(decl.module);
         let remarks = RefCell::new(Vec::new());
         let env = OutputEnv {
+            name: &decl.name,
+            files,
             template: &|name| self.templates.find(name),
             stats: Arc::clone(self.stats),
             tasks: self.tasks,

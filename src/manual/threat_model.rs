@@ -12,9 +12,11 @@
 //! | UDP peer | many source addresses | the sender cache is bounded |
 //! | any peer | bytes that confuse a parser | every byte string yields a message; parsers cannot panic (fuzzed) |
 //! | any peer | provoke log floods | messages about a peer are rate-limited, occurrences counted |
+//! | any peer | invent senders (`omsendertrack`) | `maxSenders`, and 16 million at most; more are counted as one; ids are hashed with a secret key |
 //! | any peer | name a file (`dynafile`) | contained below the template's constant directory; `..` is blocked |
 //! | slow DNS | hold up messages | one bounded wait, then addresses are used until it answers quickly again |
 //! | configuration | recursion, includes, size | depth and size limits in `limits.rs`, each a diagnostic |
+//! | local user | commands for omsendertrack | only a regular file of root or the daemon that others cannot write |
 //! | local user | symlink in place of a log file | `followSymlinks="off"` opens with `O_NOFOLLOW` |
 //!
 //! Not defended against in this version: a peer that can forge UDP source addresses, and anyone who can write the

@@ -10,5 +10,6 @@ pub mod mmsg;
 pub mod namespace;
 pub mod process;
 pub mod regex;
+pub mod replace;
 pub mod resolve;
 pub mod socket;

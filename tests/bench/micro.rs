@@ -3,17 +3,21 @@
 
 #![allow(clippy::print_stdout, reason = "a command line program")]
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sluice::actions::{OutputEnv, sendertrack};
 use sluice::config::PropOp;
 use sluice::config::ast::{Span, Variable};
 use sluice::framing::{Decoder, Fault, Options, Sink};
 use sluice::message::timestamp::Zone;
 use sluice::message::{Appender, Batch, Builder, Env, InputInfo, Msg, Pool, Sender};
+use sluice::param::{Args, Value};
 use sluice::parsers::ParserOptions;
 use sluice::script::{Compiler, Filter, Scratch};
+use sluice::task::Tasks;
 use sluice::template::{Content, Options as TemplateOptions, Template};
 use sluice::testing::parsers::{NETWORK, batch, parse_all};
 
@@ -32,6 +36,7 @@ fn main() {
     parse();
     filter();
     render();
+    senders();
 }
 
 /// Prints the median time per message.
@@ -120,13 +125,7 @@ fn parse() {
 fn report_messages(name: &str, budget: u32, mut each: impl FnMut(&Msg<'_>)) {
     let mut batch = sample(RFC3164);
     parse_all(&mut batch, &ParserOptions::default());
-    let env = Env {
-        now: 0,
-        zone: Zone::UTC,
-        hostname: b"here".to_vec().into(),
-        uptime: 0,
-        globals: Arc::default(),
-    };
+    let env = env_of_bench();
     report(name, budget, || {
         timed(|| {
             for index in 0..batch.len() {
@@ -134,6 +133,16 @@ fn report_messages(name: &str, budget: u32, mut each: impl FnMut(&Msg<'_>)) {
             }
         })
     });
+}
+
+fn env_of_bench() -> Env {
+    Env {
+        now: 0,
+        zone: Zone::UTC,
+        hostname: b"here".to_vec().into(),
+        uptime: 0,
+        globals: Arc::default(),
+    }
 }
 
 fn filter() {
@@ -179,4 +188,84 @@ fn render() {
         });
         black_box(&out);
     }
+}
+
+/// What omsendertrack adds to a message, and what a million senders cost.
+fn senders() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut args = Args::defaults(&[sendertrack::KIND.module.params]);
+    args.set("senderId", Value::Str(b"%hostname%".to_vec()));
+    let path = dir.path().join("state").into_os_string().into_encoded_bytes();
+    args.set("stateFile", Value::Str(path));
+    let (files, tasks) = (RefCell::default(), Tasks::default());
+    let env = OutputEnv {
+        name: "bench",
+        files: &files,
+        template: &|_| None,
+        report: &|problem| panic!("{problem:?}"),
+        stats: Arc::default(),
+        tasks: &tasks,
+        message_bytes: 8096,
+        ip_protocol: sluice::sys::socket::IpProtocol::Unspecified,
+        own_defaults: false,
+    };
+    let before = resident_kib();
+    let output = (sendertrack::KIND.build)(&args, &Args::default(), &env);
+    let mut worker = output.map_err(|why| format!("{why:?}")).expect("an action").worker();
+    let mut round = |hosts: &mut dyn Iterator<Item = usize>| {
+        let texts: Vec<_> = hosts
+            .take(MESSAGES)
+            .map(|n| {
+                message(&format!(
+                    "<13>Oct 11 22:14:15 10.{}.{}.{} a: ",
+                    n >> 16,
+                    n >> 8 & 255,
+                    n & 255
+                ))
+            })
+            .collect();
+        let mut batch = batch(texts.iter().map(Vec::as_slice), NETWORK);
+        parse_all(&mut batch, &ParserOptions::default());
+        let env = env_of_bench();
+        timed(|| {
+            for index in 0..batch.len() {
+                let msg = Msg::at(&batch, index, &env).expect("a message");
+                worker.push(&msg, &mut |_, _| {}).expect("taken");
+            }
+            worker.commit(&mut |_, _| {}).expect("counted");
+        })
+    };
+    report("omsendertrack: one sender", 60, || round(&mut std::iter::repeat(0)));
+    report("omsendertrack: 1,000 senders", 60, || round(&mut (0..1000)));
+    // Far apart, so that no two messages find their sender in the cache.
+    let spread = |n: usize| n.wrapping_mul(7919 * 1_000_003) % 1_000_000;
+    let mut at = 0..;
+    report("omsendertrack: a million new senders", 0, || round(&mut at.by_ref().map(spread)));
+    let grown = resident_kib();
+    let mut at = 0..;
+    report("omsendertrack: a million known senders", 0, || round(&mut at.by_ref().map(spread)));
+    for mut task in tasks.take() {
+        task.start();
+        let time = timed(|| task.run());
+        println!(
+            "omsendertrack: a million senders take {} MiB; their file {:.2} s and up to {} MiB more",
+            (grown - before) / 1024,
+            time.as_secs_f64(),
+            (resident_peak_kib() - grown) / 1024
+        );
+    }
+}
+
+fn resident_kib() -> usize {
+    status("VmRSS:")
+}
+
+fn resident_peak_kib() -> usize {
+    status("VmHWM:")
+}
+
+fn status(field: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("status");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("field");
+    line.trim().trim_end_matches(" kB").parse().expect("number")
 }

@@ -75,6 +75,8 @@ fn build_as(
     let report = |problem| problems.borrow_mut().push(problem);
     let stats = Arc::new(stats::Set::default());
     let env = OutputEnv {
+        name: "test",
+        files: &RefCell::default(),
         template: &find,
         report: &report,
         stats,

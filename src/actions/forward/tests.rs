@@ -62,7 +62,10 @@ fn read(given: &[(&str, Value)]) -> (Result<Settings, Problem>, Vec<Problem>) {
         args.set(name, value.clone());
     }
     let said = RefCell::new(Vec::new());
+    let files = std::cell::RefCell::default();
     let env = OutputEnv {
+        name: "test",
+        files: &files,
         template: &|_| None,
         report: &|problem| said.borrow_mut().push(problem),
         stats: Arc::default(),
