@@ -2,10 +2,11 @@
 //! program that compiles.
 
 use crate::actions::{self, OutputKind};
+use crate::config::ParserName;
 use crate::inputs::{self, InputKind};
 use crate::modifiers::{self, ModifierKind};
 use crate::param::Module;
-use crate::parsers;
+use crate::parsers::{self, ParserKind};
 
 /// Inputs.
 pub static INPUTS: &[&InputKind] =
@@ -36,14 +37,25 @@ pub static MODIFIERS: &[&ModifierKind] = &[
 ];
 
 /// Parsers.
-pub static PARSERS: &[&Module] = &[&parsers::settings::RFC5424, &parsers::settings::RFC3164];
+pub static PARSERS: &[&ParserKind] = &[
+    &parsers::settings::RFC5424_KIND,
+    &parsers::settings::RFC3164_KIND,
+    &parsers::aixforwardedfrom::KIND,
+    &parsers::ciscoios::KIND,
+    &parsers::cisconames::KIND,
+    &parsers::lastmsg::KIND,
+    &parsers::null::KIND,
+    &parsers::panngfw::KIND,
+    &parsers::snare::KIND,
+];
 
 /// The descriptors of all modules.
 pub fn modules() -> impl Iterator<Item = &'static Module> {
     let inputs = INPUTS.iter().map(|kind| kind.module);
     let outputs = OUTPUTS.iter().map(|kind| kind.module);
     let modifiers = MODIFIERS.iter().map(|kind| kind.module);
-    inputs.chain(PARSERS.iter().copied()).chain(modifiers).chain(outputs)
+    let parsers = PARSERS.iter().map(|kind| kind.module);
+    inputs.chain(parsers).chain(modifiers).chain(outputs)
 }
 
 /// The input module of this name.
@@ -56,6 +68,16 @@ pub fn input(name: &str) -> Option<&'static InputKind> {
 #[must_use]
 pub fn output(name: &str) -> Option<&'static OutputKind> {
     OUTPUTS.iter().copied().find(|kind| kind.module.name == name)
+}
+
+/// The parsers that are there once their modules are.
+#[must_use]
+pub fn parser_names() -> Vec<ParserName> {
+    let name = |kind: &&ParserKind| {
+        let ParserKind { module, name, instances, .. } = **kind;
+        ParserName { name, module, instances }
+    };
+    PARSERS.iter().map(name).collect()
 }
 
 /// The modifier module of this name.

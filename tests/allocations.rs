@@ -12,7 +12,7 @@ use sluice::actions::{self, OutputEnv};
 use sluice::config::{self, Catalogue, RulesetId, SystemLoader};
 use sluice::framing::{Decoder, Fault, Options, Sink};
 use sluice::message::{Appender, Builder, InputInfo, Pool, Sender};
-use sluice::parsers::{Parser, ParserOptions};
+use sluice::parsers::ParserOptions;
 use sluice::queue::{Commit, Consume, Interrupt};
 use sluice::ruleset::{Job, Messages, Rules, Surroundings, consumers};
 use sluice::script::Environment;
@@ -104,7 +104,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
     let catalogue = Catalogue {
         modules: &[actions::file::KIND.module, actions::sendertrack::KIND.module],
         templates: &["RSYSLOG_FileFormat"],
-        parsers: Parser::BUILTIN,
+        parsers: &sluice::registry::parser_names(),
     };
     let (config, diagnostics) = config::load(&path, &SystemLoader, &catalogue);
     assert!(!diagnostics.has_errors(), "{diagnostics:?}");

@@ -19,7 +19,6 @@ use crate::daemon::{LastStep, Plan};
 use crate::inputs::internal;
 use crate::message::Zone;
 use crate::message::timestamp::Time;
-use crate::parsers::Parser;
 use crate::sys::clock;
 use crate::sys::process::{self, Fork, Readiness};
 use crate::{registry, template};
@@ -128,7 +127,7 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
     let catalogue = Catalogue {
         modules: &modules,
         templates: &template::BUILTIN_NAMES,
-        parsers: Parser::BUILTIN,
+        parsers: &registry::parser_names(),
     };
     let (config, mut diagnostics) = config::load(&options.config, &SystemLoader, &catalogue);
     if options.show_statements {

@@ -60,8 +60,19 @@ pub struct Catalogue<'a> {
     pub modules: &'a [&'static Module],
     /// Names of the built-in templates.
     pub templates: &'a [&'static str],
-    /// Names of the parsers that exist without a `parser()` object.
-    pub parsers: &'a [&'static str],
+    /// Names of the parsers that exist without a `parser()` object, once their module is loaded, and the module.
+    pub parsers: &'a [ParserName],
+}
+
+/// A parser that is there once its module is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct ParserName {
+    /// Its name.
+    pub name: &'static str,
+    /// Its module.
+    pub module: &'static Module,
+    /// Whether `parser()` can make others of the same kind.
+    pub instances: bool,
 }
 
 /// Loads the configuration that begins in the file `path`.

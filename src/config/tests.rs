@@ -158,7 +158,10 @@ static PARSER: Module = Module {
 pub(super) const CATALOGUE: Catalogue<'static> = Catalogue {
     modules: &[&OUTPUT, &STDOUT, &TCP, &UDP, &PARSER],
     templates: &["RSYSLOG_FileFormat", "RSYSLOG_TraditionalFileFormat"],
-    parsers: &["rsyslog.rfc5424", "rsyslog.rfc3164"],
+    parsers: &[
+        crate::config::ParserName { name: "rsyslog.rfc5424", module: &PARSER, instances: true },
+        crate::config::ParserName { name: "rsyslog.rfc3164", module: &PARSER, instances: true },
+    ],
 };
 
 /// Loads one text.

@@ -23,7 +23,7 @@ use crate::lookup::Lookup;
 use crate::message::{Names, Pool, Submit, vars};
 use crate::modifiers::{ModifierEnv, ModifierKind};
 use crate::param::{Args, Problem};
-use crate::parsers::{Parser, ParserOptions};
+use crate::parsers::{Parser, ParserEnv, ParserOptions};
 use crate::queue::{self, Queue, Type};
 use crate::ratelimit::policy::Templates as Finder;
 use crate::ratelimit::{Kit, Policy};
@@ -366,10 +366,14 @@ impl Shop<'_> {
     }
 
     fn parser(&self, name: &str) -> Option<Parser> {
-        Parser::builtin(name).or_else(|| {
-            let decl = self.config.parsers.iter().find(|decl| decl.name == name)?;
-            Parser::configured(decl.module, &decl.args.args)
-        })
+        let env = ParserEnv { globals: &self.config.globals.args, zones: &self.config.timezones };
+        let mut kinds = registry::PARSERS.iter();
+        if let Some(kind) = kinds.clone().find(|kind| kind.name == name) {
+            return Some((kind.build)(&Args::defaults(&[kind.module.params]), &env));
+        }
+        let decl = self.config.parsers.iter().find(|decl| decl.name == name)?;
+        let kind = kinds.find(|kind| kind.module.name == decl.module.name)?;
+        Some((kind.build)(&decl.args.args, &env))
     }
 
     /// Makes the inputs, those of one module together.

@@ -54,6 +54,11 @@ impl Bytes {
         self.storage.get(span.range()).unwrap_or_default()
     }
 
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, span: Span) -> &mut [u8] {
+        self.storage.get_mut(span.range()).unwrap_or_default()
+    }
+
     /// Copies `text` to the end and returns its span. Grows where there is no room.
     pub fn append(&mut self, text: &[u8]) -> Span {
         let start = self.used;

@@ -157,7 +157,9 @@ impl Msg<'_> {
         let context = Context {
             year: received.year,
             offset: self.sender().input.default_tz.unwrap_or(received.offset),
-            year_after: true, // only where the parser has taken one into the field
+            // Only where the parser has taken one into the field.
+            year_after: true,
+            zone_after: true,
         };
         Time::decode_rfc3164(text, &context).map_or(received, |(time, _)| time)
     }

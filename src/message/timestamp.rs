@@ -85,6 +85,8 @@ pub struct Context {
     pub offset: i32,
     /// Whether a year may stand behind the time (`detect.YearAfterTimestamp`).
     pub year_after: bool,
+    /// Whether an offset, as RFC 3339 has it, may stand behind the time: where a parser has put one there.
+    pub zone_after: bool,
 }
 
 impl Time {
@@ -210,13 +212,52 @@ impl Time {
                 None => context.year,
             },
         };
-        (time.offset, time.sign) = (context.offset, Sign::of(context.offset));
+        (time.offset, time.sign) = match cursor.peek() {
+            Some(b'+' | b'-') if context.zone_after => cursor.zone()?,
+            _ => (context.offset, Sign::of(context.offset)),
+        };
         if cursor.peek() == Some(b':') {
             cursor.at += 1;
         }
         cursor.end()?;
         Some((time, cursor.at))
     }
+}
+
+/// Places in an RFC 3164 time behind which a time zone may be named.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WithZone {
+    /// End of the time alone.
+    pub end: usize,
+    /// Name of the zone; empty if there is none.
+    pub zone: std::ops::Range<usize>,
+    /// Length with all that belongs to the time.
+    pub len: usize,
+}
+
+/// Finds a time as [`Time::decode_rfc3164`] takes it, with or without the name of a zone.
+#[must_use]
+pub fn with_zone_name(text: &[u8]) -> Option<WithZone> {
+    const NAME_BYTES: usize = 15;
+    let mut cursor = Cursor { text, at: 0 };
+    rfc3164_free(&mut cursor)?;
+    cursor.fraction();
+    let end = cursor.at;
+    let mut zone = end..end;
+    let rest = text.get(end..).unwrap_or_default();
+    if let [b' ', name @ ..] = rest
+        && rest.len() > 2
+    {
+        let inside = |c: &&u8| !matches!(c, b':' | b' ');
+        let len = name.iter().take(NAME_BYTES).take_while(inside).count();
+        zone = end + 1..end + 1 + len;
+        cursor.at = zone.end;
+    }
+    if cursor.peek() == Some(b':') {
+        cursor.at += 1;
+    }
+    cursor.end()?;
+    Some(WithZone { end, zone, len: cursor.at })
 }
 
 impl Sign {
@@ -480,7 +521,8 @@ const NUMBER_MAX: u32 = 214_748_363;
 mod tests {
     use super::*;
 
-    const CONTEXT: Context = Context { year: 2026, offset: 3600, year_after: false };
+    const CONTEXT: Context =
+        Context { year: 2026, offset: 3600, year_after: false, zone_after: false };
 
     /// `YYYY-MM-DD hh:mm:ss.usec/precision offset`, and the bytes taken.
     fn show(decoded: Option<(Time, usize)>) -> Option<(String, usize)> {

@@ -6,18 +6,30 @@
 //! - [`unpack`]: messages that came compressed.
 //! - [`sanitise`]: what is done to the text first.
 //! - [`rfc5424`], [`rfc3164`]: the parsers. Each takes a message or leaves it to the next of the chain.
-//! - [`settings`]: their options, from the configuration.
+//! - [`null`], [`lastmsg`], [`ciscoios`]: further parsers, to be loaded and named.
+//! - [`aixforwardedfrom`], [`cisconames`], [`panngfw`], [`snare`]: those that take no message, but repair it for the
+//!   parsers behind them.
+//! - [`settings`]: options, from the configuration.
 
+pub mod aixforwardedfrom;
+pub mod ciscoios;
+pub mod cisconames;
 mod class;
 mod inflate;
+pub mod lastmsg;
+pub mod null;
+pub mod panngfw;
 pub mod rfc3164;
 pub mod rfc5424;
 pub mod sanitise;
 pub mod settings;
+pub mod snare;
 
 use std::fmt;
 
+use crate::config::Timezone;
 use crate::message::{Batch, Field, Flags, Record, Span, pri};
+use crate::param::{Args, Module};
 
 pub use rfc3164::{Headerless, Rfc3164Options};
 pub use sanitise::SanitiseOptions;
@@ -44,6 +56,49 @@ pub enum Parser {
     Rfc5424,
     /// `rsyslog.rfc3164`, or a `parser(type="pmrfc3164")` object.
     Rfc3164(Rfc3164Options),
+    /// `rsyslog.pmnull`, or a `parser(type="pmnull")` object.
+    Null(null::Null),
+    /// `rsyslog.lastline`.
+    LastMessage,
+    /// `rsyslog.ciscoios`, or a `parser(type="pmciscoios")` object.
+    CiscoIos(ciscoios::CiscoIos),
+    /// Repairs a message, and leaves it to the next one.
+    Repair(Repair),
+}
+
+/// Parsers that only repair messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// `rsyslog.aixforwardedfrom`.
+    AixForwardedFrom,
+    /// `rsyslog.cisconames`.
+    CiscoNames,
+    /// `rsyslog.panngfw`.
+    PanNgfw,
+    /// `rsyslog.snare`, or a `parser(type="pmsnare")` object, with what a tab looks like.
+    Snare(Box<[u8]>),
+}
+
+/// A parser module: its descriptor and its constructor.
+#[derive(Clone, Copy)]
+pub struct ParserKind {
+    /// The parameter tables and documentation.
+    pub module: &'static Module,
+    /// The name of the parser that is there once the module is.
+    pub name: &'static str,
+    /// Whether `parser()` objects can be made.
+    pub instances: bool,
+    /// Makes a parser from the arguments of such an object, or from the defaults.
+    pub build: fn(&Args, &ParserEnv<'_>) -> Parser,
+}
+
+/// What a parser may have to know beside its own arguments.
+#[derive(Clone, Copy)]
+pub struct ParserEnv<'a> {
+    /// The arguments of `global()`.
+    pub globals: &'a Args,
+    /// The `timezone()` objects.
+    pub zones: &'a [Timezone],
 }
 
 impl Default for ParserOptions {
@@ -110,47 +165,115 @@ pub fn parse<'o>(batch: &mut Batch, index: usize, options: &'o ParserOptions) ->
         return Outcome::Empty;
     }
     record.raw = sanitise::sanitise(&mut batch.bytes, record.raw, &options.sanitise);
-    let raw = batch.bytes.get(record.raw);
-    let (pri, after_pri) = pri::decode(raw);
+    let (pri, start) = pri::decode(batch.bytes.get(record.raw));
     record.pri = pri;
-    for parser in &options.chain {
-        match parser {
-            Parser::Rfc5424 => {
-                if rfc5424::parse(raw, after_pri, record, options) {
-                    if record.app.len == 0 && record.flags.has(Flags::HAS_HOST) {
-                        record.program_len = 1;
-                        add_texts(batch, index, &[(|record| &mut record.app, b"-")]);
-                    }
-                    return Outcome::Parsed;
-                }
-            }
-            Parser::Rfc3164(own) => {
-                return match rfc3164::parse(raw, after_pri, record, options, own) {
-                    rfc3164::Tag::Found => Outcome::Parsed,
-                    rfc3164::Tag::Dash => {
-                        record.program_len = 1;
-                        add_texts(batch, index, &[(|record| &mut record.tag, b"-")]);
-                        Outcome::Parsed
-                    }
-                    rfc3164::Tag::Headerless(how) => {
-                        record.program_len = options.program_len(&how.tag);
-                        if how.hostname.is_some() {
-                            record.flags.set(Flags::HAS_HOST);
-                        }
-                        let host = how.hostname.as_deref().unwrap_or_default();
-                        let slots: [Slot<'_>; 2] = [
-                            (|record| &mut record.host, host),
-                            (|record| &mut record.tag, &how.tag),
-                        ];
-                        add_texts(batch, index, &slots);
-                        Outcome::Headerless(how)
-                    }
-                };
+    let outcome = options.chain.iter().find_map(|parser| ask(parser, batch, index, start, options));
+    outcome.unwrap_or_else(|| {
+        if let Some(record) = batch.records.get_mut(index) {
+            record.flags.set(Flags::DISCARDED);
+        }
+        Outcome::Discarded
+    })
+}
+
+/// Has one parser look at a message whose text behind the PRI begins at `start`; `None` if it leaves it to the next.
+fn ask<'o>(
+    parser: &'o Parser,
+    batch: &mut Batch,
+    index: usize,
+    start: usize,
+    options: &ParserOptions,
+) -> Option<Outcome<'o>> {
+    let Batch { bytes, records, .. } = batch;
+    let record = records.get_mut(index)?;
+    let raw = bytes.get(record.raw);
+    match parser {
+        Parser::Rfc5424 => {
+            rfc5424::parse(raw, start, record, options).then_some(())?;
+            if record.app.len == 0 && record.flags.has(Flags::HAS_HOST) {
+                record.program_len = 1;
+                add_texts(batch, index, &[(|record| &mut record.app, b"-")]);
             }
         }
+        Parser::Rfc3164(own) => {
+            match rfc3164::parse(raw, start, record, options, own) {
+                rfc3164::Tag::Found => {}
+                rfc3164::Tag::Dash => {
+                    record.program_len = 1;
+                    add_texts(batch, index, &[(|record| &mut record.tag, b"-")]);
+                }
+                rfc3164::Tag::Headerless(how) => {
+                    add_header(batch, index, how, options);
+                    return Some(Outcome::Headerless(how));
+                }
+            };
+        }
+        Parser::Null(own) => {
+            null::parse(record, own);
+            record.program_len = options.program_len(&own.tag);
+            add_texts(batch, index, &[(|record| &mut record.tag, &own.tag)]);
+        }
+        Parser::LastMessage => lastmsg::parse(raw, start, record).then_some(())?,
+        Parser::CiscoIos(own) => {
+            let apart = ciscoios::parse(raw, start, record, options, own)?;
+            let mut texts = Vec::new();
+            if let Some((time, minutes)) = apart.time {
+                let sign = if minutes < 0 { '-' } else { '+' };
+                let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
+                let zone = format!("{sign}{hours:02}:{minutes:02}").into_bytes();
+                let slot: fn(&mut Record) -> &mut Field = |record| &mut record.timestamp;
+                texts.push((slot, [raw.get(time).unwrap_or_default(), &zone].concat()));
+            }
+            if let Some(tag) = apart.tag {
+                texts.push((
+                    |record| &mut record.tag,
+                    [raw.get(tag).unwrap_or_default(), b":"].concat(),
+                ));
+            }
+            let slots: Vec<Slot<'_>> = texts.iter().map(|(slot, text)| (*slot, &**text)).collect();
+            add_texts(batch, index, &slots);
+        }
+        Parser::Repair(repair) => {
+            let len = repair.apply(bytes.get_mut(record.raw), start);
+            record.raw.len = u32::try_from(len).unwrap_or(record.raw.len);
+            record.msg = record.raw;
+            return None;
+        }
     }
-    record.flags.set(Flags::DISCARDED);
-    Outcome::Discarded
+    Some(Outcome::Parsed)
+}
+
+impl Repair {
+    /// Repairs a message whose text behind the PRI begins at `start`. Returns how long it is now.
+    fn apply(&self, raw: &mut [u8], start: usize) -> usize {
+        match self {
+            Self::AixForwardedFrom => aixforwardedfrom::repair(raw, start),
+            Self::CiscoNames => cisconames::repair(raw, start),
+            Self::PanNgfw => panngfw::repair(raw, start),
+            Self::Snare(tab) => snare::repair(raw, start, tab),
+        }
+    }
+}
+
+/// Removes `count` bytes at `at` from a text, and returns its new length.
+fn remove(text: &mut [u8], at: usize, count: usize) -> usize {
+    let len = text.len();
+    let from = (at + count).min(len);
+    text.copy_within(from.., at.min(len));
+    len - (from - at.min(from))
+}
+
+/// What a message without header gets.
+fn add_header(batch: &mut Batch, index: usize, how: &Headerless, options: &ParserOptions) {
+    let Some(record) = batch.records.get_mut(index) else { return };
+    record.program_len = options.program_len(&how.tag);
+    if how.hostname.is_some() {
+        record.flags.set(Flags::HAS_HOST);
+    }
+    let host = how.hostname.as_deref().unwrap_or_default();
+    let slots: [Slot<'_>; 2] =
+        [(|record| &mut record.host, host), (|record| &mut record.tag, &how.tag)];
+    add_texts(batch, index, &slots);
 }
 
 /// A field of a record, and its text.
@@ -158,6 +281,9 @@ type Slot<'a> = (fn(&mut Record) -> &mut Field, &'a [u8]);
 
 /// Gives a message fields that do not stand in its text: the text is copied, with theirs behind it.
 fn add_texts(batch: &mut Batch, index: usize, slots: &[Slot<'_>]) {
+    if slots.is_empty() {
+        return;
+    }
     let Some(record) = batch.records.get_mut(index) else { return };
     let msg_at = record.msg.start - record.raw.start;
     record.raw = batch.bytes.append_copy(record.raw);

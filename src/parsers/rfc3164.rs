@@ -135,7 +135,7 @@ fn timestamp(rest: &[u8], options: &Rfc3164Options) -> Option<Range<usize>> {
     if usual.is_some_and(|usual| *usual == KNOWN.get()) {
         return Some(0..USUAL_BYTES);
     }
-    let context = timestamp::Context { year: 0, offset: 0, year_after };
+    let context = timestamp::Context { year: 0, offset: 0, year_after, zone_after: false };
     if let Some((_, len)) = Time::decode(rest, &context) {
         // A blank at its end shows that nothing behind it matters.
         if let Some(usual) = usual.filter(|usual| len == USUAL_BYTES && usual.ends_with(b" ")) {

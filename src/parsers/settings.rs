@@ -2,12 +2,11 @@
 
 use super::rfc3164::{Headerless, Rfc3164Options};
 use super::sanitise::SanitiseOptions;
-use super::{Parser, ParserOptions};
+use super::{Parser, ParserKind, ParserOptions};
 use crate::limits;
 use crate::param::{Args, Class, Kind, Module, Param};
 
-/// The RFC 5424 parser.
-pub static RFC5424: Module = Module {
+static RFC5424: Module = Module {
     name: "pmrfc5424",
     class: Class::Parser,
     builtin: true,
@@ -20,8 +19,7 @@ pub static RFC5424: Module = Module {
          \x20   action(type=\"omfile\" file=\"/var/log/devices\")\n}"],
 };
 
-/// The RFC 3164 parser.
-pub static RFC3164: Module = Module {
+static RFC3164: Module = Module {
     name: "pmrfc3164",
     class: Class::Parser,
     builtin: true,
@@ -32,6 +30,22 @@ pub static RFC3164: Module = Module {
     counters: &[],
     examples: &["ruleset(name=\"r\" parser=[\"rsyslog.rfc3164\"]) {\n\
          \x20   action(type=\"omfile\" file=\"/var/log/devices\")\n}"],
+};
+
+/// The RFC 5424 parser.
+pub static RFC5424_KIND: ParserKind = ParserKind {
+    module: &RFC5424,
+    name: "rsyslog.rfc5424",
+    instances: true,
+    build: |_, _| Parser::Rfc5424,
+};
+
+/// The RFC 3164 parser.
+pub static RFC3164_KIND: ParserKind = ParserKind {
+    module: &RFC3164,
+    name: "rsyslog.rfc3164",
+    instances: true,
+    build: |args, _| Parser::Rfc3164(Rfc3164Options::new(args)),
 };
 
 const RFC3164_PARAMS: &[Param] = &[
@@ -134,33 +148,10 @@ impl SanitiseOptions {
 }
 
 impl Parser {
-    /// Names of the parsers that need no `parser()` object, in the order of the default chain.
-    pub const BUILTIN: &'static [&'static str] = &["rsyslog.rfc5424", "rsyslog.rfc3164"];
-
     /// The chain of a ruleset that names no parsers.
     #[must_use]
     pub fn default_chain() -> Vec<Self> {
-        Self::BUILTIN.iter().filter_map(|name| Self::builtin(name)).collect()
-    }
-
-    /// The parser of this name.
-    #[must_use]
-    pub fn builtin(name: &str) -> Option<Self> {
-        match name {
-            "rsyslog.rfc5424" => Some(Self::Rfc5424),
-            "rsyslog.rfc3164" => Some(Self::Rfc3164(Rfc3164Options::default())),
-            _ => None,
-        }
-    }
-
-    /// The parser that a `parser()` object of one of this file's modules makes.
-    #[must_use]
-    pub fn configured(module: &Module, args: &Args) -> Option<Self> {
-        match module.name {
-            "pmrfc5424" => Some(Self::Rfc5424),
-            "pmrfc3164" => Some(Self::Rfc3164(Rfc3164Options::new(args))),
-            _ => None,
-        }
+        vec![Self::Rfc5424, Self::Rfc3164(Rfc3164Options::default())]
     }
 }
 
@@ -197,8 +188,8 @@ mod tests {
     fn defaults_are_the_tables_defaults() {
         let options = ParserOptions::new(&Args::defaults(&[GLOBAL]), Parser::default_chain());
         assert_eq!(options, ParserOptions::default());
-        let own = Parser::configured(&RFC3164, &Args::defaults(&[RFC3164.params]));
-        assert_eq!(own, Some(Parser::Rfc3164(Rfc3164Options::default())));
+        let own = Rfc3164Options::new(&Args::defaults(&[RFC3164.params]));
+        assert_eq!(own, Rfc3164Options::default());
     }
 
     #[test]
@@ -265,6 +256,6 @@ mod tests {
                 drop: true,
             }),
         };
-        assert_eq!(Parser::configured(&RFC3164, &args), Some(Parser::Rfc3164(expected)));
+        assert_eq!(Rfc3164Options::new(&args), expected);
     }
 }

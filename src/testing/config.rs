@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Catalogue, Loader, load};
-use crate::parsers::Parser;
 use crate::{registry, template};
 
 /// One file, which is also what every `include` finds once.
@@ -38,7 +37,7 @@ pub fn fuzz(data: &[u8]) {
     let catalogue = Catalogue {
         modules: &modules,
         templates: &template::BUILTIN_NAMES,
-        parsers: Parser::BUILTIN,
+        parsers: &registry::parser_names(),
     };
     let (_, diagnostics) = load("fuzz.conf", &One(data), &catalogue);
     let text = diagnostics.render();

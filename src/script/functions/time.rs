@@ -109,7 +109,7 @@ fn parse_time(call: &mut Call<'_, '_>, local: bool) -> Returned {
 }
 
 fn rfc3164(text: &[u8], offset: i32) -> Option<Time> {
-    let context = Context { year: 0, offset, year_after: false };
+    let context = Context { year: 0, offset, year_after: false, zone_after: false };
     Time::decode_rfc3164(text, &context).map(|(time, _)| time)
 }
 
