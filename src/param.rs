@@ -88,6 +88,10 @@ pub struct Param {
     pub doc: &'static str,
     /// The legacy `$` directive that sets it, without the `$`.
     pub legacy: Option<&'static str>,
+    /// Another directive that does.
+    pub legacy_alias: Option<&'static str>,
+    /// Whether only a directive sets it.
+    pub legacy_only: bool,
     /// Whether the object cannot exist without it.
     pub required: bool,
     /// The setting of the core that it stands for, where it is only another way to write one.
@@ -121,6 +125,8 @@ impl Param {
             default,
             doc,
             legacy: None,
+            legacy_alias: None,
+            legacy_only: false,
             required: false,
             sets: None,
             support: Support::Full,
@@ -139,6 +145,20 @@ impl Param {
     #[must_use]
     pub const fn legacy(mut self, directive: &'static str) -> Self {
         self.legacy = Some(directive);
+        self
+    }
+
+    /// With another legacy directive.
+    #[must_use]
+    pub const fn legacy_alias(mut self, directive: &'static str) -> Self {
+        self.legacy_alias = Some(directive);
+        self
+    }
+
+    /// Not to be written in an object.
+    #[must_use]
+    pub const fn legacy_only(mut self) -> Self {
+        self.legacy_only = true;
         self
     }
 

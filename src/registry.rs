@@ -9,8 +9,13 @@ use crate::param::Module;
 use crate::parsers::{self, ParserKind};
 
 /// Inputs.
-pub static INPUTS: &[&InputKind] =
-    &[&inputs::diag::KIND, &inputs::tcp::KIND, &inputs::tcp::raw::KIND, &inputs::udp::KIND];
+pub static INPUTS: &[&InputKind] = &[
+    &inputs::diag::KIND,
+    &inputs::stats::KIND,
+    &inputs::tcp::KIND,
+    &inputs::tcp::raw::KIND,
+    &inputs::udp::KIND,
+];
 
 /// Outputs.
 pub static OUTPUTS: &[&OutputKind] = &[

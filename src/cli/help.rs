@@ -67,8 +67,9 @@ fn parameter(out: &mut String, param: &Param) {
             let _ = writeln!(out, "      Deprecated: {advice}");
         }
     }
-    if let Some(directive) = param.legacy {
-        let _ = writeln!(out, "      Legacy: ${directive}");
+    for directive in param.legacy.into_iter().chain(param.legacy_alias) {
+        let only = if param.legacy_only { ", the only way to write it" } else { "" };
+        let _ = writeln!(out, "      Legacy: ${directive}{only}");
     }
 }
 

@@ -117,8 +117,9 @@ fn list(out: &mut String, params: &[Param]) {
                 let _ = writeln!(out, "Deprecated: {}", escape(advice));
             }
         }
-        if let Some(directive) = param.legacy {
-            let _ = writeln!(out, "Legacy directive: ${directive}.");
+        for directive in param.legacy.into_iter().chain(param.legacy_alias) {
+            let only = if param.legacy_only { ", the only way to write it" } else { "" };
+            let _ = writeln!(out, "Legacy directive: ${directive}{only}.");
         }
     }
     out.push_str(".El\n");

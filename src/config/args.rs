@@ -81,7 +81,8 @@ pub(super) fn check_beside<const N: usize>(
             continue;
         }
         let found = tables.iter().enumerate().find_map(|(table, rows)| {
-            rows.iter().find(|row| row.is(&param.name)).map(|row| (table, row))
+            let row = rows.iter().find(|row| row.is(&param.name) && !row.legacy_only);
+            row.map(|row| (table, row))
         });
         let later = &object.params[i + 1..];
         let repeated = later.iter().any(|other| {
@@ -107,7 +108,8 @@ pub(super) fn check_beside<const N: usize>(
             continue;
         }
         let Some((table, row)) = found else {
-            let known = tables.iter().flat_map(|rows| rows.iter()).map(|row| row.name);
+            let known = tables.iter().flat_map(|rows| rows.iter());
+            let known = known.filter(|row| !row.legacy_only).map(|row| row.name);
             let mut diagnostic = unknown(param, known).line(object.end_line);
             if beside.0.iter().any(|row| row.is(&param.name)) {
                 diagnostic = diagnostic.help(format!("it is a parameter of {}", beside.1));

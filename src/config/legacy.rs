@@ -71,8 +71,10 @@ impl Legacy {
     pub(super) fn new(catalogue: &Catalogue<'_>) -> Self {
         let mut targets = HashMap::new();
         let mut add = |rows: &'static [Param], target: &dyn Fn(&'static Param) -> Target| {
-            for (row, name) in rows.iter().filter_map(|row| Some((row, row.legacy?))) {
-                targets.insert(name.to_ascii_lowercase(), (name, target(row)));
+            for row in rows {
+                for name in row.legacy.into_iter().chain(row.legacy_alias) {
+                    targets.insert(name.to_ascii_lowercase(), (name, target(row)));
+                }
             }
         };
         add(tables::GLOBAL, &Target::Global);

@@ -391,9 +391,10 @@ impl Shop<'_> {
             let Some(kind) = registry::input(decl.module.name) else { continue };
             let (mut input, problems) = (kind.build)(&decl.args.args);
             report(&decl.args, problems, diagnostics);
+            let ruleset = self.module_ruleset(&decl.args.args);
             let env = InputEnv {
-                submit: inlet(self.config.default_ruleset),
-                ruleset_found: true,
+                submit: inlet(ruleset.unwrap_or(self.config.default_ruleset)),
+                ruleset_found: ruleset.is_some(),
                 pool: Arc::clone(self.pool),
                 names: names.clone(),
                 stats: Arc::clone(self.stats),
@@ -419,6 +420,14 @@ impl Shop<'_> {
             inputs.push(input);
         }
         inputs
+    }
+
+    /// The ruleset that a `module()` statement names, or the default one; `None` if there is none of that name.
+    fn module_ruleset(&self, args: &Args) -> Option<RulesetId> {
+        let name = args.param("ruleset").and_then(|_| args.text("ruleset"));
+        let Some(name) = name else { return Some(self.config.default_ruleset) };
+        let known = self.config.rulesets.iter();
+        known.map(|decl| &decl.name).position(|n| n.eq_ignore_ascii_case(&name)).map(RulesetId)
     }
 
     fn found_ruleset(&self, decl: &InputDecl) -> bool {

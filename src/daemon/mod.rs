@@ -110,7 +110,6 @@ impl Plan {
         let handle = Arc::new(Handle::new(&globals, &main, &queues, &actions, &lookups));
         let control = Arc::<Handle>::clone(&handle) as Arc<dyn Control>;
         let inputs = shop.inputs(&inlet, names, &control, &limits, diagnostics);
-        stats.settle();
         let own = inlet(config.default_ruleset);
         let internal = globals::internal_settings(args, &config.directives.args, foreground);
         let globals_args = args.clone();

@@ -2,6 +2,7 @@
 
 pub mod diag;
 pub mod internal;
+pub mod stats;
 pub mod tcp;
 pub mod udp;
 
@@ -13,7 +14,7 @@ use crate::net::access;
 use crate::param::{Args, Kind, Module, Param, Problem};
 use crate::parsers::ParserOptions;
 use crate::ratelimit::Kit;
-use crate::stats;
+use crate::stats::Set;
 use crate::task::Tasks;
 
 pub use crate::sys::socket::IpProtocol;
@@ -30,7 +31,7 @@ pub struct InputEnv {
     /// Reverse DNS; `None` with `net.enableDNS="off"`.
     pub names: Option<Arc<dyn Names>>,
     /// Where the input registers its counters.
-    pub stats: Arc<stats::Set>,
+    pub stats: Arc<Set>,
     /// Takes work that the input wants done from time to time.
     pub tasks: Arc<Tasks>,
     /// `maxMessageSize`, bytes.
@@ -113,7 +114,7 @@ pub type Farewell = Box<dyn FnOnce(End) -> Result<(), String>>;
 /// Life: build → `add` each → `check` → `open` (sockets bound, before privileges are dropped) → `start` → stop.
 pub trait Input: Send {
     /// Lends what a module needs that receives without an `input()` statement; comes before the first `add`.
-    /// Messages go to the default ruleset.
+    /// Messages go to the `ruleset` of the `module()` statement where it has one, else to the default ruleset.
     fn lend(&mut self, _env: &InputEnv, _control: &Arc<dyn Control>) {}
 
     /// Takes in one `input()` statement and says what is wrong with it. The module decides which errors cost

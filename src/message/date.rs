@@ -428,6 +428,15 @@ fn write_fraction(time: &Time, digits: u8, out: &mut Vec<u8>) {
 const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
 const WEEKDAYS: &[u8; 21] = b"SunMonTueWedThuFriSat";
 
+/// As ctime(3), without a line's end: `Fri Nov  5 07:39:41 2026`. `pad` stands before a day of one digit.
+pub fn write_ctime(time: &Time, pad: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(&name(WEEKDAYS, time.weekday()));
+    out.push(b' ');
+    out.extend_from_slice(&rfc3164(time, pad));
+    out.push(b' ');
+    out.extend_from_slice(&four(time.year));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -111,6 +111,44 @@ pub fn is_our_counter(origin: &str, counter: &str) -> bool {
     counters(origin).is_some_and(|known| !known.contains(&counter))
 }
 
+/// Where an object stands among the others: the order in which the reference makes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// Made from the configuration, in its order.
+    Configured,
+    /// When that is complete: impstats' own.
+    Reporter,
+    /// When the daemon starts.
+    Queue,
+    /// By threads that run.
+    Worker,
+}
+
+/// The rank of an object.
+#[must_use]
+pub fn rank(origin: &str, name: &str) -> Rank {
+    let is_worker = match origin {
+        "imtcp" => name.split_once('/').is_some_and(|(worker, _)| is_numbered(worker, "w")),
+        "imudp" => {
+            let number = name.strip_prefix("imudp(").and_then(|name| name.strip_suffix(')'));
+            number.is_some_and(|worker| is_numbered(worker, "w"))
+        }
+        "imptcp" => name == "io-work-q",
+        "imfile" => true,
+        _ => false,
+    };
+    match origin {
+        _ if is_worker => Rank::Worker,
+        "impstats" => Rank::Reporter,
+        "core.queue" => Rank::Queue,
+        _ => Rank::Configured,
+    }
+}
+
+fn is_numbered(name: &str, prefix: &str) -> bool {
+    name.strip_prefix(prefix).is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

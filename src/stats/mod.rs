@@ -11,6 +11,7 @@
 pub mod bucket;
 pub mod catalogue;
 pub mod counter;
+pub mod ledger;
 pub mod percentiles;
 pub mod reading;
 pub mod report;

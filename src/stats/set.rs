@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::catalogue;
+use super::catalogue::{self, Rank};
 use super::{Counter, Name, Purpose, Reading, Value};
 
 /// How a counter behaves.
@@ -107,30 +107,26 @@ pub struct Set(Mutex<Vec<Entry>>);
 
 #[derive(Clone, Debug)]
 struct Entry {
-    origin: &'static str,
+    rank: Rank,
     object: Arc<dyn Live>,
 }
 
 impl Set {
     /// Adds a finished object.
     pub fn add(&self, object: Object) {
-        let origin = object.origin;
-        self.lock().push(Entry { origin, object: Arc::new(object) });
+        let rank = catalogue::rank(object.origin, &object.name);
+        self.insert(Entry { rank, object: Arc::new(object) });
     }
 
     /// Adds an object that is read anew for each report.
     pub fn add_live(&self, origin: &'static str, object: Arc<dyn Live>) {
-        self.lock().push(Entry { origin, object });
+        self.insert(Entry { rank: catalogue::rank(origin, ""), object });
     }
 
-    /// Puts the objects that the reference makes when all else is built behind the others: impstats' own, then the
-    /// queues. What is added later, by threads, comes behind them.
-    pub fn settle(&self) {
-        self.lock().sort_by_key(|entry| match entry.origin {
-            "impstats" => 1,
-            "core.queue" => 2,
-            _ => 0,
-        });
+    fn insert(&self, entry: Entry) {
+        let mut entries = self.lock();
+        let place = entries.partition_point(|other| other.rank <= entry.rank);
+        entries.insert(place, entry);
     }
 
     /// All objects as they are now, in output order.
@@ -185,16 +181,19 @@ mod tests {
     }
 
     #[test]
-    fn queues_come_last_in_the_order_in_which_they_came() {
+    fn queues_and_workers_come_last_in_the_order_in_which_they_came() {
         let set = Set::default();
-        for (name, origin) in
-            [("q1", "core.queue"), ("r", "impstats"), ("a", "core.action"), ("q2", "core.queue")]
-        {
+        for (name, origin) in [
+            ("q1", "core.queue"),
+            ("r", "impstats"),
+            ("a", "core.action"),
+            ("w0/x", "imtcp"),
+            ("q2", "core.queue"),
+            ("x(514)", "imtcp"),
+        ] {
             set.add(Object::new(name, origin));
         }
-        set.settle();
-        set.add(Object::new("w0", "imudp"));
         let names: Vec<_> = set.read(Purpose::Look).into_iter().map(|o| o.name).collect();
-        assert_eq!(names, [b"a".as_slice(), b"r", b"q1", b"q2", b"w0"]);
+        assert_eq!(names, [b"a".as_slice(), b"x(514)", b"r", b"q1", b"q2", b"w0/x"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Renders readings as lines; `spec/impstats.md` section 5.
 
+pub mod exposition;
 pub mod json;
 pub mod legacy;
 pub mod prometheus;
