@@ -12,6 +12,7 @@ mod outputs;
 mod queues;
 mod ratelimits;
 mod sendertrack;
+mod stats;
 mod tcp;
 mod udp;
 mod validation;

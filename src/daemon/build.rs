@@ -121,7 +121,7 @@ pub(super) fn script_counters(
     config: &Config,
     stats: &stats::Set,
 ) -> (Vec<Arc<Bucket>>, Vec<Arc<Percentiles>>) {
-    let mut global = stats::Object::new("global", "dynstats");
+    let mut global = stats::Object::new("global", "dynstats").in_namespace("values");
     let now = Instant::now();
     let mut buckets: Vec<_> =
         config.dyn_stats.iter().map(|decl| Arc::new(bucket(decl, &mut global, now))).collect();
@@ -131,7 +131,7 @@ pub(super) fn script_counters(
     writer.counter("enqueued");
     writer.gauge("maxqsize");
     stats.add(writer);
-    let mut global = stats::Object::new("global", "percentile");
+    let mut global = stats::Object::new("global", "percentile").in_namespace("values");
     let sets = config.percentile_stats.iter();
     let percentiles: Vec<_> = sets.map(|decl| Arc::new(percentiles(decl, &mut global))).collect();
     stats.add(global);

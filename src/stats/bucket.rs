@@ -180,7 +180,7 @@ const READ_AT_ONCE: usize = 256;
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::full;
+    use super::super::report::{full, legacy};
     use super::*;
 
     const LIFE: Duration = Duration::from_secs(3600);
@@ -208,7 +208,12 @@ mod tests {
             let mut global = Object::new("global", "dynstats");
             let start = Instant::now();
             let bucket = Bucket::new("b", 1000, LIFE, resettable, &mut global, start);
-            let read = |purpose| full(&bucket.read_at(purpose, start));
+            let read = |purpose| {
+                let reading = bucket.read_at(purpose, start);
+                let mut line = Vec::new();
+                legacy::write(&reading, reading.values.iter(), &mut line);
+                String::from_utf8_lossy(&line).into_owned()
+            };
             assert_eq!((bucket.increment(b"x"), bucket.increment(b"x")), (Ok(()), Ok(())));
             for purpose in [Purpose::Look, Purpose::Report, Purpose::Reset] {
                 assert_eq!(read(purpose), "b: origin=dynstats.bucket x=2 ");

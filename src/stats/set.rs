@@ -30,6 +30,7 @@ struct Cell {
 pub struct Object {
     name: String,
     origin: &'static str,
+    namespace: Option<&'static str>,
     cells: Vec<Cell>,
 }
 
@@ -37,7 +38,14 @@ impl Object {
     /// An object without counters. Names are e.g. `main Q`, `imtcp(514)`, origins e.g. `core.queue`, `imtcp`.
     #[must_use]
     pub fn new(name: impl Into<String>, origin: &'static str) -> Self {
-        Self { name: name.into(), origin, cells: Vec::new() }
+        Self { name: name.into(), origin, namespace: None, cells: Vec::new() }
+    }
+
+    /// In JSON, its counters stand in an object of this name.
+    #[must_use]
+    pub fn in_namespace(mut self, namespace: &'static str) -> Self {
+        self.namespace = Some(namespace);
+        self
     }
 
     /// Adds a counter and returns its cell.
@@ -66,6 +74,7 @@ impl Object {
     #[must_use]
     pub fn read(&self, purpose: Purpose) -> Reading {
         let mut reading = Reading::new(&*self.name, self.origin);
+        reading.namespace = self.namespace;
         reading.values.extend(self.cells.iter().map(|cell| cell.read(purpose)));
         reading
     }

@@ -6,7 +6,7 @@ pub mod legacy;
 pub mod prometheus;
 pub mod zabbix;
 
-use super::Reading;
+use super::{Reading, Value};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,11 +103,13 @@ impl Round {
     }
 }
 
-/// The legacy line of an object with all its counters, also those the reference has not: for `-d`.
+/// The legacy line of an object with the totals of all its counters, also those the reference has not: for `-d`.
 #[must_use]
 pub fn full(object: &Reading) -> String {
     let mut out = Vec::new();
-    legacy::write(object, object.values.iter(), &mut out);
+    let totals = object.values.iter().map(|value| Value { recent: value.total, ..value.clone() });
+    let totals: Vec<_> = totals.collect();
+    legacy::write(object, totals.iter(), &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
