@@ -59,7 +59,7 @@ impl Row {
         let drops = object
             .values
             .iter()
-            .filter(|value| std::str::from_utf8(&value.name).is_ok_and(|name| is_drop(name)));
+            .filter(|value| std::str::from_utf8(&value.name).is_ok_and(&is_drop));
         Self {
             stage,
             name: object.name.clone(),
