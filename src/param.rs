@@ -6,7 +6,9 @@
 
 mod parse;
 
-pub use parse::{FACILITIES, SEVERITIES, group, number, size_unit, syslog_name, user};
+pub use parse::{
+    FACILITIES, SEVERITIES, constant_number, group, number, size_unit, syslog_name, user,
+};
 
 /// What a parameter accepts (`spec/config-language.md` section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

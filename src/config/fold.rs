@@ -8,12 +8,12 @@ use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, PriMask, Span, Variable};
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::{selector, tables};
 use crate::message::Property;
-use crate::param::{FACILITIES, SEVERITIES, syslog_name};
+use crate::param::{FACILITIES, SEVERITIES, constant_number, syslog_name};
 
 /// Verifies and simplifies an expression. What is wrong is reported and becomes 0, as in the reference; what is
 /// right but not there yet is reported and gives `None`: nobody knows what the value would be.
 pub(super) fn value(expr: Expr, diagnostics: &mut Diagnostics) -> Option<Expr> {
-    let mut folder = Folder { diagnostics, unknown: false };
+    let mut folder = Folder { diagnostics, unknown: false, in_arguments: false };
     let expr = folder.fold(expr);
     (!folder.unknown).then_some(expr)
 }
@@ -22,6 +22,8 @@ struct Folder<'d> {
     diagnostics: &'d mut Diagnostics,
     /// Something was met that is not implemented.
     unknown: bool,
+    /// Within the arguments of a function, where the reference leaves constants alone.
+    in_arguments: bool,
 }
 
 impl Folder<'_> {
@@ -41,7 +43,14 @@ impl Folder<'_> {
                 let (left, right) = (self.fold(*left), self.fold(*right));
                 compare(op, left, right, self.diagnostics)
             }
-            ExprKind::Binary(op, left, right) => binary(op, self.fold(*left), self.fold(*right)),
+            ExprKind::Binary(op, left, right) => {
+                let (left, right) = (self.fold(*left), self.fold(*right));
+                if self.in_arguments {
+                    ExprKind::Binary(op, Box::new(left), Box::new(right))
+                } else {
+                    binary(op, left, right)
+                }
+            }
             ExprKind::Function { name, args } => self.function(name, args, span),
             ExprKind::Variable(variable) => {
                 if check_property(&variable, span, self.diagnostics) {
@@ -103,7 +112,9 @@ impl Folder<'_> {
             return ExprKind::Number(0);
         }
         if name != "prifilt" {
+            let outside = std::mem::replace(&mut self.in_arguments, true);
             let args = args.into_iter().map(|arg| self.fold(arg)).collect();
+            self.in_arguments = outside;
             return ExprKind::Function { name, args };
         }
         let wrong = match args.as_slice() {
@@ -156,30 +167,31 @@ fn not(inner: Expr) -> ExprKind {
 }
 
 fn binary(op: BinaryOp, left: Expr, right: Expr) -> ExprKind {
-    let constant = |expr: &Expr| match &expr.kind {
+    let text = |expr: &Expr| match &expr.kind {
         ExprKind::Number(number) => Some(number.to_string().into_bytes()),
         ExprKind::String(text) => Some(text.clone()),
         _ => None,
     };
-    match (op, &left.kind, &right.kind) {
-        (BinaryOp::Concat, _, _) => {
-            if let (Some(mut text), Some(behind)) = (constant(&left), constant(&right)) {
-                text.extend(behind);
-                return ExprKind::String(text);
-            }
+    let number = |expr: &Expr| match &expr.kind {
+        ExprKind::Number(number) => Some(*number),
+        ExprKind::String(text) => Some(constant_number(text)),
+        _ => None,
+    };
+    if op == BinaryOp::Concat {
+        if let (Some(mut text), Some(behind)) = (text(&left), text(&right)) {
+            text.extend(behind);
+            return ExprKind::String(text);
         }
-        (_, ExprKind::Number(a), ExprKind::Number(b)) => {
-            return ExprKind::Number(match op {
-                BinaryOp::Add => a.wrapping_add(*b),
-                BinaryOp::Sub => a.wrapping_sub(*b),
-                BinaryOp::Mul => a.wrapping_mul(*b),
-                BinaryOp::Div if *b == 0 => 0,
-                BinaryOp::Div => a.wrapping_div(*b),
-                _ if *b == 0 => 0,
-                _ => a.wrapping_rem(*b),
-            });
-        }
-        _ => {}
+    } else if let (Some(a), Some(b)) = (number(&left), number(&right)) {
+        return ExprKind::Number(match op {
+            BinaryOp::Add => a.wrapping_add(b),
+            BinaryOp::Sub => a.wrapping_sub(b),
+            BinaryOp::Mul => a.wrapping_mul(b),
+            BinaryOp::Div if b == 0 => 0,
+            BinaryOp::Div => a.wrapping_div(b),
+            _ if b == 0 => 0,
+            _ => a.wrapping_rem(b),
+        });
     }
     ExprKind::Binary(op, Box::new(left), Box::new(right))
 }

@@ -75,6 +75,29 @@ pub fn number(text: &[u8]) -> Option<i64> {
     Some(sign * i64::from_str_radix(digits, radix).ok()?)
 }
 
+/// The number that a constant text in an expression begins with, as rsyslog's library reads it: behind `0` octal,
+/// behind `0x` hexadecimal. In the latter the letters a to f count as 0 to 5, in every version of rsyslog; results
+/// have to be the same here.
+#[must_use]
+pub fn constant_number(text: &[u8]) -> i64 {
+    let (radix, digits, negative) = match text {
+        [b'0', b'x', digits @ ..] => (16, digits, false),
+        [b'0', digits @ ..] => (8, digits, false),
+        [b'-', digits @ ..] => (10, digits, true),
+        digits => (10, digits, false),
+    };
+    let value = |byte: &u8| match byte.to_ascii_lowercase() {
+        digit @ b'0'..=b'9' if u32::from(digit - b'0') < radix => Some(i64::from(digit - b'0')),
+        letter @ b'a'..=b'f' if radix == 16 => Some(i64::from(letter - b'a')),
+        _ => None,
+    };
+    let number = digits
+        .iter()
+        .map_while(value)
+        .fold(0_i64, |number, digit| number.wrapping_mul(i64::from(radix)).wrapping_add(digit));
+    if negative { number.wrapping_neg() } else { number }
+}
+
 /// What a size suffix multiplies by: lower case 1024, upper case 1000.
 #[must_use]
 pub fn size_unit(suffix: u8) -> Option<u64> {

@@ -205,7 +205,9 @@ impl Compiler<'_> {
             | ExprKind::Exists(_)
             | ExprKind::Pri(_) => Term::Truth(Box::new(self.condition(expr))),
         };
-        if term.is_constant() { term.fold() } else { term }
+        // Joined texts that `config` has left are arguments, and not read as one constant there: `cnum("0" & "17")`.
+        let joined = matches!(term, Term::Concat(_));
+        if term.is_constant() && !joined { term.fold() } else { term }
     }
 
     /// A call of a function; 0 if there is something wrong with it.

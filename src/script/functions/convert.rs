@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::{Function, Kind, Returned};
+use crate::param::constant_number;
 use crate::script::value::Value;
 
 /// The functions of this file.
@@ -21,11 +22,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "cnum",
         args: 1..=1,
         doc: "A value as a number: of a text, the digits it begins with. A text in the configuration that begins with 0 \
-              is octal, with 0x hexadecimal.",
+              is octal, with 0x hexadecimal (rsyslog takes the letters a to f for 0 to 5 there, and so does this).",
         examples: &[
             ("cnum('3 apples')", "3"),
             ("cnum('010')", "8"),
-            ("cnum('0xfFz')", "255"),
+            ("cnum('0x10')", "16"),
+            ("cnum('0x1F')", "21"),
             ("cnum(cstr('010'))", "10"),
             ("cnum('x')", "0"),
             ("cnum(7)", "7"),
@@ -33,7 +35,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         kind: Kind::Plain(|call, _| {
             let literal = call.is_literal(0);
             call.value(0, |value| match value {
-                Value::Text(text) if literal => Returned::Number(literal_number(text)),
+                Value::Text(text) if literal => Returned::Number(constant_number(text)),
                 value => Returned::Number(value.number().0),
             })
         }),
@@ -78,18 +80,6 @@ pub(super) static FUNCTIONS: &[Function] = &[
         }),
     },
 ];
-
-/// A number that is a constant text, in the notation of numbers: `0x` for hexadecimal digits, `0` for octal ones.
-fn literal_number(text: &[u8]) -> i64 {
-    let (radix, digits) = match text {
-        [b'0', b'x', digits @ ..] => (16, digits),
-        [b'0', digits @ ..] => (8, digits),
-        _ => return Value::Text(text).number().0,
-    };
-    let digits = digits.iter().map_while(|c| char::from(*c).to_digit(radix));
-    let radix = i64::from(radix);
-    digits.fold(0, |n: i64, digit| n.wrapping_mul(radix).wrapping_add(digit.into()))
-}
 
 fn is_true(text: &[u8]) -> bool {
     let white = |c: &u8| matches!(c, b' ' | b'\t'..=b'\r');
