@@ -25,9 +25,10 @@ pub struct Configured {
 /// One thread's ends of all actions.
 pub struct Set {
     slots: Vec<Slot>,
-    /// Actions with something to commit, in the order of their first message.
+    /// Actions with something to commit. They do it in the order of the configuration, as the reference does:
+    /// where several write to one file, its lines are in that order.
     touched: Vec<usize>,
-    /// Actions whose queue waits for messages of the present batch, in the same order.
+    /// Actions whose queue waits for messages of the present batch.
     selected: Vec<usize>,
     /// Whether the last action of the current message did not take it.
     previous_suspended: bool,
@@ -144,6 +145,7 @@ impl ActionSet for Set {
 
     fn commit(&mut self, extent: Commit) -> bool {
         let slots = &mut self.slots;
+        self.touched.sort_unstable();
         self.touched.retain(|&id| match slots.get_mut(id) {
             Some(Slot::Direct { runner, touched }) => {
                 *touched = extent == Commit::Transactions && runner.may_collect();

@@ -161,12 +161,12 @@ pub(super) fn top(text: &[u8], at: usize) -> Token<Top> {
     }
     let line = &text[start..line_end(text, start)];
     let token = |kind, len: usize| Token { kind, start, end: start + len };
-    // Patterns that count only where a line begins come first: they take at least as much as the others.
+    // Patterns that count only where a line begins come first, unless another one takes more.
     if begins_line(text, start) {
         if let Some(len) = prop_filter(text, start) {
             return token(Top::PropFilter, len);
         }
-        if let Some(len) = pri_filter(line) {
+        if let Some(len) = pri_filter(line).filter(|len| *len >= word_len(line)) {
             return token(Top::PriFilter, len);
         }
         if matches!(line[0], b'+' | b'-') && is_host_selector(&line[1..]) {
@@ -204,10 +204,17 @@ pub(super) fn top(text: &[u8], at: usize) -> Token<Top> {
     }
 }
 
+/// `[a-z0-9_][a-z0-9_\-\+,;]*`: keywords, users.
+fn word_len(text: &[u8]) -> usize {
+    if !(byte(text, 0).is_ascii_alphanumeric() || byte(text, 0) == b'_') {
+        return 0;
+    }
+    run(text, 0, |byte| byte.is_ascii_alphanumeric() || b"_-+,;".contains(&byte))
+}
+
 /// A keyword, an object with its parenthesis, or a list of users.
 fn word(text: &[u8], start: usize) -> (Top, usize) {
-    let accept = |byte: u8| byte.is_ascii_alphanumeric() || b"_-+,;".contains(&byte);
-    let len = run(text, start, accept);
+    let len = word_len(&text[start..]);
     let word = &text[start..start + len];
     let gap = run(text, start + len, |byte| matches!(byte, b' ' | b'\t' | b'\n'));
     if byte(text, start + len + gap) == b'(' {
@@ -239,16 +246,17 @@ fn pri_filter(line: &[u8]) -> Option<usize> {
     (rest > 0).then_some(dot + 1 + rest)
 }
 
-/// `:property, [!]operation, "value"`; the value may reach over line ends.
+/// `:property, [!]operation, "value"`; the value may reach over line ends. Names with anything but letters and
+/// hyphens are none to the reference: `$!x`, `$.x` and `contains_i` have no place here.
 fn prop_filter(text: &[u8], start: usize) -> Option<usize> {
-    let blanks = |at| at + run(text, at, |byte| matches!(byte, b' ' | b'\t'));
+    let blanks = |at| at + run(text, at, |byte| byte == b' ');
     let comma = |at| (byte(text, at) == b',').then(|| blanks(at + 1));
     if byte(text, start) != b':' {
         return None;
     }
     let mut at = start + 1;
     at += usize::from(byte(text, at) == b'$');
-    let property = run(text, at, |byte| byte.is_ascii_alphanumeric() || b"-_!./".contains(&byte));
+    let property = run(text, at, |byte| byte.is_ascii_alphabetic() || byte == b'-');
     if property == 0 {
         return None;
     }

@@ -207,7 +207,14 @@ impl Parser<'_> {
         let shown = String::from_utf8_lossy(text);
         let text =
             format!("invalid character '{shown}' - is there an invalid escape sequence somewhere?");
-        self.diagnostics.push(Diagnostic::parsing(span, text));
+        let mut diagnostic = Diagnostic::parsing(span, text);
+        if shown == ":" {
+            diagnostic = diagnostic.help(
+                "a property filter is :property, [!]operation, \"value\" with a property of letters and \
+                 hyphens; for a variable write: if $!name contains \"value\" then",
+            );
+        }
+        self.diagnostics.push(diagnostic);
     }
 
     fn unclosed_comment(&mut self, span: Span) {

@@ -23,7 +23,6 @@ pub const FACILITIES: &[(&str, u8)] = &[
     ("authpriv", 10),
     ("ftp", 11),
     ("ntp", 12),
-    ("audit", 13),
     ("bsd_security", 13),
     ("console", 14),
     ("local0", 16),

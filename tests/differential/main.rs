@@ -1,0 +1,99 @@
+//! Random configurations and random messages through the real rsyslogd and through ours; what they write must be
+//! equal, byte by byte.
+//!
+//! ```text
+//! cargo test --test differential -- --ignored --nocapture
+//! ```
+//!
+//! runs for a minute (`SECONDS=n`: that long) from a seed that is printed (`SEED=n` repeats a run, `ONLY=name` takes
+//! one kind of rounds: `templates`, `expressions`, `filters`, `scripts`). A round starts each daemon once, with a few
+//! hundred statements and a few hundred messages. What differs is cut down to one statement and one message and
+//! printed as a case for `tests/conformance`. `REFERENCE=path` compares with another rsyslogd, with `MODULES=path` as
+//! its module directory. Where `THIRD=path,modules`, another rsyslogd with its modules, agrees with ours, that is
+//! printed but not counted.
+//!
+//! What the generators leave out on purpose is what [the changelog](../../CHANGELOG.md) lists as different on purpose,
+//! what depends on the clock, and what makes the reference read stale memory.
+
+#![allow(clippy::print_stdout, reason = "prints the seed and what differs")]
+
+#[path = "../harness/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the end-to-end tests, which use all of it"
+)]
+mod harness;
+
+mod expressions;
+mod filters;
+mod messages;
+mod random;
+mod round;
+mod scripts;
+mod templates;
+mod tree;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, setrlimit};
+use nix::time::{ClockId, clock_gettime};
+use random::Random;
+use round::Round;
+
+type Generator = fn(&mut Random) -> Round;
+
+const KINDS: [(&str, Generator); 4] = [
+    ("templates", templates::round),
+    ("expressions", expressions::round),
+    ("filters", filters::round),
+    ("scripts", scripts::round),
+];
+
+/// Address space of each program, bytes.
+const MEMORY: u64 = 3 << 29;
+
+/// How many differences end a run.
+const ENOUGH: usize = 12;
+
+#[test]
+#[ignore = "runs for a minute: scripts/test --slow"]
+fn differential() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    if !Path::new(&round::reference().program).exists() {
+        println!("skipped: rsyslogd is not installed, so there is nothing to compare with");
+        return;
+    }
+    let mut seed = number("SEED").unwrap_or_else(now);
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let seconds = Duration::from_secs(number("SECONDS").unwrap_or(60));
+    if std::env::var_os("SHOW").is_none() {
+        // A program that ends is news, but not its whole configuration.
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+    // Some templates make the reference allocate for ever: it is to end, not the machine.
+    setrlimit(Resource::RLIMIT_AS, MEMORY, MEMORY).expect("limit memory");
+    let start = Instant::now();
+    let (mut rounds, mut findings) = (0, 0);
+    while start.elapsed() < seconds && findings < ENOUGH {
+        for (name, generate) in KINDS.iter().filter(|(name, _)| name.contains(only.as_str())) {
+            println!("round {name}: SEED={seed} ONLY={name}");
+            let found = generate(&mut Random::new(seed)).run(ENOUGH - findings.min(ENOUGH));
+            findings += found.len();
+            for finding in found {
+                println!("{finding}\n");
+            }
+            rounds += 1;
+        }
+        seed += 1;
+    }
+    drop(std::panic::take_hook());
+    println!("{rounds} rounds, {findings} differences");
+    assert_eq!(findings, 0, "the programs differ, see above");
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |now| now.tv_sec().unsigned_abs())
+}
