@@ -5,11 +5,13 @@ die() {
     exit 1
 }
 
-# need_cargo: a Rust toolchain is the one thing we do not install.
+# need_cargo: a Rust toolchain, the one thing we do not install, and what building takes beside it.
 need_cargo() {
     command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
     command -v cargo >/dev/null || die "no Rust toolchain found; get one from https://rustup.rs (version $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later)"
     command -v cc >/dev/null || need_command cc gcc
+    # What the crates link.
+    need_library openssl libssl-dev
 }
 
 # need_component SUBCOMMAND COMPONENT: a part of the toolchain that rustup can add.
@@ -20,20 +22,25 @@ need_component() {
     rustup component add "$2" >&2 || die "installing the Rust component $2 failed"
 }
 
+# install_package PACKAGE WHAT-IS-MISSING: installs the Debian package.
+install_package() {
+    command -v apt-get >/dev/null || die "$2 is missing and this is not a Debian system; install what Debian calls '$1'"
+    local root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || die "$2 is missing; run as root: apt-get install $1"
+        root=(sudo)
+    fi
+    echo "installing the Debian package $1" >&2
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-remove --no-install-recommends "$1" >/dev/null ||
+        { "${root[@]}" apt-get update -qq && "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-remove --no-install-recommends "$1" >/dev/null; } ||
+        die "installing $1 failed; try: apt-get install $1"
+}
+
 # need_command COMMAND PACKAGE: installs the Debian package unless the command exists.
 need_command() {
     PATH="$PATH:/usr/sbin:/sbin"
     command -v "$1" >/dev/null && return
-    command -v apt-get >/dev/null || die "the command '$1' is missing and this is not a Debian system; install what Debian calls '$2'"
-    local root=()
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || die "the command '$1' is missing; run as root: apt-get install $2"
-        root=(sudo)
-    fi
-    echo "installing the Debian package $2" >&2
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-remove --no-install-recommends "$2" >/dev/null ||
-        { "${root[@]}" apt-get update -qq && "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-remove --no-install-recommends "$2" >/dev/null; } ||
-        die "installing $2 failed; try: apt-get install $2"
+    install_package "$2" "the command '$1'"
     command -v "$1" >/dev/null || die "'$1' is still missing after installing $2"
 }
 
@@ -42,4 +49,12 @@ need_cargo_command() {
     cargo "$1" --version >/dev/null 2>&1 && return
     echo "installing $2 from crates.io" >&2
     cargo install --quiet --locked "$2" || die "installing $2 failed; try: cargo install --locked $2"
+}
+
+# need_library MODULE PACKAGE: the same for a library, by its name for pkg-config.
+need_library() {
+    need_command pkg-config pkg-config
+    pkg-config --exists "$1" && return
+    install_package "$2" "the library '$1'"
+    pkg-config --exists "$1" || die "'$1' is still missing after installing $2"
 }

@@ -33,6 +33,9 @@ pub mod message;
 // Sockets, the poller, the ready-queue, sessions.
 pub mod net;
 
+// TLS upon sockets: certificates, who is let in.
+pub mod tls;
+
 // What receives.
 pub mod inputs;
 

@@ -67,6 +67,17 @@ pub const FINAL_READ_MSEC: u64 = 1000;
 
 /// How long a connection to a server may take to be made.
 pub const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Bytes that one read of a TLS session's socket may bring: several records of 16 KiB. The buffer is there only while
+/// records lie in it.
+pub const TLS_READ_BYTES: usize = 64 * 1024;
+/// Seconds for which a TLS session can be resumed.
+pub const TLS_RESUME_SECS: u16 = 3600;
+/// Milliseconds for which an unfinished handshake keeps its place when another connection wants it.
+pub const HANDSHAKE_STALL_MSEC: u64 = 2000;
+/// Milliseconds until the poller looks again at a handshake that a worker is busy with.
+pub const HANDSHAKE_LOOK_MSEC: u64 = 100;
+
 /// Bytes of an environment variable's name in `global(environment=…)`, as in the reference.
 pub const ENVIRONMENT_NAME_BYTES: usize = 127;
 /// Levels of nested `include`.

@@ -77,28 +77,22 @@ pub static GLOBAL: &[Param] = &[
         Some("ptcp"),
         "Transport of TCP inputs and outputs that name none.",
     )
-    .legacy("DefaultNetstreamDriver")
-    .missing(),
+    .legacy("DefaultNetstreamDriver"),
     Param::new("defaultNetstreamDriverCAFile", Kind::Str, None, "Default CA certificate file.")
-        .legacy("DefaultNetstreamDriverCAFile")
-        .missing(),
+        .legacy("DefaultNetstreamDriverCAFile"),
     Param::new(
         "defaultNetstreamDriverCRLFile",
         Kind::Str,
         None,
         "Default certificate revocation list file.",
     )
-    .legacy("DefaultNetstreamDriverCRLFile")
-    .missing(),
+    .legacy("DefaultNetstreamDriverCRLFile"),
     Param::new("defaultNetstreamDriverKeyFile", Kind::Str, None, "Default private key file.")
-        .legacy("DefaultNetstreamDriverKeyFile")
-        .missing(),
+        .legacy("DefaultNetstreamDriverKeyFile"),
     Param::new("defaultNetstreamDriverCertFile", Kind::Str, None, "Default certificate file.")
-        .legacy("DefaultNetstreamDriverCertFile")
-        .missing(),
+        .legacy("DefaultNetstreamDriverCertFile"),
     Param::new("netstreamDriverCaExtraFiles", Kind::Str, None, "Further CA certificate files.")
-        .legacy("NetstreamDriverCaExtraFiles")
-        .missing(),
+        .legacy("NetstreamDriverCaExtraFiles"),
     Param::new("defaultOpensslEngine", Kind::Str, None, "OpenSSL engine.")
         .legacy("DefaultOpensslEngine")
         .missing(),

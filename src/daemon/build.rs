@@ -387,6 +387,7 @@ impl Shop<'_> {
     ) -> Vec<Box<dyn Input>> {
         let parsers = |id| Arc::new(self.parser_options(self.config.ruleset(id)));
         let mut inputs = Vec::new();
+        let tls = Arc::new(super::globals::stream_driver(&self.config.globals.args));
         for decl in &self.config.modules {
             let Some(kind) = registry::input(decl.module.name) else { continue };
             let (mut input, problems) = (kind.build)(&decl.args.args);
@@ -405,6 +406,7 @@ impl Shop<'_> {
                 parsers: parsers(self.config.default_ruleset),
                 limits: Arc::clone(kit),
                 access: self.globals.access,
+                tls: Arc::clone(&tls),
             };
             input.lend(&env, control);
             let own = self.config.inputs.iter().filter(|i| i.module.name == decl.module.name);

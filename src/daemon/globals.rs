@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::inputs::{IpProtocol, internal};
@@ -10,6 +11,7 @@ use crate::message::vars;
 use crate::net::access;
 use crate::net::resolver::local_name;
 use crate::param::Args;
+use crate::tls;
 
 /// What `global()` says to the daemon and its modules.
 #[derive(Debug)]
@@ -130,6 +132,27 @@ pub(super) fn internal_settings(
         all_to_stderr: args.bool("allMessagesToStderr"),
         stderr_max: u64::try_from(number("errorMessagesToStderr.maxNumber")).ok(),
         foreground,
+    }
+}
+
+/// `defaultNetstreamDriver…`: the stream driver of who names none.
+pub(super) fn stream_driver(args: &Args) -> tls::settings::Defaults {
+    let file = |name: &str| {
+        let text = args.str(name).filter(|text| !text.is_empty())?;
+        Some(PathBuf::from(OsStr::from_bytes(text)))
+    };
+    let extra = args.str("netstreamDriverCaExtraFiles").unwrap_or_default();
+    let extra = extra.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    tls::settings::Defaults {
+        driver: args.text("defaultNetstreamDriver").unwrap_or_default(),
+        ca_file: file("defaultNetstreamDriverCAFile"),
+        extra_ca_files: extra
+            .filter(|name| !name.is_empty())
+            .map(|name| PathBuf::from(OsStr::from_bytes(name)))
+            .collect(),
+        cert_file: file("defaultNetstreamDriverCertFile"),
+        key_file: file("defaultNetstreamDriverKeyFile"),
+        crl_file: file("defaultNetstreamDriverCRLFile"),
     }
 }
 

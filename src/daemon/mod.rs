@@ -195,7 +195,8 @@ impl Core {
 }
 
 impl Daemon {
-    /// HUP: outputs close their files, the host name is read again. Waits for no output.
+    /// HUP: outputs close their files, inputs read their certificates again, the host name is read again. Waits for no
+    /// output.
     pub fn hup(&self) {
         let busy = self.core.handle.begin_hup();
         let actions = self.core.actions.iter().flatten();
@@ -208,6 +209,7 @@ impl Daemon {
         }
         self.core.handle.lookups().iter().for_each(Lookup::hup);
         self.core.limits.hup();
+        self.inputs.iter().for_each(|input| input.hup());
         // Last, because it may ask a name server.
         let name = globals::hostname(&self.core.globals_args);
         *lock(&self.core.hostname) = name;

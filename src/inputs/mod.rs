@@ -16,6 +16,7 @@ use crate::parsers::ParserOptions;
 use crate::ratelimit::Kit;
 use crate::stats::Set;
 use crate::task::Tasks;
+use crate::tls;
 
 pub use crate::sys::socket::IpProtocol;
 
@@ -46,6 +47,8 @@ pub struct InputEnv {
     pub limits: Arc<Kit>,
     /// How lists of allowed senders are read.
     pub access: access::Rules,
+    /// What `global()` says about stream drivers.
+    pub tls: Arc<tls::settings::Defaults>,
 }
 
 /// The parameters of a rate limit, for the tables of inputs; see [`Kit::of_input`].
@@ -140,6 +143,8 @@ pub trait Input: Send {
 pub trait Running: Send {
     /// Stops accepting and reading, submits what is complete, and ends the threads (`join` waits for that).
     fn stop(&self);
+    /// HUP: reads again what was read from files, such as certificates. What cannot be used leaves the old in place.
+    fn hup(&self) {}
     /// What is to be done when everything else has ended; asked for before `join`.
     fn farewell(&self) -> Option<Farewell> {
         None

@@ -8,6 +8,10 @@
 //! | TCP peer | many connections | `maxSessions`, then EOF and a counter; EMFILE pauses accepting, never spins |
 //! | TCP peer | flood | `starvationProtection.maxReads`, then the tail of the ready queue |
 //! | TCP peer | send without us reading | the kernel's window closes; nothing is buffered for it |
+//! | TLS peer | stop in the midst of a handshake, or dribble it | `handshakeTimeout`; gives way to others after two seconds; `maxHandshakes` |
+//! | TLS peer | send before it is let in | its bytes stay in OpenSSL until the verdict (`tls::transport`) |
+//! | TLS peer | a certificate with strange or many names | names are compared as bytes, never as C strings; OpenSSL bounds their size |
+//! | TLS peer | renegotiate, resume past a withdrawn certificate | not allowed; tickets end with HUP and are judged anew |
 //! | UDP peer | flood | kernel drops are counted (`SO_MEMINFO`), a full queue discards and counts |
 //! | UDP peer | many source addresses | the sender cache is bounded |
 //! | any peer | bytes that confuse a parser | every byte string yields a message; parsers cannot panic (fuzzed) |

@@ -1,7 +1,7 @@
 //! The epoll set of one input: its listeners, its sessions, and the descriptor that wakes the poller thread.
 //!
 //! Sockets are registered `EPOLLIN|EPOLLET|EPOLLONESHOT`: a report disarms them, so one thread at a time
-//! serves a socket, and arming again reports what is unread by then. That is why a worker may re-arm after
+//! serves a socket, and arming again reports what is unread by then. (A layer such as TLS may want `EPOLLOUT` instead.) That is why a worker may re-arm after
 //! a short read without the extra read that returns EAGAIN.
 
 use std::io;
@@ -11,8 +11,9 @@ use std::time::Duration;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::session::Token;
+use super::transport::Interest;
 use crate::limits;
-use crate::sys::epoll::{Epoll, NO_REPORT, READ, READ_ONCE, Report};
+use crate::sys::epoll::{Epoll, NO_REPORT, READ, READ_ONCE, Report, WRITE_ONCE};
 
 /// What the poller thread wakes up for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Event {
     Woken,
     /// The listener of this number has connections.
     Listener(u32),
-    /// The session has input, or was closed by its peer.
+    /// The session has what it waited for, mostly input, or was closed by its peer.
     Session(Token),
 }
 
@@ -90,8 +91,12 @@ impl Poller {
     ///
     /// # Errors
     /// Those of `epoll_ctl(2)`; none is expected for a descriptor that is in the set.
-    pub fn rearm_session(&self, fd: RawFd, token: Token) -> io::Result<()> {
-        self.epoll.rearm(fd, READ_ONCE, token.to_u64())
+    pub fn rearm_session(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        let events = match interest {
+            Interest::Read => READ_ONCE,
+            Interest::Write => WRITE_ONCE,
+        };
+        self.epoll.rearm(fd, events, token.to_u64())
     }
 
     /// Makes the present or the next [`Poller::wait`] return [`Event::Woken`], until [`Poller::clear`].

@@ -2,7 +2,7 @@
 //!
 //! | state   | owner          | leaves it by                                                          |
 //! |---------|----------------|-----------------------------------------------------------------------|
-//! | armed   | the table      | [`Ready::wake`]: the poller saw input → queued                        |
+//! | armed   | the table      | [`Ready::wake`]: the poller saw input → queued; [`Ready::take_unless`], [`Ready::reclaim`] → running |
 //! | queued  | the queue      | [`Ready::next`], [`Ready::wait`]: a worker pops it → running          |
 //! | running | one thread     | [`Ready::park`] → armed, [`Ready::requeue`] → queued, [`Ready::close`] |
 //! | closed  | nobody         | the slot is free; its generation has risen, so old tokens name nobody |
@@ -44,6 +44,19 @@ impl<S> Owned<S> {
     pub fn token(&self) -> Token {
         self.token
     }
+}
+
+/// What [`Ready::take_unless`] found.
+#[derive(Debug)]
+pub enum Found<S, T> {
+    /// The session is closed.
+    Nobody,
+    /// The queue or another thread owns it.
+    Busy,
+    /// It stays armed, for this reason.
+    Kept(T),
+    /// It is the caller's now.
+    Taken(Owned<S>),
 }
 
 /// The sessions of one input.
@@ -173,6 +186,22 @@ impl<S> Ready<S> {
         lock(&self.shared).table.take(token).map(|session| Owned { token, session })
     }
 
+    /// Armed → running, unless `keep` has a reason against it. A session that is kept is not touched.
+    pub fn take_unless<T>(&self, token: Token, keep: impl FnOnce(&S) -> Option<T>) -> Found<S, T> {
+        let mut shared = lock(&self.shared);
+        match shared.table.look(token) {
+            None => Found::Nobody,
+            Some(None) => Found::Busy,
+            Some(Some(session)) => match keep(session) {
+                Some(reason) => Found::Kept(reason),
+                None => match shared.table.take(token) {
+                    Some(session) => Found::Taken(Owned { token, session }),
+                    None => Found::Busy,
+                },
+            },
+        }
+    }
+
     /// Running → queued, at the tail: the session has more to read, but it is others' turn.
     pub fn requeue(&self, sessions: impl Iterator<Item = Owned<S>>) {
         let mut shared = lock(&self.shared);
@@ -244,6 +273,21 @@ mod tests {
         assert_eq!(ready.open_count(), 0);
         ready.wake([token].into_iter());
         assert_eq!(ready.waiting(), 0, "a closed session's token names nobody");
+    }
+
+    #[test]
+    fn an_armed_session_is_taken_unless_there_is_a_reason_to_keep_it() {
+        let ready = Ready::new(1);
+        let running = ready.open(|| 7).unwrap();
+        let token = running.token();
+        assert!(matches!(ready.take_unless(token, |_| None::<()>), Found::Busy));
+        ready.park([running].into_iter());
+        assert!(matches!(ready.take_unless(token, |n| Some(*n)), Found::Kept(7)));
+        let Found::Taken(owned) = ready.take_unless(token, |_| None::<()>) else {
+            panic!("it was armed")
+        };
+        ready.close(owned);
+        assert!(matches!(ready.take_unless(token, |_| None::<()>), Found::Nobody));
     }
 
     #[test]

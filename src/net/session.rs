@@ -112,6 +112,14 @@ impl<S> Table<S> {
         }
     }
 
+    /// The session of `token`: `None` for a stale token, `Some(None)` for a session that is not waiting.
+    pub fn look(&mut self, token: Token) -> Option<Option<&S>> {
+        self.entry(token).map(|entry| match &entry.slot {
+            Slot::Armed(session) => Some(session),
+            Slot::Free { .. } | Slot::Out => None,
+        })
+    }
+
     /// Frees the slot of a session that its owner closes.
     pub fn close(&mut self, token: Token) {
         let next = self.free;

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Input, edge-triggered, disarmed by the first report: how sockets are registered.
 #[allow(clippy::cast_sign_loss, reason = "bit sets; libc writes them as int")]
 pub const READ_ONCE: u32 = (libc::EPOLLIN | libc::EPOLLET | libc::EPOLLONESHOT) as u32;
+/// Room for output, otherwise as [`READ_ONCE`].
+#[allow(clippy::cast_sign_loss, reason = "bit sets; libc writes them as int")]
+pub const WRITE_ONCE: u32 = (libc::EPOLLOUT | libc::EPOLLET | libc::EPOLLONESHOT) as u32;
 /// Input, reported for as long as there is some.
 #[allow(clippy::cast_sign_loss, reason = "a bit set; libc writes it as int")]
 pub const READ: u32 = libc::EPOLLIN as u32;

@@ -13,3 +13,4 @@ pub mod regex;
 pub mod replace;
 pub mod resolve;
 pub mod socket;
+pub mod tls;

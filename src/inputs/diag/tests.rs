@@ -62,6 +62,7 @@ fn commands(daemon: Daemon) -> (Commands, Arc<Daemon>, Arc<Collect>) {
         hostname: b"here".as_slice().into(),
         parsers: Arc::default(),
         limits: Arc::default(),
+        tls: Default::default(),
         access: access::Rules {
             dns: false,
             resolve_names: false,

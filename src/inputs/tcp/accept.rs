@@ -11,6 +11,7 @@ use socket2::{SockRef, TcpKeepalive};
 use super::conf::{Excess, KeepAlive};
 use super::counters::Tally;
 use super::guard::{Guard, NOT_PERMITTED};
+use super::handshakes::Handshakes;
 use super::server::{Pool, Shared, join_all};
 use super::session::{End, Session};
 use super::worker::{Boxed, EPOLL_CTL, Worker};
@@ -22,6 +23,7 @@ use crate::net::ready::Owned;
 use crate::net::transport::Transport;
 use crate::stats::Counter;
 use crate::sys::clock;
+use crate::tls;
 
 /// The thread that waits for sockets.
 pub(super) struct PollerThread {
@@ -32,6 +34,7 @@ pub(super) struct PollerThread {
     accepts: Option<Arc<Counter>>,
     /// When silent peers are looked for next.
     next_look: Option<Instant>,
+    handshakes: Handshakes,
 }
 
 struct Listener {
@@ -52,7 +55,9 @@ impl PollerThread {
         let awake = |socket| Listener { socket, rests_until: None, waits_for_room: false };
         let listeners = sockets.into_iter().map(awake).collect();
         let next_look = look_interval(&shared).map(|pause| Instant::now() + pause);
-        Self { shared, listeners, pool, accepts, next_look }
+        let patience = shared.tls.as_ref().map_or(Duration::MAX, |engine| engine.patience());
+        let handshakes = Handshakes::new(patience);
+        Self { shared, listeners, pool, accepts, next_look, handshakes }
     }
 
     /// The life of the thread.
@@ -92,6 +97,7 @@ impl PollerThread {
             }
             self.end_rests();
             self.close_silent();
+            self.handshakes.expire(&shared);
             if let Pool::Inline(worker) = &mut self.pool {
                 worker.round();
             }
@@ -99,13 +105,14 @@ impl PollerThread {
         self.finish();
     }
 
-    /// How long to wait: not at all with sessions queued for this thread, until the next rest ends otherwise.
+    /// How long to wait: not at all with sessions queued for this thread, otherwise until the next rest ends or the
+    /// next handshake has taken too long.
     fn timeout(&self) -> Option<Duration> {
         if matches!(self.pool, Pool::Inline(_)) && self.shared.ready.waiting() > 0 {
             return Some(Duration::ZERO);
         }
         let rests = self.listeners.iter().filter_map(|listener| listener.rests_until);
-        let next = rests.chain(self.next_look).min()?;
+        let next = rests.chain(self.next_look).chain(self.handshakes.deadline()).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -135,12 +142,18 @@ impl PollerThread {
                 listener.waits_for_room = true;
                 break;
             }
+            let is_full = self.shared.tls.as_ref().is_some_and(|engine| engine.is_full());
+            if is_full && !self.handshakes.make_room(&self.shared) {
+                rest = true;
+                break;
+            }
             calls += 1;
             let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
             match SockRef::from(&listener.socket).accept4(flags) {
                 Ok((socket, peer)) => {
                     if let Some(peer) = peer.as_socket() {
-                        self.shared.admit(socket.into(), peer, &listener.socket);
+                        let handshakes = &mut self.handshakes;
+                        self.shared.admit(socket.into(), peer, &listener.socket, handshakes);
                     }
                 }
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => break,
@@ -245,8 +258,28 @@ impl Shared {
         self.cells.open.sub(1);
     }
 
+    /// What a session receives by; `None` where it cannot be had.
+    fn transport(&self, stream: TcpStream, peer: SocketAddr) -> Option<Transport> {
+        let Some(engine) = &self.tls else { return Some(Transport::Plain(stream)) };
+        match tls::transport::Server::accept(engine, stream, peer) {
+            Ok(server) => Some(Transport::Layered(Box::new(server))),
+            Err(why) => {
+                self.cells.failed.add(1);
+                let text = format_args!("imtcp: no TLS session with {peer} to be had: {why}");
+                self.limiter.error(clock::now_usec(), None, text);
+                None
+            }
+        }
+    }
+
     /// Makes a session of a connection, or closes it.
-    fn admit(&self, stream: TcpStream, peer: SocketAddr, listener: &TcpListener) {
+    fn admit(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        listener: &TcpListener,
+        handshakes: &mut Handshakes,
+    ) {
         if let Some(keep_alive) = &self.conf.keep_alive {
             set_keep_alive(&stream, keep_alive);
         }
@@ -258,12 +291,16 @@ impl Shared {
                 return self.report_refused(guard, peer, listener);
             }
         };
+        let Some(transport) = self.transport(stream, peer) else { return };
+        // A peer that only waits in the midst of its handshake is no reason to turn another away.
+        if self.tls.is_some() && self.ready.open_count() >= self.conf.max_sessions {
+            handshakes.make_room(self);
+        }
         let session = || {
             let mut sender = Sender::network(Arc::clone(&self.info), peer, self.env.names.clone());
             if let Some(guard) = gate {
                 sender = sender.behind(Arc::<Guard>::clone(guard));
             }
-            let transport = Transport::Plain(stream);
             let mut session = Session::new(&self.conf, &self.windows, transport, Arc::new(sender));
             session.waits_since = self.conf.timeout.map(|_| self.uptime_msec());
             Box::new(session)
@@ -290,6 +327,9 @@ impl Shared {
             let (host, ip) = (text(sender.known_host()), text(&sender.ip));
             let port = peer.port();
             log::info!("imtcp: connection established with host: {host} ({ip}:{port})");
+        }
+        if self.tls.is_some() {
+            handshakes.push(owned.token());
         }
         self.ready.park(std::iter::once(owned));
     }
@@ -382,20 +422,21 @@ mod tests {
         args.set("port", Value::Str(b"1".to_vec()));
         let (conf, _) =
             Conf::new(&module, &args, (8096, &crate::ratelimit::Kit::default())).unwrap();
-        let shared = Shared::new(conf, env, None).unwrap();
+        let shared = Shared::new(conf, env, None, None).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = listener.local_addr().unwrap();
         // What is no socket cannot be watched.
         let refused = || TcpStream::from(OwnedFd::from(File::open("/dev/null").unwrap()));
+        let handshakes = &mut Handshakes::new(Duration::MAX);
         for _ in 0..3 {
-            shared.admit(refused(), peer, &listener);
+            shared.admit(refused(), peer, &listener, handshakes);
             assert_eq!(shared.ready.open_count(), 0);
         }
         assert_eq!((shared.cells.failed.get(), shared.cells.opened.get()), (3, 0));
         let accepted = TcpStream::connect(peer).unwrap();
-        shared.admit(accepted, peer, &listener);
+        shared.admit(accepted, peer, &listener, handshakes);
         assert_eq!((shared.ready.open_count(), shared.cells.open.get()), (1, 1));
-        shared.admit(TcpStream::connect(peer).unwrap(), peer, &listener);
+        shared.admit(TcpStream::connect(peer).unwrap(), peer, &listener, handshakes);
         assert_eq!((shared.ready.open_count(), shared.cells.rejected.get()), (1, 1));
     }
 

@@ -13,7 +13,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{Decoder as Zstd, Operation as _};
 
 use crate::limits;
-use crate::net::transport::{Received, Transport};
+use crate::net::transport::{Received, Refusal, Transport};
 use crate::sync::{Mutex, lock};
 
 /// How streams are compressed.
@@ -122,6 +122,8 @@ pub(super) enum Piece {
     Closed,
     /// The connection is broken.
     Failed(io::Error),
+    /// The transport does not let the peer in.
+    Refused(Refusal),
     /// What came is not to be decoded, or beyond a limit.
     Broken(Broken),
 }
@@ -168,6 +170,7 @@ impl Compressed {
                 Received::Nothing => return Piece::Nothing,
                 Received::Closed => return Piece::Closed,
                 Received::Failed(why) => return Piece::Failed(why),
+                Received::Refused(refusal) => return Piece::Refused(refusal),
             }
         }
         match self.decode(room) {
@@ -377,6 +380,7 @@ mod tests {
                     return (out, end);
                 }
                 Piece::Failed(why) => panic!("{why}"),
+                Piece::Refused(refusal) => panic!("{refusal:?}"),
                 Piece::Broken(why) => return (out, why.0),
             }
         }

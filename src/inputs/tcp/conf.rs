@@ -80,24 +80,24 @@ pub(super) struct Conf {
 }
 
 /// An `input()` statement and the `module()` statement behind it.
-struct Statement<'a> {
-    module: &'a Args,
-    input: &'a Args,
+pub(super) struct Statement<'a> {
+    pub(super) module: &'a Args,
+    pub(super) input: &'a Args,
 }
 
 impl Statement<'_> {
     /// Where a parameter's value is: given here, else given at `module()`, else the default, which a legacy
     /// directive may have set.
-    fn of(&self, name: &str) -> &Args {
+    pub(super) fn of(&self, name: &str) -> &Args {
         let inherited = !self.input.given(name) && self.module.given(name);
         if inherited { self.module } else { self.input }
     }
 
-    fn bool(&self, name: &str) -> bool {
+    pub(super) fn bool(&self, name: &str) -> bool {
         self.of(name).bool(name)
     }
 
-    fn count(&self, name: &str) -> usize {
+    pub(super) fn count(&self, name: &str) -> usize {
         self.of(name).count(name).unwrap_or(0)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::conf::Conf;
 use crate::ratelimit;
 use crate::stats::{Counter, Object, Set};
+use crate::tls::transport;
 
 /// What a worker counts between two submits.
 #[derive(Debug, Default)]
@@ -49,7 +50,8 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    pub(super) fn new(conf: &Conf, stats: &Set) -> Self {
+    /// The cells, and with TLS those of handshakes.
+    pub(super) fn new(conf: &Conf, stats: &Set, tls: bool) -> (Self, Option<transport::Cells>) {
         let mut object =
             Object::new(object_name(format!("{}({})", conf.name, conf.port)), conf.module);
         let raw = conf.module != "imtcp";
@@ -78,8 +80,9 @@ impl Cells {
             short: if raw { object.counter("memory.waits") } else { Arc::default() },
             memory: if raw { object.gauge("memory.used") } else { Arc::default() },
         };
+        let handshakes = tls.then(|| transport::Cells::new(&mut object));
         stats.add(object);
-        cells
+        (cells, handshakes)
     }
 
     pub(super) fn add(&self, tally: &Tally) {

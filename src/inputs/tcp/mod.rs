@@ -3,7 +3,9 @@
 //! - `parameters`: the tables.
 //! - `conf`: a checked statement.
 //! - `server`: one statement at work: its sockets and threads, and what they share.
+//! - `stream_driver`: a checked statement's TLS.
 //! - `accept`: the poller thread, which accepts connections and hands sessions to workers.
+//! - `handshakes`: TLS handshakes that are not complete, and how long they may take.
 //! - `budget`: the memory of large messages.
 //! - [`raw`]: imrawtcp, the same with another framing and other parameters.
 //! - `guard`: who may connect.
@@ -19,17 +21,19 @@ mod compressed;
 mod conf;
 mod counters;
 mod guard;
+mod handshakes;
 mod parameters;
 pub mod raw;
 mod server;
 mod session;
+mod stream_driver;
 mod worker;
 
 use std::io;
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use self::conf::Conf;
+use self::conf::{Conf, Statement};
 use self::server::Server;
 use super::{Input, InputEnv, InputKind, Running};
 use crate::net::access;
@@ -58,6 +62,17 @@ impl Input for Imtcp {
                 Err(problem) => return vec![problem],
             };
         problems.extend(access::malformed(args.array("allowedSender").unwrap_or_default()));
+        let statement = Statement { module: &self.module, input: args };
+        let tls = match stream_driver::settings(&statement, &env.tls) {
+            Ok((tls, found)) => {
+                problems.extend(found);
+                tls
+            }
+            Err(problem) => {
+                problems.push(problem);
+                return problems;
+            }
+        };
         if !env.ruleset_found {
             let (ruleset, port) = (args.text("ruleset").unwrap_or_default(), &conf.port);
             problems.push(
@@ -67,7 +82,7 @@ impl Input for Imtcp {
                 .at("ruleset"),
             );
         }
-        self.servers.push(Server::new(conf, env.clone()));
+        self.servers.push(Server::new(conf, env.clone(), tls));
         problems
     }
 
@@ -125,6 +140,10 @@ struct Imtcps(Vec<server::Running>);
 impl Running for Imtcps {
     fn stop(&self) {
         self.0.iter().for_each(server::Running::stop);
+    }
+
+    fn hup(&self) {
+        self.0.iter().for_each(server::Running::hup);
     }
 
     fn join(self: Box<Self>) {

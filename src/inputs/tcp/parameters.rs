@@ -29,6 +29,13 @@ pub(super) static MODULE: Module = Module {
         ("sessions.open", "Sessions open now."),
         ("frames.oversize", "Frames longer than maxMessageSize, split or cut."),
         ("framing.errors", "Framing errors, lost incomplete frames and TLS on the plain port."),
+        ("tls.handshakes.ok", "With TLS: handshakes after which the peer was let in."),
+        ("tls.handshakes.resumed", "With TLS: those of them that resumed a session."),
+        (
+            "tls.handshakes.failed",
+            "With TLS: handshakes that failed, took too long, or whose peer was not let in.",
+        ),
+        ("tls.handshakes.open", "With TLS: handshakes that are not complete now."),
         ("runs", "Per worker: turns of sessions."),
         ("read", "Per worker: receives that brought bytes."),
         ("emptyread", "Per worker: turns in which nothing was read."),
@@ -43,6 +50,10 @@ pub(super) static MODULE: Module = Module {
         "module(load=\"imtcp\")\ninput(type=\"imtcp\" port=\"10514\" address=\"127.0.0.1\" name=\"routers\"\n      \
          framingFix.cisco.asa=\"on\" workerThreads=\"4\")\n",
         "$ModLoad imtcp\n$InputTCPMaxSessions 500\n$InputTCPServerRun 10514\n",
+        "global(defaultNetstreamDriverCAFile=\"/etc/tls/ca.pem\" defaultNetstreamDriverCertFile=\"/etc/tls/cert.pem\"\n       \
+         defaultNetstreamDriverKeyFile=\"/etc/tls/key.pem\")\nmodule(load=\"imtcp\" streamDriver.name=\"ossl\" \
+         streamDriver.mode=\"1\" streamDriver.authMode=\"x509/name\")\ninput(type=\"imtcp\" port=\"6514\" \
+         permittedPeer=[\"*.example.net\"])\n",
     ],
 };
 
@@ -86,6 +97,8 @@ const MODULE_PARAMS: &[Param] = &[
     DRIVER_KEY,
     DRIVER_CERT,
     PRIORITY_STRING,
+    HANDSHAKE_TIMEOUT,
+    MAX_HANDSHAKES,
     COMPRESSION_MODE,
     COMPRESSION_DRIVER,
     COMPRESSION_RATIO,
@@ -199,6 +212,8 @@ const PARAMS: &[Param] = &[
     DRIVER_KEY,
     DRIVER_CERT,
     PRIORITY_STRING,
+    HANDSHAKE_TIMEOUT,
+    MAX_HANDSHAKES,
     COMPRESSION_MODE.legacy("InputTCPServerCompressionMode"),
     COMPRESSION_DRIVER.legacy("InputTCPServerCompressionDriver"),
     COMPRESSION_RATIO,
@@ -318,54 +333,47 @@ const NAMESPACE: Param = Param::new(
 const DRIVER_NAME: Param = Param::new(
     "streamDriver.name",
     Kind::Str,
-    Some("ptcp"),
-    "Transport: ptcp, or gtls, ossl, mbedtls for TLS.",
-)
-.missing();
+    None,
+    "Transport: ptcp, or ossl or gtls for TLS; unset is defaultNetstreamDriver of global().",
+);
 const DRIVER_MODE: Param =
-    Param::new("streamDriver.mode", Kind::NONNEG, Some("0"), "0 plain, 1 TLS.").missing();
+    Param::new("streamDriver.mode", Kind::NONNEG, Some("0"), "0 plain, 1 TLS.");
 const DRIVER_AUTH: Param = Param::new(
     "streamDriver.authMode",
     Kind::Str,
     None,
     "How peers are authenticated: anon, x509/certvalid, x509/fingerprint, x509/name.",
-)
-.missing();
+);
 const DRIVER_EXPIRED: Param = Param::new(
     "streamDriver.permitExpiredCerts",
     Kind::Choice(&["on", "off", "warn"]),
     Some("off"),
     "Whether expired certificates are accepted.",
-)
-.missing();
+);
 const PERMITTED_PEER: Param = Param::new(
     "permittedPeer",
     Kind::Array,
     None,
     "Names or fingerprints of certificates that may connect.",
-)
-.missing();
+);
 const DRIVER_PURPOSE: Param = Param::new(
     "streamDriver.CheckExtendedKeyPurpose",
     Kind::Bool,
     Some("off"),
     "Whether the certificate's extended key purpose is checked.",
-)
-.missing();
+);
 const DRIVER_SAN: Param = Param::new(
     "streamDriver.PrioritizeSAN",
     Kind::Bool,
     Some("off"),
     "Whether the common name is ignored where a subject alternative name exists.",
-)
-.missing();
+);
 const DRIVER_DEPTH: Param = Param::new(
     "streamDriver.TlsVerifyDepth",
     Kind::NONNEG,
     Some("0"),
     "Longest certificate chain; 0 is the library's default.",
-)
-.missing();
+);
 const DRIVER_REVOCATION: Param = Param::new(
     "streamDriver.TlsRevocationCheck",
     Kind::Bool,
@@ -374,21 +382,30 @@ const DRIVER_REVOCATION: Param = Param::new(
 )
 .missing();
 const DRIVER_CA: Param =
-    Param::new("streamDriver.CAFile", Kind::Str, None, "Certificates of the authorities, PEM.")
-        .missing();
+    Param::new("streamDriver.CAFile", Kind::Str, None, "Certificates of the authorities, PEM.");
 const DRIVER_CRL: Param =
-    Param::new("streamDriver.CRLFile", Kind::Str, None, "Revocation list, PEM.").missing();
-const DRIVER_KEY: Param =
-    Param::new("streamDriver.KeyFile", Kind::Str, None, "Private key, PEM.").missing();
+    Param::new("streamDriver.CRLFile", Kind::Str, None, "Revocation list, PEM.");
+const DRIVER_KEY: Param = Param::new("streamDriver.KeyFile", Kind::Str, None, "Private key, PEM.");
 const DRIVER_CERT: Param =
-    Param::new("streamDriver.CertFile", Kind::Str, None, "Certificate, PEM.").missing();
+    Param::new("streamDriver.CertFile", Kind::Str, None, "Certificate, PEM.");
 const PRIORITY_STRING: Param = Param::new(
     "gnutlsPriorityString",
     Kind::Str,
     None,
     "GnuTLS priority string, or OpenSSL commands Name=Value.",
-)
-.missing();
+);
+const HANDSHAKE_TIMEOUT: Param = Param::new(
+    "streamDriver.handshakeTimeout",
+    Kind::Int { min: 1, max: 86_400 },
+    Some("20"),
+    "Seconds a TLS handshake may take (not in rsyslog).",
+);
+const MAX_HANDSHAKES: Param = Param::new(
+    "streamDriver.maxHandshakes",
+    Kind::POSITIVE,
+    Some("1000"),
+    "TLS handshakes that may be incomplete at a time; further connections wait to be accepted (not in rsyslog).",
+);
 const COMPRESSION_MODE: Param = Param::new(
     "compression.mode",
     Kind::Choice(&["none", "stream:always"]),

@@ -17,21 +17,24 @@ use super::accept::PollerThread;
 use super::budget::Budget;
 use super::compressed::Windows;
 use super::conf::{Conf, Framing};
-use super::counters::{Cells, WorkerCells};
+use super::counters::{Cells, Tally, WorkerCells};
 use super::guard::Guard;
+use super::session::End;
 use super::worker::{Boxed, Worker};
 use crate::inputs::{InputEnv, labelled};
 use crate::message::InputInfo;
 use crate::net::access::Access;
 use crate::net::listener;
 use crate::net::poller::Poller;
-use crate::net::ready::Ready;
+use crate::net::ready::{Owned, Ready};
 use crate::net::report::Limiter;
 use crate::net::session::Token;
 use crate::param::Problem;
 use crate::ratelimit;
 use crate::stats::Counter;
 use crate::sys::process;
+use crate::tls;
+use crate::tls::transport::Engine;
 
 /// A configured input, before its threads run.
 pub(super) struct Server {
@@ -40,15 +43,29 @@ pub(super) struct Server {
     listeners: Vec<TcpListener>,
     /// Who may connect; `None` is everybody.
     access: Option<Access>,
+    /// TLS as configured; `None` is plain TCP.
+    tls: Option<tls::Settings>,
+    /// TLS with its files loaded.
+    store: Option<tls::Store>,
 }
 
 impl Server {
-    pub(super) fn new(conf: Conf, env: InputEnv) -> Self {
-        Self { conf, env, listeners: Vec::new(), access: None }
+    pub(super) fn new(conf: Conf, env: InputEnv, tls: Option<tls::Settings>) -> Self {
+        Self { conf, env, listeners: Vec::new(), access: None, tls, store: None }
     }
 
-    /// Binds the sockets; none if there was a problem that forbids it.
+    /// Loads certificates and binds the sockets; none if there was a problem that forbids it.
     pub(super) fn open(&mut self) -> Vec<Problem> {
+        if let Some(settings) = self.tls.take() {
+            match tls::Store::open(settings, &self.conf.name) {
+                Ok(store) => self.store = Some(store),
+                Err(problem) => {
+                    let text =
+                        format!("imtcp: TLS could not be set up, ignoring port {}", self.conf.port);
+                    return vec![problem, Problem::error(text)];
+                }
+            }
+        }
         let spec = listener::Spec {
             address: self.conf.address.as_deref(),
             port: &self.conf.port,
@@ -75,8 +92,8 @@ impl Server {
 
     /// Starts the threads.
     pub(super) fn start(self) -> io::Result<Running> {
-        let Self { conf, env, listeners, access } = self;
-        let shared = Arc::new(Shared::new(conf, env, access)?);
+        let Self { conf, env, listeners, access, store, .. } = self;
+        let shared = Arc::new(Shared::new(conf, env, access, store)?);
         for (number, listener) in (0..).zip(&listeners) {
             shared.poller.add_listener(listener, number)?;
         }
@@ -106,14 +123,24 @@ pub(super) struct Shared {
     started: Instant,
     /// Memory of compressed streams.
     pub(super) windows: Arc<Windows>,
+    /// What TLS sessions are made with; `None` is plain TCP.
+    pub(super) tls: Option<Arc<Engine>>,
     /// What all senders of the input have in common.
     pub(super) info: Arc<InputInfo>,
 }
 
 impl Shared {
-    pub(super) fn new(conf: Conf, env: InputEnv, access: Option<Access>) -> io::Result<Self> {
+    pub(super) fn new(
+        conf: Conf,
+        env: InputEnv,
+        access: Option<Access>,
+        store: Option<tls::Store>,
+    ) -> io::Result<Self> {
         let limiter = Arc::<Limiter>::default();
-        let cells = Cells::new(&conf, &env.stats);
+        let (cells, handshakes) = Cells::new(&conf, &env.stats, store.is_some());
+        let tls = store
+            .zip(handshakes)
+            .map(|(store, cells)| Arc::new(Engine { store, cells, limiter: Arc::clone(&limiter) }));
         let guard = access.map(|list| {
             let (limiter, refused) = (Arc::clone(&limiter), Arc::clone(&cells.refused));
             Arc::new(Guard { list, reports: env.access.report, limiter, refused })
@@ -142,9 +169,19 @@ impl Shared {
             started: Instant::now(),
             windows: Arc::default(),
             cells,
+            tls,
             conf,
             env,
         })
+    }
+
+    /// Closes a session that its transport never let in: nothing of it was or will be read.
+    pub(super) fn close_refused(&self, owned: Owned<Boxed>, end: &End) {
+        owned.session.report_end(self, end, &mut Tally::default());
+        // The slot is free before the socket closes, for a peer that connects again.
+        drop(self.ready.close(owned));
+        self.cells.closed.add(1);
+        self.cells.open.sub(1);
     }
 }
 
@@ -174,6 +211,22 @@ impl Running {
     pub(super) fn stop(&self) {
         self.shared.ready.stop();
         self.shared.poller.wake();
+    }
+
+    /// Reads certificates and keys again.
+    pub(super) fn hup(&self) {
+        let Some(engine) = &self.shared.tls else { return };
+        let name = &self.shared.conf.name;
+        match engine.store.reload() {
+            Ok(()) => log::debug!("imtcp: input '{name}' has read its certificates again"),
+            Err(problem) => {
+                let text = &problem.text;
+                log::error!(
+                    code = problem.code.unwrap_or_default();
+                    "imtcp: input '{name}' goes on with the certificates it had: {text}"
+                );
+            }
+        }
     }
 
     pub(super) fn join(self) {

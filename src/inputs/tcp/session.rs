@@ -17,7 +17,7 @@ use crate::framing::tls_hello::{Probe, Verdict};
 use crate::framing::{Decoder, RecordDecoder, Sink};
 use crate::limits;
 use crate::message::{Appender, Batch, Builder, Flags, Held, Sender};
-use crate::net::transport::{Received, Transport};
+use crate::net::transport::{Received, Refusal, Transport};
 use crate::sys::clock;
 
 /// One connection.
@@ -125,6 +125,8 @@ pub(super) enum End {
     TimedOut,
     /// The compressed stream cannot be decoded.
     Undecodable(compressed::Broken),
+    /// The transport does not let the peer in.
+    Refused(Refusal),
 }
 
 /// Whether bytes are the last ones of a session.
@@ -142,13 +144,15 @@ impl Session {
         sender: Arc<Sender>,
     ) -> Self {
         let compressed = conf.compression.map(|conf| Box::new(Compressed::new(conf, windows)));
+        // imrawtcp takes any bytes; compressed or encrypted ones are not mistaken for anything else.
+        let is_probed = compressed.is_none()
+            && matches!(transport, Transport::Plain(_))
+            && !matches!(conf.framing, conf::Framing::Raw(_));
         Self {
             transport,
             sender,
             decoder: Framing::new(conf),
-            // imrawtcp takes any bytes, and compressed ones are not mistaken for anything else.
-            probe: (compressed.is_none() && !matches!(conf.framing, conf::Framing::Raw(_)))
-                .then(Probe::default),
+            probe: is_probed.then(Probe::default),
             compressed,
             messages: 0,
             bytes: 0,
@@ -187,6 +191,7 @@ impl Session {
             return match received {
                 Received::Closed => Step::Over(End::Closed),
                 Received::Failed(why) => Step::Over(End::Failed(why)),
+                Received::Refused(refusal) => Step::Over(End::Refused(refusal)),
                 _ => Step::Nothing,
             };
         };
@@ -238,6 +243,7 @@ impl Session {
             Piece::Nothing => Step::Nothing,
             Piece::Closed => Step::Over(End::Closed),
             Piece::Failed(why) => Step::Over(End::Failed(why)),
+            Piece::Refused(refusal) => Step::Over(End::Refused(refusal)),
             Piece::Broken(why) => Step::Over(End::Undecodable(why)),
         }
     }
@@ -284,6 +290,7 @@ impl Session {
             Received::Nothing => (0, Step::Nothing),
             Received::Closed => (0, Step::Over(End::Closed)),
             Received::Failed(why) => (0, Step::Over(End::Failed(why))),
+            Received::Refused(refusal) => (0, Step::Over(End::Refused(refusal))),
         };
         let advanced = decoder.advance(options, size, used);
         lease.set(decoder.held());
@@ -438,6 +445,10 @@ impl Session {
                     "netstream session from {ip}:{port} will be closed due to error: {why}"
                 ),
             ),
+            End::Refused(Refusal { lines }) => {
+                let now = clock::now_usec();
+                lines.iter().for_each(|(code, text)| shared.limiter.error(now, *code, text));
+            }
             End::Tls => {
                 tally.errors += 1;
                 let host = String::from_utf8_lossy(self.sender.known_host());

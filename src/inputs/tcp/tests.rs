@@ -82,6 +82,7 @@ pub(super) fn environment_of(submit: Arc<dyn Submit>) -> InputEnv {
         access: Default::default(),
         parsers: Arc::default(),
         limits: Arc::default(),
+        tls: Default::default(),
     }
 }
 

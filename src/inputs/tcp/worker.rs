@@ -15,6 +15,7 @@ use crate::limits;
 use crate::message::{Batch, Builder};
 use crate::net::ready::Owned;
 use crate::net::session::Token;
+use crate::net::transport::Interest;
 use crate::ratelimit;
 use crate::sys::clock;
 
@@ -38,7 +39,7 @@ pub(super) struct Worker {
     /// Sessions that wait for memory, once their frames are submitted.
     short: Vec<Owned<Boxed>>,
     /// Kept for its storage: the descriptors to arm.
-    arm: Vec<(RawFd, Token)>,
+    arm: Vec<(RawFd, Token, Interest)>,
 }
 
 impl Worker {
@@ -187,7 +188,7 @@ impl Worker {
     fn end(&mut self, mut owned: Owned<Boxed>, end: &End) {
         match end {
             // What a TLS handshake looks like as text is nobody's message.
-            End::Tls => {}
+            End::Tls | End::Refused(_) => {}
             End::Closed | End::Undecodable(_) => self.finish_stream(&mut owned.session),
             End::Failed(_) if self.shared.conf.module == "imtcp" => {
                 self.finish_stream(&mut owned.session);
@@ -297,11 +298,14 @@ impl Worker {
                 let now = self.shared.uptime_msec();
                 self.drained.iter_mut().for_each(|owned| owned.session.waits_since = Some(now));
             }
-            let target = |owned: &Owned<Boxed>| (owned.session.transport.fd(), owned.token());
+            let target = |owned: &Owned<Boxed>| {
+                let transport = &owned.session.transport;
+                (transport.fd(), owned.token(), transport.interest())
+            };
             self.arm.extend(self.drained.iter().map(target));
             ready.park(self.drained.drain(..));
-            for (fd, token) in self.arm.drain(..) {
-                if let Err(why) = self.shared.poller.rearm_session(fd, token) {
+            for (fd, token, interest) in self.arm.drain(..) {
+                if let Err(why) = self.shared.poller.rearm_session(fd, token, interest) {
                     log::error!(code = EPOLL_CTL; "epoll_ctl failed re-arm socket {fd}: {why}");
                     // Nobody would ever hear of it again.
                     self.over.extend(ready.reclaim(token));

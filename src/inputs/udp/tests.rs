@@ -111,6 +111,7 @@ impl Setup {
             message_bytes: 8096,
             ip_protocol: IpProtocol::Unspecified,
             hostname: b"here".as_slice().into(),
+            tls: Default::default(),
             access: access::Rules::default(),
             parsers: Arc::default(),
             limits: Arc::default(),

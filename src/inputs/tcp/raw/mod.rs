@@ -40,7 +40,7 @@ impl Input for Imrawtcp {
                 format!("imrawtcp: ruleset '{ruleset}' not found - using default ruleset instead");
             problems.push(Problem::error(text).at("ruleset"));
         }
-        self.0.servers.push(Server::new(conf, env.clone()));
+        self.0.servers.push(Server::new(conf, env.clone(), None));
         problems
     }
 

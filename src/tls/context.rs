@@ -1,0 +1,255 @@
+//! Certificates, keys and lists as loaded, in the form that connections are made from.
+//!
+//! A context is made whole or not at all. On HUP a new one is made from the same files; only if that succeeds does it
+//! take the place of the old one, which connections that are open go on using. Session tickets belong to a context, so
+//! nobody resumes a session past a certificate that was withdrawn since.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use openssl::error::ErrorStack;
+use openssl::pkey::PKey;
+use openssl::ssl::{
+    SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode, SslOptions,
+    SslSessionCacheMode, SslVerifyMode, SslVersion,
+};
+use openssl::x509::store::X509Lookup;
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::{X509, X509PurposeId, X509VerifyResult};
+
+use super::settings::{Auth, Driver, Expired, Settings};
+use crate::limits;
+use crate::param::Problem;
+use crate::sync::lock;
+use crate::sys::tls;
+
+/// What connections are made from.
+pub type Context = SslContext;
+
+/// The present context of a configuration, and how to make the next one.
+#[derive(Debug)]
+pub struct Store {
+    settings: Settings,
+    /// Sessions are resumed only where they began.
+    id: Vec<u8>,
+    current: Mutex<Context>,
+}
+
+impl Store {
+    /// Loads all files.
+    ///
+    /// # Errors
+    /// The first file that cannot be used, in the reference's words.
+    pub fn open(settings: Settings, id: &str) -> Result<Self, Problem> {
+        // "the length of sid_ctx must not exceed 32 bytes"
+        let id = openssl::sha::sha256(id.as_bytes()).to_vec();
+        let current = Mutex::new(load(&settings, &id)?);
+        Ok(Self { settings, id, current })
+    }
+
+    /// What was configured.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The present context.
+    #[must_use]
+    pub fn current(&self) -> Context {
+        lock(&self.current).clone()
+    }
+
+    /// Loads all files again, for connections from now on.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; the present context stays.
+    pub fn reload(&self) -> Result<(), Problem> {
+        let next = load(&self.settings, &self.id)?;
+        *lock(&self.current) = next;
+        Ok(())
+    }
+}
+
+fn load(settings: &Settings, id: &[u8]) -> Result<Context, Problem> {
+    let mut builder = basics(settings, id).map_err(|why| {
+        Problem::error(format!("TLS could not be set up: {}", reason(&why))).code(BASE_INIT)
+    })?;
+    settings.priority.apply(&mut builder).map_err(|why| Problem::error(why).code(SYS_ERR))?;
+    authorities(&mut builder, settings)?;
+    identity(&mut builder, settings)?;
+    verification(&mut builder, settings)
+        .map_err(|why| Problem::error(format!("TLS could not be set up: {}", reason(&why))))?;
+    Ok(builder.build())
+}
+
+/// What does not depend on files.
+fn basics(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStack> {
+    let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+    builder.set_options(
+        SslOptions::NO_SSLV2
+            | SslOptions::NO_SSLV3
+            | SslOptions::NO_COMPRESSION
+            | SslOptions::NO_RENEGOTIATION,
+    );
+    // One read of the socket brings many records; who is idle owns no buffer.
+    builder.set_read_ahead(true);
+    tls::set_read_buffer(&mut builder, limits::TLS_READ_BYTES);
+    builder.set_mode(SslMode::AUTO_RETRY | SslMode::RELEASE_BUFFERS);
+    tls::set_dh_auto(&mut builder);
+    // Sessions are kept by the peers, in tickets, so that they cost nothing here.
+    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    builder.set_session_id_context(id)?;
+    builder.set_num_tickets(1)?;
+    tls::set_session_timeout(&mut builder, limits::TLS_RESUME_SECS);
+    if settings.cert_file.is_none() {
+        // Only in anonymous mode; TLS 1.3 has no suite without a certificate.
+        builder.set_max_proto_version(Some(SslVersion::TLS1_2))?;
+        builder.set_cipher_list("ADH:AECDH:!eNULL:@SECLEVEL=0")?;
+    }
+    Ok(builder)
+}
+
+/// Whom we believe, and whom they have disowned.
+fn authorities(builder: &mut SslContextBuilder, settings: &Settings) -> Result<(), Problem> {
+    for file in &settings.extra_ca_files {
+        load_ca(builder, file)
+            .map_err(|why| no_access("Extra Certificate file", file, &why, CERT_ERR))?;
+    }
+    if let Some(file) = &settings.ca_file {
+        load_ca(builder, file).map_err(|why| no_access("CA certificate", file, &why, CERT_ERR))?;
+    }
+    if let Some(file) = &settings.crl_file {
+        load_crl(builder, file).map_err(|why| no_access("CRL", file, &why, CRL_INVALID))?;
+    }
+    Ok(())
+}
+
+/// Our certificate and key.
+fn identity(builder: &mut SslContextBuilder, settings: &Settings) -> Result<(), Problem> {
+    let Some(cert_file) = &settings.cert_file else { return Ok(()) };
+    let Some(key_file) = &settings.key_file else { return Ok(()) };
+    load_certificate(builder, cert_file)
+        .map_err(|why| no_access("Certificate file", cert_file, &why, CERT_ERR))?;
+    let key = load_key(key_file).map_err(|why| no_access("Key", key_file, &why, KEY_ERR))?;
+    builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(|why| {
+        Problem::error(format!(
+            "Error: Certificate and key are not usable together: '{}', '{}': {}",
+            cert_file.display(),
+            key_file.display(),
+            reason(&why)
+        ))
+        .code(KEY_ERR)
+    })
+}
+
+/// Which certificates OpenSSL lets pass; `verdict` judges those afterwards.
+fn verification(builder: &mut SslContextBuilder, settings: &Settings) -> Result<(), ErrorStack> {
+    if settings.auth == Auth::Anonymous {
+        builder.set_verify(SslVerifyMode::NONE);
+        return Ok(());
+    }
+    let required = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+    if matches!(settings.auth, Auth::Fingerprint(_)) {
+        // The list vouches for the certificate, nobody else has to.
+        builder.set_verify_callback(required, |_, _| true);
+        return Ok(());
+    }
+    let permits_expired = settings.expired != Expired::Deny;
+    builder.set_verify_callback(required, move |valid, chain| {
+        let excused = permits_expired && chain.error().as_raw() == EXPIRED;
+        if excused {
+            chain.set_error(X509VerifyResult::OK);
+        }
+        valid || excused
+    });
+    if let Some(depth) = settings.verify_depth {
+        builder.set_verify_depth(depth);
+    }
+    if settings.driver == Driver::Gtls && !settings.check_purpose {
+        builder.verify_param_mut().set_purpose(X509PurposeId::ANY)?;
+    }
+    if settings.crl_file.is_some() {
+        builder.verify_param_mut().set_flags(X509VerifyFlags::CRL_CHECK)?;
+    }
+    Ok(())
+}
+
+/// Why a file could not be used.
+enum Unusable {
+    Io(io::Error),
+    Content(ErrorStack),
+    Empty,
+}
+
+impl From<io::Error> for Unusable {
+    fn from(why: io::Error) -> Self {
+        Self::Io(why)
+    }
+}
+
+impl From<ErrorStack> for Unusable {
+    fn from(why: ErrorStack) -> Self {
+        Self::Content(why)
+    }
+}
+
+fn load_ca(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Unusable> {
+    // For the reason: OpenSSL's is vague.
+    fs::File::open(file)?;
+    Ok(builder.set_ca_file(file)?)
+}
+
+fn load_crl(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Unusable> {
+    fs::File::open(file)?;
+    let lookup = builder.cert_store_mut().add_lookup(X509Lookup::file())?;
+    lookup.load_crl_file(file, SslFiletype::PEM)?;
+    Ok(())
+}
+
+fn load_certificate(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Unusable> {
+    let mut chain = X509::stack_from_pem(&fs::read(file)?)?.into_iter();
+    let own = chain.next().ok_or(Unusable::Empty)?;
+    builder.set_certificate(&own)?;
+    for certificate in chain {
+        builder.add_extra_chain_cert(certificate)?;
+    }
+    Ok(())
+}
+
+fn load_key(file: &Path) -> Result<PKey<openssl::pkey::Private>, Unusable> {
+    // Without a callback OpenSSL would ask the terminal for a pass phrase.
+    Ok(PKey::private_key_from_pem_callback(&fs::read(file)?, |_| Ok(0))?)
+}
+
+fn no_access(what: &str, file: &Path, why: &Unusable, code: u16) -> Problem {
+    let why = match why {
+        Unusable::Io(why) => why.to_string(),
+        Unusable::Content(why) => reason(why),
+        Unusable::Empty => "it contains no certificate".to_owned(),
+    };
+    let file = file.display();
+    Problem::error(format!(
+        "Error: {what} '{file}' could not be accessed. Check at least: 1) file path is correct, 2) file exist, 3) \
+         permissions are correct, 4) file content is correct: {why}"
+    ))
+    .code(code)
+}
+
+/// What OpenSSL says, without the places in its source.
+pub(super) fn reason(errors: &ErrorStack) -> String {
+    let texts: Vec<_> = errors.errors().iter().filter_map(|error| error.reason()).collect();
+    if texts.is_empty() { "unknown error".to_owned() } else { texts.join(", ") }
+}
+
+/// `X509_V_ERR_CERT_HAS_EXPIRED`.
+pub(super) const EXPIRED: i32 = 10;
+
+// Return codes of the reference.
+const SYS_ERR: u16 = 2095;
+const CERT_ERR: u16 = 2084;
+const CRL_INVALID: u16 = 2333;
+const KEY_ERR: u16 = 2446;
+const BASE_INIT: u16 = 2459;

@@ -1,0 +1,25 @@
+//! TLS for inputs and outputs, on OpenSSL: the stream drivers `ossl` and `gtls` of the reference.
+//!
+//! - [`settings`]: what a configuration comes to.
+//! - [`priority`]: `gnutlsPriorityString` in its two spellings; `gnutls` translates the one that is not OpenSSL's.
+//! - [`context`]: certificates, keys and lists of authorities as loaded; read again on HUP.
+//! - [`peer`]: which certificates are let in.
+//! - [`verdict`]: the judgement of a peer after its handshake.
+//! - [`transport`]: a session's handshake and reading.
+//!
+//! **Nobody unauthorised gets a byte through.** A connection is a [`transport::Server`] that is *opening* until its
+//! handshake is complete and [`verdict`] has let the peer in. Only an open one is read from; there is no other way to
+//! that state, and a connection that is refused never leaves the one it was in.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
+
+pub mod context;
+mod gnutls;
+pub mod peer;
+pub mod priority;
+pub mod settings;
+pub mod transport;
+pub mod verdict;
+
+pub use context::{Context, Store};
+pub use settings::{Auth, Driver, Expired, Settings};
