@@ -91,6 +91,7 @@ mod tests {
 
     fn environment(submit: Arc<dyn Submit>) -> InputEnv {
         InputEnv {
+            tls: Arc::default(),
             submit,
             ruleset_found: true,
             pool: Arc::default(),
