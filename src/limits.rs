@@ -125,6 +125,9 @@ pub const QUEUE_PACE: usize = 8 * BATCH_RECORDS;
 /// large writes for less (`manual::decisions`, 14). About half a millisecond of work.
 pub const TAKE_RECORDS: usize = 4 * BATCH_RECORDS;
 
+/// Parameters of structured data, elements counted too, that become a JSON object; with more it stays text. Names are
+/// compared with each other, which takes some 50 µs for so many.
+pub const SD_PARAMS: usize = 256;
 /// Levels of nesting in JSON text that a message brings, as in the reference's library.
 pub const JSON_DEPTH: usize = 32;
 /// Bytes in one part of a variable's name, as in the reference.

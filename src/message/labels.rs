@@ -33,6 +33,8 @@ pub struct Syslog {
     pub zone: LogZone,
     /// The field that holds the text. Only `message` and, where it is kept, `event.original` exist.
     pub field: Box<str>,
+    /// Whether a time without a year that would lie more than a day ahead is taken for last year's.
+    pub year_rollover: bool,
     /// Whether `message` and `@timestamp` give way to what the header says.
     pub overwrite_keys: bool,
     /// Whether it is no failure that `field` does not exist.
@@ -71,6 +73,7 @@ impl Default for Syslog {
             format: Format::Auto,
             zone: LogZone::Local,
             field: "message".into(),
+            year_rollover: true,
             overwrite_keys: true,
             ignore_missing: false,
             ignore_failure: false,

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod epoll;
 pub mod files;
 pub mod logins;
+pub mod machine;
 pub mod mmsg;
 pub mod namespace;
 pub mod process;

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::program::Line;
-use super::{Body, Content, Options, Template};
+use super::{Body, Content, Options, Template, ecs};
 use crate::message::DateFormat;
+use crate::sys::machine::Machine;
 
 /// The names of all built-in templates.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 19] = [
     "RSYSLOG_DebugFormat",
     "RSYSLOG_FileFormat",
     "RSYSLOG_ForwardFormat",
@@ -19,6 +20,7 @@ pub const NAMES: [&str; 18] = [
     "RSYSLOG_TraditionalFileFormat",
     "RSYSLOG_TraditionalForwardFormat",
     "RSYSLOG_omudpspoofDfltSourceTpl",
+    "SLUICE_ECS",
     " FullJSONFmt",
     " StdClickHouseFmt",
     " StdDBFmt",
@@ -35,6 +37,10 @@ pub fn builtin(name: &[u8]) -> Option<Arc<Template>> {
     let name = *NAMES.iter().find(|known| known.as_bytes() == name)?;
     if let Some(line) = generator(name.as_bytes()) {
         return Some(Arc::new(Template { name: name.to_owned(), body: Body::Line(line) }));
+    }
+    if name == "SLUICE_ECS" {
+        let document = Box::new(ecs::Document::new(&Machine::look()));
+        return Some(Arc::new(Template { name: name.to_owned(), body: Body::Ecs(document) }));
     }
     let (_, text, options) = *STRINGS.iter().find(|(own, ..)| *own == name)?;
     let content = Content::String { text: text.as_bytes(), legacy: false };

@@ -7,6 +7,7 @@
 //!
 //! one property (replacer): fetch ─► select ─► change ─► format
 //! ```
+//! `SLUICE_ECS` is a generator of its own: [`ecs`] makes a document of a message.
 //! A template is compiled once and rendered by many threads. Rendering appends to the caller's buffer; what
 //! it needs besides (scratch space, regular expressions) belongs to the thread, so that a message costs no
 //! allocation and no lock. A template never fails: what cannot be had becomes one of the texts that
@@ -22,6 +23,7 @@
 
 mod builtin;
 mod change;
+mod ecs;
 mod format;
 mod json_tree;
 mod list;
@@ -57,6 +59,8 @@ enum Body {
     Tree(json_tree::Node),
     /// The JSON text of a variable.
     Subtree(Property),
+    /// A document in the Elastic Common Schema.
+    Ecs(Box<ecs::Document>),
 }
 
 /// What a template is made from.
@@ -141,6 +145,7 @@ impl Template {
             Body::Object(ops) => program::write_object(ops, msg, out),
             Body::Tree(root) => root.write_document(msg, out),
             Body::Subtree(variable) => msg.write_property(variable, out),
+            Body::Ecs(document) => document.write(msg, out),
         }
     }
 
@@ -159,7 +164,7 @@ impl Template {
     /// Whether its form shows the constant text it begins with; string generators and subtrees do not.
     #[must_use]
     pub fn is_inspectable(&self) -> bool {
-        !matches!(self.body, Body::Line(_) | Body::Subtree(_))
+        !matches!(self.body, Body::Line(_) | Body::Subtree(_) | Body::Ecs(_))
     }
 
     /// Whether it shows anything but the sender and fixed text, so that a message must be parsed first.

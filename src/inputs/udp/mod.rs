@@ -25,7 +25,7 @@ pub use self::parameters::MODULE;
 use self::settings::{INVALID_PARAMS, Settings, Statement};
 use self::worker::{Shared, Worker};
 use super::{Input, InputEnv, InputKind, Running};
-use crate::message::InputInfo;
+use crate::message::{InputInfo, Labels};
 use crate::net::access::Access;
 use crate::param::{Args, Problem};
 use crate::ratelimit::Limiter;
@@ -68,7 +68,10 @@ impl Statement {
             if self.append_port {
                 name.push_str(port);
             }
-            let input = super::info(name.as_bytes(), self.default_tz, preserve_case);
+            let input = {
+                let labels = Labels::syslog("udp");
+                super::labelled(name.as_bytes(), self.default_tz, preserve_case, labels)
+            };
             let sockets = self.binding.open(port, problems);
             if let Err(problem) = self.tell_port(&sockets) {
                 problems.push(problem);

@@ -4,9 +4,11 @@
 //! - [`parse`](mod@parse): text to value.
 
 pub mod parse;
+mod strict;
 pub mod value;
 
 pub use parse::{Parsed, parse, parse_whole};
+pub use strict::escape_strict;
 pub use value::{Case, Json, Object, Style};
 
 /// Appends `text` as the inside of a JSON string: quotes, backslashes, slashes and control characters are

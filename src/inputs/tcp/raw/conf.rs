@@ -179,6 +179,7 @@ fn labels(args: &Args, note: &mut dyn FnMut(Problem)) -> Labels {
         },
         zone,
         field: args.text("syslog.field").unwrap_or_default().into(),
+        year_rollover: args.bool("syslog.yearRollover"),
         overwrite_keys: args.bool("syslog.overwriteKeys"),
         ignore_missing: args.bool("syslog.ignoreMissing"),
         ignore_failure: args.bool("syslog.ignoreFailure"),

@@ -159,6 +159,12 @@ const PARAMS: &[Param] = &[
         "Zone of times without one: Local, UTC, a name such as Europe/Berlin, or +0200.",
     ),
     Param::new(
+        "syslog.yearRollover",
+        Kind::Bool,
+        Some("on"),
+        "Whether a time without a year that would lie more than a day ahead is taken for last year's.",
+    ),
+    Param::new(
         "syslog.overwriteKeys",
         Kind::Bool,
         Some("on"),
