@@ -354,7 +354,7 @@ fn bsd_time(text: &[u8], clock: &Clock<'_>) -> Option<i64> {
     place(&mut tidy, 6, day)?;
     place(&mut tidy, 15, time)?;
     let at = |year| {
-        let context = Context { year, offset: 0, year_after: false };
+        let context = Context { year, offset: 0, year_after: false, zone_after: false };
         let (time, _) = Time::decode_rfc3164(&tidy, &context)?;
         let local = exists(&time).then(|| time.to_epoch())?;
         let guess = local - i64::from(clock.offset_at(local));
