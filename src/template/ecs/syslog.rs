@@ -171,7 +171,7 @@ impl<'t> Reader<'t, '_> {
         match integer(value) {
             Some(pri @ 0..=191) => self.parsed.pri = u8::try_from(pri).ok(),
             Some(_) => {
-                self.invalid(start, format_args!("priority value out of range (expected 0..191)"))
+                self.invalid(start, format_args!("priority value out of range (expected 0..191)"));
             }
             None => {
                 let value = String::from_utf8_lossy(value);
@@ -318,7 +318,7 @@ impl<'t> Reader<'t, '_> {
 type Tagged<'t> = (Option<&'t [u8]>, Option<&'t [u8]>, &'t [u8]);
 
 fn tagged(text: &[u8]) -> Option<Tagged<'_>> {
-    let tag_len = text.iter().position(|c| !(c.is_ascii_graphic() && !matches!(c, b':' | b'[')))?;
+    let tag_len = text.iter().position(|c| !c.is_ascii_graphic() || matches!(c, b':' | b'['))?;
     let (tag, rest) = text.split_at(tag_len);
     let (pid, message) = match rest.strip_prefix(b"[") {
         Some(inner) => {

@@ -131,6 +131,7 @@ fn the_worked_examples() {
 
 /// Rows 20 to 34 of section 10: paths and their values as JSON, `None` for absent ones.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn syslog_edge_cases() {
     const P: &str = "log.syslog.";
     let error =
