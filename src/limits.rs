@@ -77,6 +77,8 @@ pub const TLS_RESUME_SECS: u16 = 3600;
 pub const HANDSHAKE_STALL_MSEC: u64 = 2000;
 /// Milliseconds until the poller looks again at a handshake that a worker is busy with.
 pub const HANDSHAKE_LOOK_MSEC: u64 = 100;
+/// Senders that `senders.keepTrack` counts one by one; those of a datacenter, not those an attacker invents.
+pub const SENDERS_TRACKED: usize = 100_000;
 
 /// Bytes of an environment variable's name in `global(environment=…)`, as in the reference.
 pub const ENVIRONMENT_NAME_BYTES: usize = 127;

@@ -1,7 +1,7 @@
 //! The command line: one table of flags, a getopt-like reader for it, nothing that acts.
 //!
 //! Flags are rsyslogd's (`spec/local-inputs.md` section 6): single letters that may be bundled (`-dn`), a value
-//! may follow at once (`-iNONE`) or as the next word. Only `--help` and `--version` are ours.
+//! may follow at once (`-iNONE`) or as the next word. Only `--help`, `--version` and `--stats` are ours.
 
 use std::ffi::OsString;
 
@@ -70,8 +70,19 @@ pub(crate) enum Request {
     Version,
     /// `--help`, with the module to explain.
     Help(Option<String>),
+    /// `--stats`
+    Stats(StatsRequest),
     /// `-h`, or a command line that makes no sense: the text says why.
     Usage(Option<String>),
+}
+
+/// What `--stats` is to show.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct StatsRequest {
+    /// Where the daemon listens: a path, or an address with a port.
+    pub(crate) address: String,
+    /// Every second, until the daemon ends.
+    pub(crate) watch: bool,
 }
 
 /// The flags that were given.
@@ -124,6 +135,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Request {
         match arg.as_str() {
             "--version" => return Request::Version,
             "--help" => return Request::Help(args.next()),
+            "--stats" => return stats(args),
             "--" => return stray(args.next()).unwrap_or(Request::Run(options)),
             _ => {}
         }
@@ -158,6 +170,24 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Request {
         }
     }
     Request::Run(options)
+}
+
+/// `--stats SOCKET [--watch]`, the two in either order.
+fn stats(args: impl Iterator<Item = String>) -> Request {
+    let (mut address, mut watch) = (None, false);
+    for arg in args {
+        match arg.as_str() {
+            "--watch" => watch = true,
+            _ if address.is_some() || arg.starts_with('-') => {
+                return stray(Some(arg)).unwrap_or(Request::Usage(None));
+            }
+            _ => address = Some(arg),
+        }
+    }
+    match address {
+        Some(address) => Request::Stats(StatsRequest { address, watch }),
+        None => Request::Usage(Some("--stats needs a SOCKET".to_owned())),
+    }
 }
 
 fn stray(arg: Option<String>) -> Option<Request> {
@@ -239,6 +269,14 @@ mod tests {
         for args in [&["-Z"][..], &["stray"], &["-f"], &["--wrong"], &["-"], &["--", "x"]] {
             let request = read(args.iter().map(OsString::from));
             assert!(matches!(request, Request::Usage(_)), "{args:?} gave {request:?}");
+        }
+        for args in [&["--stats"][..], &["--stats", "-n", "x"], &["--stats", "x", "y"]] {
+            let request = read(args.iter().map(OsString::from));
+            assert!(matches!(request, Request::Usage(Some(_))), "{args:?} gave {request:?}");
+        }
+        for args in [["--stats", "/s", "--watch"], ["--stats", "--watch", "/s"]] {
+            let expected = StatsRequest { address: "/s".into(), watch: true };
+            assert_eq!(read(args.iter().map(OsString::from)), Request::Stats(expected));
         }
         assert_eq!(read(["-nv".into()]), Request::Version);
         assert_eq!(read(["--help".into(), "imtcp".into()]), Request::Help(Some("imtcp".into())));

@@ -4,6 +4,7 @@ mod flags;
 mod help;
 #[cfg(test)]
 mod man;
+mod stats;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use self::flags::{Options, Request};
 use crate::config::diagnostic::{REFERENCE_VERSION, Severity};
 use crate::config::{self, Catalogue, Config, Diagnostic, Diagnostics, SystemLoader};
+use crate::control::notify::Notify;
 use crate::control::pidfile::PidFile;
 use crate::control::{self, signals::Signals};
 use crate::daemon::{LastStep, Plan};
@@ -58,6 +60,7 @@ pub fn run() -> ExitCode {
             Some(text) => Ok(show(&text)),
             None => Err(Exit::failure(format!("no module '{module}'; --help lists all"))),
         },
+        Request::Stats(request) => stats::run(&request).map(|()| None).map_err(Exit::failure),
         Request::Usage(why) => Err(usage(why)),
         Request::Run(options) => start(&options),
     };
@@ -236,14 +239,17 @@ fn serve(
     let early = plan.drops_privileges();
     let mut pid_file = if early { write_pid()? } else { None };
     diagnostics.iter().for_each(|diagnostic| log_diagnostic(diagnostics, diagnostic));
-    let daemon = plan.start()?;
+    let notify = Notify::from_environment();
+    let daemon = plan.start(&notify)?;
     if !early {
         pid_file = write_pid()?;
     }
     if let Some(readiness) = readiness {
         readiness.ready().map_err(text)?;
     }
-    let signal = control::run(&mut signals, &daemon).map_err(text)?;
+    notify.ready();
+    let signal = control::run(&mut signals, &daemon, &notify).map_err(text)?;
+    notify.stopping();
     let last = daemon.stop(signal);
     drop(pid_file);
     Ok(last)

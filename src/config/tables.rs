@@ -204,18 +204,20 @@ pub static GLOBAL: &[Param] = &[
         "Minutes between two runs of housekeeping.",
     )
     .missing(),
-    Param::new("senders.keepTrack", Kind::Bool, Some("off"), "Keep statistics per sender.")
-        .missing(),
+    Param::new(
+        "senders.keepTrack",
+        Kind::Bool,
+        Some("off"),
+        "Count messages by sender, for impstats.",
+    ),
     Param::new(
         "senders.timeoutAfter",
         Kind::POSITIVE,
         Some("43200"),
         "Seconds of silence after which a sender is gone.",
-    )
-    .missing(),
-    Param::new("senders.reportGoneAway", Kind::Bool, Some("off"), "Log senders that are gone.")
-        .missing(),
-    Param::new("senders.reportNew", Kind::Bool, Some("off"), "Log new senders.").missing(),
+    ),
+    Param::new("senders.reportGoneAway", Kind::Bool, Some("off"), "Log senders that are gone."),
+    Param::new("senders.reportNew", Kind::Bool, Some("off"), "Log new senders."),
     Param::new(
         "inputs.timeout.shutdown",
         Kind::POSITIVE,

@@ -4,12 +4,14 @@
 //! Everything the main thread calls on HUP or on a tick must not wait for an output: a file that is stuck in a
 //! write closes itself when that write returns.
 
+pub mod notify;
 pub mod pidfile;
 pub mod signals;
 pub mod tasks;
 
 use std::time::Duration;
 
+use self::notify::Notify;
 use self::signals::{Event, Signals};
 use crate::daemon::Daemon;
 use crate::inputs::internal;
@@ -22,9 +24,11 @@ const TICK: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When waiting for signals fails.
-pub fn run(signals: &mut Signals, daemon: &Daemon) -> std::io::Result<i32> {
+pub fn run(signals: &mut Signals, daemon: &Daemon, notify: &Notify) -> std::io::Result<i32> {
+    let tick = notify.watchdog_interval().map_or(TICK, |interval| interval.min(TICK));
     loop {
-        for event in signals.wait(TICK)? {
+        notify.alive();
+        for event in signals.wait(tick)? {
             match event {
                 Event::Hup => daemon.hup(),
                 Event::Stop(signal) => return Ok(signal),

@@ -20,6 +20,7 @@ use self::handle::Handle;
 use crate::actions::set::Configured;
 use crate::config::diagnostic::REFERENCE_VERSION;
 use crate::config::{Config, Diagnostics, RulesetId};
+use crate::control::notify::{Notify, Status};
 use crate::control::tasks::ControlThread;
 use crate::inputs::{Control, End, Farewell, Input, Running, internal};
 use crate::lookup::Lookup;
@@ -138,11 +139,11 @@ impl Plan {
         self.core.handle.hup_flag()
     }
 
-    /// Starts everything: opens sockets, takes on the configured identity, then outputs, queues, inputs.
+    /// Starts everything, and tells the service manager from time to time how it is: opens sockets, takes on the configured identity, then outputs, queues, inputs.
     ///
     /// # Errors
     /// What makes running pointless: no thread to be had, no change of identity, a queue that does not start.
-    pub fn start(mut self) -> Result<Daemon, String> {
+    pub fn start(mut self, notify: &Notify) -> Result<Daemon, String> {
         process::set_environment(globals::environment(&self.core.globals_args));
         internal::configure(self.internal);
         let core = &self.core;
@@ -159,6 +160,9 @@ impl Plan {
         let thread = |e: io::Error| format!("could not start a thread: {e}");
         if let Some(resolver) = &self.resolver {
             resolver.start().map_err(thread)?;
+        }
+        if notify.is_wanted() {
+            self.tasks.add(Box::new(Status::new(notify.clone(), Arc::clone(&core.stats))));
         }
         let control = ControlThread::start(self.tasks.take()).map_err(thread)?;
         core.start_queues().map_err(thread)?;

@@ -18,7 +18,7 @@ use crate::parsers::{self, Headerless, Outcome, Unparsable};
 use crate::queue::{Commit, Consume, Consumers};
 use crate::script::Scratch;
 use crate::script::value::{Room, Value};
-use crate::stats::{self, Counter};
+use crate::stats::{self, Counter, Tracked};
 
 /// How many messages that no parser takes each worker logs; then it only counts them.
 const UNPARSABLE_LOGGED: u32 = 1000;
@@ -32,6 +32,8 @@ pub struct Surroundings {
     globals: Arc<Globals>,
     empty: Arc<Counter>,
     unparsable: Arc<Counter>,
+    /// Where messages are counted by sender, if they are.
+    senders: Option<Arc<Tracked>>,
 }
 
 impl Surroundings {
@@ -49,7 +51,25 @@ impl Surroundings {
         let empty = object.counter("discarded.empty");
         let unparsable = object.counter("discarded.unparsable");
         stats.add(object);
-        Self { rules, actions, pool, hostname, globals, empty, unparsable }
+        Self { rules, actions, pool, hostname, globals, empty, unparsable, senders: None }
+    }
+
+    /// Counts the messages of network inputs by sender.
+    #[must_use]
+    pub fn tracking(mut self, senders: Option<Arc<Tracked>>) -> Self {
+        self.senders = senders;
+        self
+    }
+}
+
+/// Counts the messages of a batch by sender, one call for each run of them.
+fn track(senders: &Tracked, batch: &Batch) {
+    for run in batch.records.chunk_by(|a, b| a.sender == b.sender) {
+        let Some(last) = run.last() else { continue };
+        let sender = batch.senders.get(usize::from(last.sender));
+        if let Some(sender) = sender.filter(|sender| sender.addr().is_some()) {
+            senders.record(sender.fromhost(), run.len() as u64, last.received / 1_000_000);
+        }
     }
 }
 
@@ -150,6 +170,9 @@ impl Consume<Job> for Worker {
 
     fn finish(&mut self, job: Job) {
         let pool = &self.shared.pool;
+        if let (Some(senders), Messages::Received(batch)) = (&self.shared.senders, &job.messages) {
+            track(senders, batch);
+        }
         match job.messages {
             Messages::Received(batch) if self.runner.wants_batch() => {
                 let batch = Arc::new(batch);

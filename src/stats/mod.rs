@@ -16,9 +16,11 @@ pub mod percentiles;
 pub mod reading;
 pub mod report;
 pub mod set;
+pub mod tracked;
 
 pub use bucket::Bucket;
 pub use counter::Counter;
 pub use percentiles::Percentiles;
 pub use reading::{Name, Purpose, Reading, Value};
 pub use set::{Live, Object, Set, Style};
+pub use tracked::Tracked;
