@@ -8,6 +8,7 @@ mod harness;
 mod lifecycle;
 mod lookups;
 mod messages;
+mod notify;
 mod outputs;
 mod queues;
 mod ratelimits;

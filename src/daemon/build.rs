@@ -29,6 +29,7 @@ use crate::ratelimit::policy::Templates as Finder;
 use crate::ratelimit::{Kit, Policy};
 use crate::ruleset::{Actions, Hostname, Job, Rules, Surroundings, consumers};
 use crate::script::Environment;
+use crate::stats::tracked::{Housekeeping, Tracked};
 use crate::stats::{Bucket, Percentiles};
 use crate::sync::lock;
 use crate::task::Tasks;
@@ -333,14 +334,15 @@ impl Shop<'_> {
             let actions = Arc::clone(actions);
             Box::new(move |interrupt| Box::new(Set::new(&actions, interrupt)))
         };
-        let shared = Arc::new(Surroundings::new(
+        let shared = Surroundings::new(
             Arc::clone(&rules),
             set,
             Arc::clone(self.pool),
             Arc::clone(self.hostname),
             Arc::clone(self.variables),
             self.stats,
-        ));
+        );
+        let shared = Arc::new(shared.tracking(self.tracked()));
         let mut queue = |object: &ObjectArgs, name: &str| {
             let settings = self.queue_settings(object, name, QueueClass::Ruleset, diagnostics);
             Arc::new(Queue::new(name, settings, consumers(&shared), self.stats))
@@ -353,6 +355,15 @@ impl Shop<'_> {
         rules.connect(own.clone());
         let in_order = rules.callers_first().into_iter();
         (main, in_order.filter_map(|id| Some((id, own[id.0].clone()?))).collect())
+    }
+
+    /// Where messages are counted by sender (`senders.keepTrack`).
+    fn tracked(&self) -> Option<Arc<Tracked>> {
+        let settings = self.globals.senders?;
+        let tracked = Arc::new(Tracked::new(settings));
+        self.stats.add_live("core", Arc::<Tracked>::clone(&tracked));
+        self.tasks.add(Box::new(Housekeeping(Arc::clone(&tracked))));
+        Some(tracked)
     }
 
     /// How the messages of a ruleset are parsed: its `parser=`, or the default chain.

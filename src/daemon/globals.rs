@@ -12,6 +12,7 @@ use crate::net::access;
 use crate::net::resolver::local_name;
 use crate::param::Args;
 use crate::tls;
+use crate::stats::tracked;
 
 /// What `global()` says to the daemon and its modules.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Globals {
     pub(super) access: access::Rules,
     /// `reverseLookup.cache.ttl.*`; `None` is for ever.
     pub(super) dns_ttl: Option<Duration>,
+    /// `senders.…`; `None` without `senders.keepTrack`.
+    pub(super) senders: Option<tracked::Settings>,
     /// `umask`.
     pub(super) umask: Option<u32>,
     /// `maxOpenFiles`.
@@ -79,6 +82,11 @@ impl Globals {
                 report: args.bool("net.permitACLWarning"),
             },
             dns_ttl: ttl.flatten().and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs),
+            senders: args.bool("senders.keepTrack").then(|| tracked::Settings {
+                timeout: args.int("senders.timeoutAfter").unwrap_or(i64::MAX),
+                report_new: args.bool("senders.reportNew"),
+                report_gone: args.bool("senders.reportGoneAway"),
+            }),
             umask: number("umask"),
             open_files: args.int("maxOpenFiles").and_then(|n| u64::try_from(n).ok()),
             input_shutdown: args

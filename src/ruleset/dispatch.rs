@@ -62,15 +62,18 @@ impl Surroundings {
     }
 }
 
-/// Counts the messages of a batch by sender, one call for each run of them.
-fn track(senders: &Tracked, batch: &Batch) {
-    for run in batch.records.chunk_by(|a, b| a.sender == b.sender) {
-        let Some(last) = run.last() else { continue };
-        let sender = batch.senders.get(usize::from(last.sender));
-        if let Some(sender) = sender.filter(|sender| sender.addr().is_some()) {
-            senders.record(sender.fromhost(), run.len() as u64, last.received / 1_000_000);
+/// Counts the messages of a batch by sender.
+fn track(tracked: &Tracked, batch: &Batch) {
+    let mut counts = vec![(0, 0); batch.senders.len()];
+    for record in &batch.records {
+        if let Some((messages, last)) = counts.get_mut(usize::from(record.sender)) {
+            *messages += 1;
+            *last = record.received / 1_000_000;
         }
     }
+    let senders = batch.senders.iter().zip(counts).filter(|(sender, _)| sender.addr().is_some());
+    let named = senders.map(|(sender, (messages, last))| (sender.fromhost(), messages, last));
+    tracked.record(&named.collect::<Vec<_>>());
 }
 
 /// The consumers of a queue that holds [`Job`]s.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalogue::{self, Rank};
+use super::report::SenderCount;
 use super::{Counter, Name, Purpose, Reading, Value};
 
 /// How a counter behaves.
@@ -102,6 +103,11 @@ impl Cell {
 pub trait Live: std::fmt::Debug + Send + Sync {
     /// The object as it is now.
     fn read(&self, purpose: Purpose) -> Reading;
+
+    /// Messages by sender, if this is what counts them.
+    fn senders(&self, _purpose: Purpose) -> Vec<SenderCount> {
+        Vec::new()
+    }
 }
 
 impl Live for Object {
@@ -144,6 +150,13 @@ impl Set {
         // A live object may take a lock of its own: not under this one.
         let entries = self.lock().clone();
         entries.iter().map(|entry| entry.object.read(purpose)).collect()
+    }
+
+    /// Messages by sender (`senders.keepTrack`).
+    #[must_use]
+    pub fn sender_counts(&self, purpose: Purpose) -> Vec<SenderCount> {
+        let entries = self.lock().clone();
+        entries.iter().flat_map(|entry| entry.object.senders(purpose)).collect()
     }
 
     /// Sum of the totals of a counter over all objects that have it; `object` chooses one of them by name.

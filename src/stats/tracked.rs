@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Counter, Object, Purpose};
+use super::{Counter, Live, Purpose, Reading};
 use crate::limits;
 use crate::message::Zone;
 use crate::message::timestamp::Time;
@@ -30,7 +30,7 @@ pub struct Tracked {
     table: Mutex<Table>,
     settings: Settings,
     /// Messages of senders for which there was no room.
-    untracked: Arc<Counter>,
+    untracked: Counter,
 }
 
 /// What the configuration says about senders.
@@ -60,51 +60,50 @@ struct Entry {
 }
 
 impl Tracked {
-    /// No senders; `object` gets what is counted beside them.
+    /// No senders.
     #[must_use]
-    pub fn new(settings: Settings, object: &mut Object) -> Self {
-        let untracked = object.counter("untracked");
-        Self { table: Mutex::default(), settings, untracked }
+    pub fn new(settings: Settings) -> Self {
+        Self { table: Mutex::default(), settings, untracked: Counter::default() }
     }
 
-    /// `messages` messages have come from `sender`, the last one at second `last`.
-    pub fn record(&self, sender: &[u8], messages: u64, last: i64) {
+    /// Adds messages: sender, number, second of the last one. Costs one lock.
+    pub fn record(&self, counts: &[(&[u8], u64, i64)]) {
+        let (mut new, mut refused) = (Vec::new(), 0);
         let mut table = self.lock();
-        if let Some(entry) = table.known.get(sender) {
+        for &(sender, messages, last) in counts {
+            let room = table.list.len() < limits::SENDERS_TRACKED;
+            let entry = match table.known.get(sender) {
+                Some(entry) => entry,
+                None if room => {
+                    new.push(sender);
+                    table.add(sender)
+                }
+                None => {
+                    refused += messages;
+                    continue;
+                }
+            };
             entry.messages.add(messages);
             entry.last.fetch_max(last, Relaxed);
-            return;
         }
-        if table.list.len() >= limits::SENDERS_TRACKED {
-            drop(table);
-            if self.untracked.get() == 0 {
-                log::warn!(
-                    "senders.keepTrack: there are {} senders, more are not tracked; their messages are \
-                     counted as untracked",
-                    limits::SENDERS_TRACKED
-                );
-            }
-            self.untracked.add(messages);
-            return;
-        }
-        let name: Arc<[u8]> = sender.into();
-        let entry = Arc::new(Entry {
-            sender: Arc::clone(&name),
-            messages: Counter::default(),
-            last: last.into(),
-        });
-        entry.messages.add(messages);
-        table.known.insert(name, Arc::clone(&entry));
-        table.list.push(entry);
         drop(table);
+        if refused > 0 && self.untracked.get() == 0 {
+            log::warn!(
+                "senders.keepTrack: there are {} senders, more are not tracked; their messages are counted as \
+                 untracked",
+                limits::SENDERS_TRACKED
+            );
+        }
+        self.untracked.add(refused);
         if self.settings.report_new {
-            log::info!(code = APPEARED; "new sender '{}'", String::from_utf8_lossy(sender));
+            for sender in new {
+                log::info!(code = APPEARED; "new sender '{}'", String::from_utf8_lossy(sender));
+            }
         }
     }
 
     /// All senders, in the order in which they came.
-    #[must_use]
-    pub fn read(&self, purpose: Purpose) -> Vec<SenderCount> {
+    fn counts(&self, purpose: Purpose) -> Vec<SenderCount> {
         let mut counts = Vec::new();
         loop {
             // A few at a time, so that nobody who records waits for all of them.
@@ -160,6 +159,30 @@ impl Tracked {
     }
 }
 
+impl Table {
+    fn add(&mut self, sender: &[u8]) -> &Entry {
+        let name: Arc<[u8]> = sender.into();
+        let (messages, last) = (Counter::default(), AtomicI64::new(i64::MIN));
+        let entry = Arc::new(Entry { sender: Arc::clone(&name), messages, last });
+        self.list.push(Arc::clone(&entry));
+        self.known.entry(name).or_insert(entry)
+    }
+}
+
+impl Live for Tracked {
+    fn read(&self, _purpose: Purpose) -> Reading {
+        let mut reading = Reading::new("senders", "core");
+        let tracked = i64::try_from(self.lock().list.len()).unwrap_or(i64::MAX);
+        reading.gauge(b"tracked".as_slice(), tracked);
+        reading.counter(b"untracked".as_slice(), self.untracked.get());
+        reading
+    }
+
+    fn senders(&self, purpose: Purpose) -> Vec<SenderCount> {
+        self.counts(purpose)
+    }
+}
+
 /// Forgets silent senders from time to time.
 pub struct Housekeeping(pub Arc<Tracked>);
 
@@ -178,52 +201,46 @@ impl Task for Housekeeping {
 mod tests {
     use super::*;
 
-    fn tracked() -> (Tracked, Object) {
-        let mut object = Object::new("senders", "core");
-        let settings = Settings { timeout: 10, report_new: true, report_gone: true };
-        (Tracked::new(settings, &mut object), object)
+    fn tracked() -> Tracked {
+        Tracked::new(Settings { timeout: 10, report_new: true, report_gone: true })
     }
 
     fn read(tracked: &Tracked, purpose: Purpose) -> Vec<(String, u64)> {
-        let counts = tracked.read(purpose).into_iter();
+        let counts = tracked.senders(purpose).into_iter();
         counts.map(|c| (String::from_utf8_lossy(&c.sender).into_owned(), c.messages)).collect()
     }
 
     #[test]
     fn messages_are_counted_by_sender_and_reset_with_a_report() {
-        let (tracked, _) = tracked();
-        tracked.record(b"a", 2, 100);
-        tracked.record(b"b", 1, 100);
-        tracked.record(b"a", 3, 101);
+        let tracked = tracked();
+        tracked.record(&[(b"a", 2, 100), (b"b", 1, 100), (b"a", 3, 101)]);
         let expected = [("a".to_owned(), 5), ("b".to_owned(), 1)];
         for purpose in [Purpose::Look, Purpose::Report, Purpose::Reset] {
             assert_eq!(read(&tracked, purpose), expected);
         }
-        tracked.record(b"b", 1, 102);
+        tracked.record(&[(b"b", 1, 102)]);
         assert_eq!(read(&tracked, Purpose::Reset), [("a".to_owned(), 0), ("b".to_owned(), 1)]);
     }
 
     #[test]
     fn who_is_silent_is_forgotten() {
-        let (tracked, _) = tracked();
-        tracked.record(b"a", 1, 100);
-        tracked.record(b"b", 1, 105);
-        tracked.record(b"c", 1, 101);
+        let tracked = tracked();
+        tracked.record(&[(b"a", 1, 100), (b"b", 1, 105), (b"c", 1, 101)]);
         tracked.forget(110);
         assert_eq!(read(&tracked, Purpose::Look).len(), 3);
         tracked.forget(112);
         assert_eq!(read(&tracked, Purpose::Look), [("b".to_owned(), 1)]);
-        tracked.record(b"a", 1, 113);
+        tracked.record(&[(b"a", 1, 113)]);
         assert_eq!(read(&tracked, Purpose::Look)[1], ("a".to_owned(), 1), "it begins anew");
     }
 
     #[test]
     fn senders_are_bounded_and_all_are_read() {
-        let (tracked, object) = tracked();
+        let tracked = tracked();
         for sender in 0..limits::SENDERS_TRACKED + 2 {
-            tracked.record(sender.to_string().as_bytes(), 3, 1);
+            tracked.record(&[(sender.to_string().as_bytes(), 3, 1)]);
         }
-        assert_eq!(tracked.read(Purpose::Look).len(), limits::SENDERS_TRACKED);
-        assert_eq!(object.read(Purpose::Look).get("untracked"), Some(6));
+        assert_eq!(tracked.senders(Purpose::Look).len(), limits::SENDERS_TRACKED);
+        assert_eq!(tracked.read(Purpose::Look).get("untracked"), Some(6));
     }
 }

@@ -52,7 +52,8 @@ impl Reporter {
         if self.ledger {
             objects.push(ledger::object(&ledger::rows(&objects)));
         }
-        let round = Round { objects, senders: Vec::new(), date: date(&time, b'0') };
+        let senders = self.stats.sender_counts(self.purpose);
+        let round = Round { objects, senders, date: date(&time, b'0') };
         let date = date(&time, b' ');
         // The file first: it waits for no queue.
         if let Some(file) = &mut self.file {
