@@ -11,8 +11,8 @@ use crate::message::vars;
 use crate::net::access;
 use crate::net::resolver::local_name;
 use crate::param::Args;
-use crate::tls;
 use crate::stats::tracked;
+use crate::tls;
 
 /// What `global()` says to the daemon and its modules.
 #[derive(Debug)]
