@@ -359,9 +359,9 @@ pub static GLOBAL: &[Param] = &[
     ),
     Param::new(
         "errorMessagesToStderr.maxNumber",
-        Kind::INT,
-        Some("-1"),
-        "How many own errors go to standard error; -1 is all.",
+        Kind::POSITIVE,
+        None,
+        "How many own errors go to standard error; all if not set.",
     ),
     Param::new("shutdown.enable.ctlc", Kind::Bool, Some("off"), "SIGINT stops the daemon."),
     Param::new(

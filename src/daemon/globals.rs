@@ -138,7 +138,9 @@ pub(super) fn internal_settings(
         severity: u8::try_from(number("internalmsg.severity")).unwrap_or(default.severity),
         errors_to_stderr: directives.bool("ErrorMessagesToStderr"),
         all_to_stderr: args.bool("allMessagesToStderr"),
-        stderr_max: u64::try_from(number("errorMessagesToStderr.maxNumber")).ok(),
+        stderr_max: args
+            .int("errorMessagesToStderr.maxNumber")
+            .and_then(|most| u64::try_from(most).ok()),
         foreground,
     }
 }
