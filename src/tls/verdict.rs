@@ -110,10 +110,8 @@ pub(super) fn invalid(driver: Driver, ip: &dyn Display, error: i32, reason: &str
 
 fn is_expired(certificate: &X509Ref) -> bool {
     // A time that cannot be compared is no excuse.
-    let now = Asn1Time::days_from_now(0);
-    now.is_ok_and(|now| {
-        certificate.not_after().compare(&now).is_ok_and(|order| order == Ordering::Less)
-    })
+    let order = Asn1Time::days_from_now(0).and_then(|now| certificate.not_after().compare(&now));
+    order.map_or(true, |order| order == Ordering::Less)
 }
 
 /// `X509_V_ERR_CERT_REVOKED`.
