@@ -4,13 +4,18 @@
 //! The process never calls `setlocale`, so patterns and texts are bytes of the C locale. One compiled
 //! expression must not serve two threads at a time: glibc takes a lock inside, so each thread keeps its own.
 
+mod required;
+
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use libc::{c_int, regex_t, regmatch_t, regoff_t};
+use memchr::memmem;
 
 /// Captures that a template can name, the whole match included.
 pub const CAPTURES_MAX: usize = 10;
@@ -130,14 +135,31 @@ pub struct SharedRegex {
 
 #[derive(Debug)]
 struct Pattern {
+    /// Of this pattern alone, for as long as the process lives.
+    number: u64,
     text: Box<[u8]>,
     flavour: Flavour,
     icase: bool,
+    /// What each match contains.
+    literal: Option<memmem::Finder<'static>>,
 }
 
+/// The number of the next pattern.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// The expressions a thread has compiled.
+#[derive(Default)]
+struct Instances {
+    known: HashMap<u64, (Weak<Pattern>, Regex)>,
+    /// With so many, those of patterns that are gone are removed: half of them, if it is time again.
+    sweep_at: usize,
+}
+
+/// Instances before the first sweep.
+const SWEEP_MIN: usize = 64;
+
 thread_local! {
-    /// This thread's instances. Holding the pattern keeps its address from being used for another one.
-    static INSTANCES: RefCell<Vec<(Arc<Pattern>, Regex)>> = const { RefCell::new(Vec::new()) };
+    static INSTANCES: RefCell<Instances> = RefCell::default();
 }
 
 impl SharedRegex {
@@ -147,32 +169,43 @@ impl SharedRegex {
     /// As [`Regex::new`].
     pub fn new(pattern: &[u8], flavour: Flavour, icase: bool) -> Result<Self, String> {
         Regex::new(pattern, flavour, icase)?;
-        Ok(Self { source: Arc::new(Pattern { text: pattern.into(), flavour, icase }) })
+        let literal = if icase { None } else { required::literal(pattern, flavour) };
+        let literal = literal.map(|literal| memmem::Finder::new(&literal).into_owned());
+        // Relaxed: the numbers only have to differ.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let source = Pattern { number, text: pattern.into(), flavour, icase, literal };
+        Ok(Self { source: Arc::new(source) })
     }
 
     /// As [`Regex::is_match`].
     #[must_use]
     pub fn is_match(&self, text: &[u8]) -> bool {
-        self.with(|regex| regex.is_match(text))
+        self.may_match(text) && self.with(|regex| regex.is_match(text))
     }
 
     /// As [`Regex::captures`].
     pub fn captures(&self, text: &[u8], groups: &mut [Option<Range<usize>>]) -> bool {
-        self.with(|regex| regex.captures(text, groups))
+        self.may_match(text) && self.with(|regex| regex.captures(text, groups))
+    }
+
+    fn may_match(&self, text: &[u8]) -> bool {
+        self.source.literal.as_ref().is_none_or(|literal| literal.find(text).is_some())
     }
 
     /// No match where the C library has no memory for another instance.
     fn with(&self, search: impl FnOnce(&Regex) -> bool) -> bool {
-        INSTANCES.with_borrow_mut(|instances| {
-            let own = |(source, _): &(Arc<Pattern>, Regex)| Arc::ptr_eq(source, &self.source);
-            if let Some(at) = instances.iter().position(own) {
-                return search(&instances[at].1);
+        INSTANCES.with_borrow_mut(|Instances { known, sweep_at }| {
+            let Pattern { number, text, flavour, icase, .. } = &*self.source;
+            if let Some((_, regex)) = known.get(number) {
+                return search(regex);
             }
-            instances.retain(|(source, _)| Arc::strong_count(source) > 1);
-            let Pattern { text, flavour, icase } = &*self.source;
+            if known.len() >= *sweep_at {
+                known.retain(|_, (source, _)| source.strong_count() > 0);
+                *sweep_at = SWEEP_MIN.max(2 * known.len());
+            }
             let Ok(regex) = Regex::new(text, *flavour, *icase) else { return false };
             let found = search(&regex);
-            instances.push((Arc::clone(&self.source), regex));
+            known.insert(*number, (Arc::downgrade(&self.source), regex));
             found
         })
     }
@@ -250,10 +283,42 @@ mod tests {
             threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
         });
         assert!(shared.is_match(b"ab"));
-        drop(shared);
-        let other = SharedRegex::new(b"b", Flavour::Basic, false).expect("compiles");
-        assert!(other.is_match(b"b"));
-        assert_eq!(INSTANCES.with_borrow(Vec::len), 1);
+        for _ in 0..10 * SWEEP_MIN {
+            let other = SharedRegex::new(b"b", Flavour::Basic, false).expect("compiles");
+            assert!(other.is_match(b"b"));
+        }
+        assert!(INSTANCES.with_borrow(|instances| instances.known.len()) <= SWEEP_MIN);
+        assert!(shared.is_match(b"ab"));
+    }
+
+    proptest::proptest! {
+        /// Looking for a literal first makes no difference.
+        #[test]
+        fn the_literal_decides_nothing(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "a", "b", "ab", "ba", "a", "b", ".", "*", "+", "?", "|", "(", ")", "[ab]", "[^a]",
+                    "[]a]", "[[:alpha:]]", "{0}", "{1}", "{0,2}", "^", "$", "\\.", "\\(", "\\)",
+                    "\\{1\\}", "\\{0,2\\}", "\\+", "\\?", "\\|", "\\*", "\\\\", "\\b",
+                    "\\w", "\\1", "{", "}", "[", "]", "\\<", "\\'", "\\a",
+                ]),
+                1..8,
+            ),
+            texts in proptest::collection::vec("[ab.(){}|+?*\\\\]{0,8}", 8),
+        ) {
+            let pattern = pieces.concat();
+            for flavour in [Flavour::Basic, Flavour::Extended] {
+                let Ok(shared) = SharedRegex::new(pattern.as_bytes(), flavour, false) else { continue };
+                let regex = Regex::new(pattern.as_bytes(), flavour, false).expect("compiled before");
+                for text in &texts {
+                    let text = text.as_bytes();
+                    proptest::prop_assert_eq!(
+                        shared.is_match(text), regex.is_match(text),
+                        "{} {:?} {}", pattern, flavour, text.escape_ascii()
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod frames;
 mod harness;
 mod meter;
 mod report;
+mod rules;
 mod scenarios;
 mod tcp;
 mod udp;

@@ -9,6 +9,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use crate::frames::{self, Framing};
 use crate::meter::{Growth, Subject, pause, wait_until};
 use crate::report::{Bar, Metric};
+use crate::rules::{self, RULES};
 use crate::{tcp, udp};
 
 /// How much of everything.
@@ -80,6 +81,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: |program, load| stream(program, load, 64, Framing::OctetCount),
     },
     Scenario {
+        name: "rules",
+        title: "TCP, 4 connections, 30 selectors and property filters, 10 conditions, 5 files",
+        metrics: &[
+            Metric::new("CPU per message", "ns").bar(Bar::Cost(5.0)),
+            Metric::new("messages per second", "k"),
+            PEAK,
+        ],
+        run: rules,
+    },
+    Scenario {
         name: "udp",
         title: "UDP, 4 senders, paced, single datagrams",
         metrics: DATAGRAMS,
@@ -120,13 +131,17 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// The configuration of every TCP run: default template, default settings apart from `maxSessions`.
+/// The configuration of most TCP runs: default template, default settings apart from `maxSessions`.
 fn tcp_config(sessions: usize) -> String {
+    tcp_input(sessions) + "action(type=\"omfile\" file=\"{dir}/out\")\n"
+}
+
+/// The input of every TCP run.
+fn tcp_input(sessions: usize) -> String {
     format!(
         r#"global(net.enableDNS="off")
 module(load="imtcp" maxSessions="{sessions}")
 input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
-action(type="omfile" file="{{dir}}/out")
 "#
     )
 }
@@ -143,10 +158,29 @@ action(type="omfile" file="{dir}/out")
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn stream(program: &Path, load: Load, connections: usize, framing: Framing) -> Run {
+    stream_through(&tcp_config(200), program, load, connections, framing).0
+}
+
+fn rules(program: &Path, load: Load) -> Run {
+    const CONNECTIONS: usize = 4;
+    let config = tcp_input(200) + RULES;
+    let (mut run, dir) = stream_through(&config, program, load, CONNECTIONS, Framing::Lf);
+    run.failures.extend(rules::check(dir.path(), CONNECTIONS, load.messages / CONNECTIONS));
+    run
+}
+
+/// Sends all messages through a configuration that ends in the file `out`.
+fn stream_through(
+    config: &str,
+    program: &Path,
+    load: Load,
+    connections: usize,
+    framing: Framing,
+) -> (Run, tempfile::TempDir) {
     let each = load.messages / connections;
     let frames: Vec<_> =
         (0..connections).map(|index| frames::render(framing, index, each)).collect();
-    let mut subject = Subject::start(program, &tcp_config(200));
+    let mut subject = Subject::start(program, config);
     let streams = tcp::connect(subject.daemon.port("port"), connections);
     let messages = each * connections;
     let cpu_before = subject.daemon.cpu_time();
@@ -162,7 +196,7 @@ fn stream(program: &Path, load: Load, connections: usize, framing: Framing) -> R
     let (dir, complaint) = subject.stop();
     let content = frames::check(&dir.path().join("out"), connections, each);
     let failures = content.failures.into_iter().chain(complaint).collect();
-    Run { values, failures, overtaken: content.overtaken }
+    (Run { values, failures, overtaken: content.overtaken }, dir)
 }
 
 fn datagrams(program: &Path, load: Load, shape: udp::Shape) -> Run {
