@@ -1,10 +1,12 @@
 //! Nanoseconds per message of each stage between receive and write, beside the budget of DESIGN.md section 2:
-//! `cargo bench --bench micro`. Medians of many rounds over a thousand 200-byte messages.
+//! `cargo bench --bench micro`. Medians of many rounds over a thousand 200-byte messages; then what loading a large
+//! configuration and a large lookup table takes.
 
 #![allow(clippy::print_stdout, reason = "a command line program")]
 
 use std::cell::RefCell;
 use std::hint::black_box;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,7 @@ use sluice::actions::{OutputEnv, sendertrack};
 use sluice::config::PropOp;
 use sluice::config::ast::{Span, Variable};
 use sluice::framing::{Decoder, Fault, Options, Sink};
+use sluice::lookup::Lookup;
 use sluice::message::timestamp::Zone;
 use sluice::message::{Appender, Batch, Builder, Env, InputInfo, Msg, Pool, Sender};
 use sluice::param::{Args, Value};
@@ -37,6 +40,15 @@ fn main() {
     filter();
     render();
     senders();
+    lookup();
+    configuration();
+}
+
+/// Prints the median time of a few runs of something that is done once; milliseconds.
+fn report_once(name: &str, budget: u32, mut run: impl FnMut() -> Duration) {
+    let mut times: Vec<Duration> = (0..5).map(|_| run()).collect();
+    times.sort_unstable();
+    println!("{name:<44} {:>5.0} ms {budget:>5} ms", times[2].as_secs_f64() * 1e3);
 }
 
 /// Prints the median time per message.
@@ -268,4 +280,74 @@ fn status(field: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
     let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("field");
     line.trim().trim_end_matches(" kB").parse().expect("number")
+}
+
+/// A table of a hundred thousand texts, looked up in no order, and one of expressions, where a key that none of them
+/// matches is compared with each.
+fn lookup() {
+    const ROWS: usize = 100_000;
+    const EXPRESSIONS: usize = 1000;
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, kind: &str, rows: Vec<String>| {
+        let text = format!(r#"{{"version":1,"type":"{kind}","table":[{}]}}"#, rows.join(","));
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        Lookup::new(name.to_owned(), path, false)
+    };
+    let key = |n: usize| format!("host-{n:06}.example.org");
+    let row = |n| format!(r#"{{"index":"{}","value":"site {}"}}"#, key(n), n % 1000);
+    let texts = write("texts", "string", (0..ROWS).map(row).collect());
+    let load = |table: &Lookup| timed(|| assert!(table.load(&mut |problem| panic!("{problem:?}"))));
+    report_once("lookup: load 100,000 texts", 500, || load(&texts));
+    // Neighbours in this order are no neighbours in the table's file.
+    let keys: Vec<_> = (0..ROWS).map(|n| key(n * 61_803 % ROWS)).collect();
+    let mut rounds = keys.chunks_exact(MESSAGES).cycle();
+    report("lookup: one of 100,000 texts", 100, || {
+        let keys = rounds.next().unwrap_or_default();
+        timed(|| {
+            for key in keys {
+                black_box(texts.with(|table| table.text(key.as_bytes()).len()));
+            }
+        })
+    });
+    let row = |n| format!(r#"{{"regex":"^user-{n} [a-z]+","tag":"site {n}"}}"#);
+    let expressions = write("expressions", "regex", (0..EXPRESSIONS).map(row).collect());
+    load(&expressions);
+    let mut keys = keys.iter().cycle();
+    report("lookup: each of 1,000 expressions", 100, || {
+        let key = keys.next().map_or(&b""[..], |key| key.as_bytes());
+        timed(|| black_box(expressions.with(|table| table.text(key).len())))
+    });
+}
+
+/// Ten thousand lines through `sluiced -N1`, from start to end.
+fn configuration() {
+    const LINES: usize = 10_000;
+    let dir = tempfile::tempdir().expect("a directory");
+    let block = |n: usize| {
+        format!(
+            r#"template(name="t{n}" type="string" string="%timestamp% %hostname% %msg% {n}\n")
+# where the messages of program {n} go
+local{}.*;mail.none /var/log/f{n};t{n}
+:msg, contains, "word {n}" /var/log/g{n}
+ruleset(name="r{n}") {{
+    action(type="omfile" file="/var/log/h{n}" template="t{n}")
+}}
+if $programname == "prog{n}" and ($msg contains "x{n}" or $syslogseverity < {}) then {{
+    set $!v{n} = "x" & $hostname;
+    call r{n}
+}}
+"#,
+            n % 8,
+            n % 7
+        )
+    };
+    let text: String = (0..).map(block).take(LINES / 10).collect();
+    let path = dir.path().join("conf");
+    std::fs::write(&path, text).expect("written");
+    report_once("configuration: 10,000 lines", 300, || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluiced"));
+        command.arg("-N1").arg("-f").arg(&path).stderr(Stdio::null());
+        timed(|| assert!(command.status().expect("sluiced runs").success()))
+    });
 }
