@@ -115,6 +115,12 @@ impl Action {
             && (previous_suspended || !self.settings.gate.when_previous_suspended)
     }
 
+    /// Whether it depends on the message, or on the action before, that this one takes it.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
+        self.gate.is_some() || self.settings.gate.when_previous_suspended
+    }
+
     /// Counts messages handed over to the action's queue.
     pub fn count_queued(&self, messages: u64) {
         self.counters.processed.add(messages);

@@ -40,6 +40,8 @@ enum Slot {
     Direct {
         runner: Runner,
         touched: bool,
+        /// [`Action::is_conditional`], at hand.
+        conditional: bool,
     },
     Modifier {
         modifying: Modifying,
@@ -68,8 +70,9 @@ impl Set {
             }
             match &configured.queue {
                 None => {
+                    let conditional = action.is_conditional();
                     let runner = Runner::new(action, Arc::clone(interrupt));
-                    Slot::Direct { runner, touched: false }
+                    Slot::Direct { runner, touched: false, conditional }
                 }
                 Some(queue) => {
                     let selection = Selection::default();
@@ -89,8 +92,8 @@ impl ActionSet for Set {
 
     fn push(&mut self, id: ActionId, index: u32, msg: &Msg<'_>) -> bool {
         match self.slots.get_mut(id.0) {
-            Some(Slot::Direct { runner, touched })
-                if runner.action().admits(msg, self.previous_suspended) =>
+            Some(Slot::Direct { runner, touched, conditional })
+                if !*conditional || runner.action().admits(msg, self.previous_suspended) =>
             {
                 if !std::mem::replace(touched, true) {
                     self.touched.push(id.0);
@@ -147,7 +150,7 @@ impl ActionSet for Set {
         let slots = &mut self.slots;
         self.touched.sort_unstable();
         self.touched.retain(|&id| match slots.get_mut(id) {
-            Some(Slot::Direct { runner, touched }) => {
+            Some(Slot::Direct { runner, touched, .. }) => {
                 *touched = extent == Commit::Transactions && runner.may_collect();
                 if !*touched {
                     runner.commit(false);
