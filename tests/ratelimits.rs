@@ -79,19 +79,57 @@ fn a_watched_policy_is_read_when_it_has_changed() {
 }
 
 #[test]
+fn an_action_takes_what_its_limit_allows() {
+    const CONFIG: &str = r#"global(net.enableDNS="off" processInternalMessages="on")
+module(load="imtcp")
+template(name="raw" type="string" string="%msg%\n")
+ratelimit(name="few" policy="{dir}/few")
+ratelimit(name="slow" policy="{dir}/slow")
+if $inputname == "rsyslogd" then { action(type="omfile" file="{dir}/own" template="raw") stop }
+action(name="few" type="omfile" file="{dir}/out" template="raw" action.ratelimit.name="few")
+action(name="slow" type="omfile" file="{dir}/all" template="raw" action.ratelimit.name="slow" queue.type="LinkedList")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+"#;
+    let dir = tempdir();
+    let few = "scope: output\nmode: drop\ninterval: 3600\nburst: 3";
+    let slow = "scope: output\nmode: pace\ninterval: 1\nburst: 4";
+    fs::write(dir.path().join("few"), few).expect("policy");
+    fs::write(dir.path().join("slow"), slow).expect("policy");
+    let mut daemon = Daemon::start_program(&program(), CONFIG, &["-d"], dir);
+    send(&mut daemon, "abcdefgh");
+    daemon.wait_lines("all", 8);
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out").len(), 3);
+    let own = stopped.lines("own").join("\n");
+    assert!(
+        own.contains("action[few] from <few>: begin to drop messages due to rate-limiting"),
+        "{own}"
+    );
+    let objects = ledger::parse(&stopped.stderr);
+    let (few, slow) = (ledger::find(&objects, "few"), ledger::find(&objects, "slow"));
+    assert_eq!((few.get("ratelimit.allowed"), few.get("ratelimit.dropped")), (3, 5));
+    assert_eq!((slow.get("ratelimit.allowed"), slow.get("written")), (8, 8));
+    assert!(slow.get("ratelimit.paced") >= 1 && slow.get("ratelimit.paced_usec") >= 1_000_000);
+}
+
+#[test]
 fn what_makes_no_sense_is_an_error() {
     let dir = tempdir();
     let path = |name: &str| dir.path().join(name).display().to_string();
     for (name, text) in [
         ("out.yaml", "scope: output\nmode: drop\ninterval: 1\nburst: 1"),
+        ("pace.yaml", "scope: output\nmode: pace\ninterval: 1\nburst: 1"),
         ("mode.yaml", "mode: drop"),
         ("source.yaml", "perSource: {default: {max: 1, window: 1}}"),
         ("bad.yaml", "interval: soon"),
     ] {
         fs::write(path(name), text).expect("policy");
     }
-    let (out, mode, source, bad) =
-        (path("out.yaml"), path("mode.yaml"), path("source.yaml"), path("bad.yaml"));
+    let [out, pace, mode, source, bad] =
+        ["out", "pace", "mode", "source", "bad"].map(|name| path(&format!("{name}.yaml")));
+    let action = |name: &str| {
+        format!("action(type=\"omfile\" file=\"/dev/null\" action.ratelimit.name=\"{name}\")")
+    };
     let input = |more: &str| format!("input(type=\"imtcp\" port=\"1\" {more})");
     let cases = [
         (input("rateLimit.name=\"x\""), "ratelimit config 'x' not found"),
@@ -130,6 +168,14 @@ fn what_makes_no_sense_is_an_error() {
         (
             "ratelimit(name=\"x\" perSource=\"on\")".to_owned(),
             "per-source rate limiting enabled but perSourcePolicy is missing for 'x'",
+        ),
+        (
+            format!("ratelimit(name=\"x\" policy=\"{pace}\") {}", action("x")),
+            "uses pace mode, which requires a non-direct action queue",
+        ),
+        (
+            format!("ratelimit(name=\"x\") {}", action("x")),
+            "ratelimit config 'x' has incompatible scope for action",
         ),
         (
             "ratelimit(name=\"x\" policyWatchDebounce=\"soon\")".to_owned(),

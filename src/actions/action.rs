@@ -9,6 +9,8 @@ use super::watch::Watch;
 use super::{Effect, Failure, Output, OutputWorker};
 use crate::message::timestamp::Time;
 use crate::message::{Msg, Zone};
+use crate::ratelimit::Policy;
+use crate::ratelimit::output::{self, OutputLimiter};
 use crate::stats::{self, Counter};
 use crate::sys::clock;
 
@@ -19,6 +21,7 @@ pub struct Action {
     gate: Option<Gate>,
     error_file: Option<ErrorFile>,
     pub(super) counters: Counters,
+    pub(super) rate: Option<OutputLimiter>,
     pub(super) watch: Watch,
     /// What threads have to agree on: one suspends for all.
     shared: Mutex<Shared>,
@@ -33,6 +36,7 @@ pub(super) struct Counters {
     suspended: Arc<Counter>,
     suspended_seconds: Arc<Counter>,
     resumed: Arc<Counter>,
+    limits: output::Counters,
     pub(super) written: Arc<Counter>,
     pub(super) retries: Arc<Counter>,
     busy: Arc<Counter>,
@@ -47,10 +51,7 @@ impl Counters {
         let suspended = object.counter("suspended");
         let suspended_seconds = object.gauge("suspended.duration");
         let resumed = object.counter("resumed");
-        for never in ["allowed", "dropped", "paced", "paced_usec"] {
-            // Actions have no rate limits here.
-            object.counter(format!("ratelimit.{never}"));
-        }
+        let limits = output::Counters::new(&mut object);
         let counters = Self {
             processed,
             batches,
@@ -58,6 +59,7 @@ impl Counters {
             suspended,
             suspended_seconds,
             resumed,
+            limits,
             written: object.counter("written"),
             retries: object.counter("retries"),
             busy: object.gauge("busy.seconds"),
@@ -87,7 +89,11 @@ impl Action {
     #[must_use]
     pub fn new(settings: Settings, output: Arc<dyn Output>, stats: &stats::Set) -> Self {
         let counters = Counters::register(&settings.name, stats);
+        let limiter = |policy: &Arc<Policy>| {
+            OutputLimiter::new(settings.name.clone(), Arc::clone(policy), counters.limits.clone())
+        };
         Self {
+            rate: settings.rate.as_ref().map(limiter),
             gate: Gate::new(settings.gate),
             error_file: settings
                 .error_file

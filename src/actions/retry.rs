@@ -19,6 +19,8 @@ use super::action::Action;
 use super::{Effect, Failure, OutputWorker};
 use crate::message::Msg;
 use crate::queue::Interrupt;
+use crate::ratelimit::output::Admission;
+use crate::sys::clock;
 
 /// Shortest pause between two tries; `resumeInterval="0"` must not spin.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -36,6 +38,8 @@ pub struct Runner {
     /// Messages pushed since the last commit, for the counters.
     pushed: u64,
     lost: u64,
+    /// Beyond the action's rate limit.
+    dropped: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,7 @@ impl Runner {
             trial: false,
             pushed: 0,
             lost: 0,
+            dropped: 0,
         }
     }
 
@@ -77,6 +82,10 @@ impl Runner {
         if (self.pushed == 1 || self.state != State::Ready) && !self.is_ready(msg) {
             self.lose(msg);
             return false;
+        }
+        if !self.is_within_limit(msg) {
+            self.dropped += 1;
+            return true;
         }
         loop {
             let Self { action, worker, lost, .. } = self;
@@ -117,9 +126,27 @@ impl Runner {
             counters.batches.add(self.pushed);
         }
         counters.failed.add(self.lost);
-        counters.written.add(self.pushed - self.lost);
+        counters.written.add(self.pushed - self.lost - self.dropped);
         self.pushed = 0;
         self.lost = 0;
+        self.dropped = 0;
+    }
+
+    /// Whether the message is within `action.ratelimit.name`; waits where that says so, until the daemon stops:
+    /// what is left then goes out at once.
+    fn is_within_limit(&mut self, msg: &Msg<'_>) -> bool {
+        let Some(rate) = &self.action.rate else { return true };
+        let mut admission = rate.admit(|| msg.env.now.div_euclid(1_000_000));
+        while let Admission::Wait(pause) = admission {
+            // What is pending does not wait as well.
+            self.flush();
+            if self.interrupt.wait(pause) {
+                return true;
+            }
+            let Some(rate) = &self.action.rate else { return true };
+            admission = rate.admit(clock::now_secs);
+        }
+        admission == Admission::Allowed
     }
 
     fn flush(&mut self) {

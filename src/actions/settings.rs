@@ -3,8 +3,10 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::param::{Args, Module};
+use crate::ratelimit::Policy;
 
 /// What an action's surroundings are configured to do.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub external_state: Option<PathBuf>,
     /// When the action takes a message at all.
     pub gate: Gate,
+    /// What is beyond it is dropped or waits.
+    pub rate: Option<Arc<Policy>>,
     /// Whether each message is committed by itself, because the next action runs only if this one failed.
     pub commit_each: bool,
 }
@@ -77,6 +81,7 @@ impl Settings {
                 once_interval: number("action.execOnlyOnceEveryInterval"),
                 when_previous_suspended: args.bool("action.execOnlyWhenPreviousIsSuspended"),
             },
+            rate: None,
             commit_each: false,
         }
     }

@@ -48,6 +48,7 @@ pub(super) fn settings() -> Settings {
         error_file: None,
         external_state: None,
         gate: Gate::default(),
+        rate: None,
         commit_each: false,
     }
 }

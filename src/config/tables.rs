@@ -612,9 +612,12 @@ pub static ACTION: &[Param] = &[
         "Give the action's queue a message of its own.",
     )
     .missing(),
-    Param::new("action.ratelimit.name", Kind::Str, None, "Shared rate limit.")
-        .aliases(&["ratelimit.name"])
-        .missing(),
+    Param::new(
+        "action.ratelimit.name",
+        Kind::Str,
+        None,
+        "A ratelimit() object of scope output: what is beyond it is dropped, or waits in the action's queue.",
+    ),
 ];
 
 /// Values of `queue.type`.

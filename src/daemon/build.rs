@@ -208,6 +208,7 @@ pub(super) struct Shop<'a> {
     pub(super) pool: &'a Arc<Pool>,
     pub(super) hostname: &'a Hostname,
     pub(super) variables: &'a Arc<vars::Globals>,
+    pub(super) limits: &'a Arc<Kit>,
 }
 
 impl Shop<'_> {
@@ -253,9 +254,16 @@ impl Shop<'_> {
             report_suspension,
         );
         settings.commit_each = self.next_is_failover(index);
+        let queue = self.queue_settings(&decl.queue, &decl.name, QueueClass::Action, diagnostics);
+        match self.limits.of_action(&decl.core.args, &decl.name, queue.kind == Type::Direct) {
+            Ok(rate) => settings.rate = rate,
+            Err(problem) => {
+                report(&decl.core, vec![problem], diagnostics);
+                return None;
+            }
+        }
         let action = Arc::new(Action::new(settings, output, self.stats));
-        let settings =
-            self.queue_settings(&decl.queue, &decl.name, QueueClass::Action, diagnostics);
+        let settings = queue;
         let queue = (settings.kind != Type::Direct).then(|| {
             Arc::new(actions::queued::queue(
                 &action,
@@ -393,7 +401,6 @@ impl Shop<'_> {
         inlet: &dyn Fn(RulesetId) -> Arc<dyn Submit>,
         names: Option<Arc<dyn Names>>,
         control: &Arc<dyn Control>,
-        kit: &Arc<Kit>,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Box<dyn Input>> {
         let parsers = |id| Arc::new(self.parser_options(self.config.ruleset(id)));
@@ -415,7 +422,7 @@ impl Shop<'_> {
                 ip_protocol: self.globals.ip_protocol,
                 hostname: Arc::from(&**lock(self.hostname)),
                 parsers: parsers(self.config.default_ruleset),
-                limits: Arc::clone(kit),
+                limits: Arc::clone(self.limits),
                 access: self.globals.access,
                 tls: Arc::clone(&tls),
             };

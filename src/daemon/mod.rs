@@ -98,6 +98,7 @@ impl Plan {
             pool: &pool,
             hostname: &hostname,
             variables: &variables,
+            limits: &limits,
         };
         let actions: Arc<[Option<Configured>]> = shop.actions(diagnostics).into();
         let (main, queues) = shop.queues(&actions, diagnostics);
@@ -110,7 +111,7 @@ impl Plan {
         let names = resolver.clone().map(|resolver| resolver as Arc<dyn Names>);
         let handle = Arc::new(Handle::new(&globals, &main, &queues, &actions, &lookups));
         let control = Arc::<Handle>::clone(&handle) as Arc<dyn Control>;
-        let inputs = shop.inputs(&inlet, names, &control, &limits, diagnostics);
+        let inputs = shop.inputs(&inlet, names, &control, diagnostics);
         let own = inlet(config.default_ruleset);
         let internal = globals::internal_settings(args, &config.directives.args, foreground);
         let globals_args = args.clone();

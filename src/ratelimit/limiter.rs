@@ -15,9 +15,6 @@ use crate::ruleset::Round;
 use crate::stats::{Counter, Object};
 use crate::sync::{Mutex, lock};
 
-/// The reference's code of messages about limits.
-const RATE_LIMITED: u16 = 2177;
-
 /// What a limiter counts, in the object of its user.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
@@ -146,7 +143,7 @@ impl Limiter {
         self.counters.told.add(u64::from(rest.is_some()));
         let missed = state.window.take_missed();
         drop(state);
-        self.tell_missed(missed, self.policy.limits());
+        super::tell_missed(&self.name, missed, self.policy.limits());
         rest
     }
 
@@ -176,7 +173,7 @@ impl Limiter {
         }
         let now = record.received.div_euclid(1_000_000);
         let missed = state.window.roll(limits.interval, now);
-        self.tell_missed(missed, limits);
+        super::tell_missed(&self.name, missed, limits);
         match state.window.admit(limits.burst) {
             window::Verdict::Passed => true,
             window::Verdict::Dropped { first } => {
@@ -192,20 +189,6 @@ impl Limiter {
         let Some(msg) = Msg::at(batch, index, env) else { return };
         let host = String::from_utf8_lossy(msg.hostname());
         let app = String::from_utf8_lossy(msg.property(&Property::AppName, scratch));
-        log::info!(
-            code = RATE_LIMITED, plain = true;
-            "{} from <{host}:{app}>: begin to drop messages due to rate-limiting", self.name
-        );
-    }
-
-    fn tell_missed(&self, missed: u64, limits: Limits) {
-        if missed > 0 {
-            let Limits { interval, burst, .. } = limits;
-            log::info!(
-                code = RATE_LIMITED, plain = true;
-                "{}: {missed} messages lost due to rate-limiting ({burst} allowed within {interval} seconds)",
-                self.name
-            );
-        }
+        super::tell_begin(&self.name, &format!("{host}:{app}"));
     }
 }

@@ -9,13 +9,15 @@
 //! - [`sources`]: the same for each source of messages, in bounded memory.
 //! - [`reduction`]: "message repeated n times".
 //! - [`policy`]: what is allowed; [`file`]: how that stands in YAML.
-//! - [`limiter`]: all of it, applied to a batch: one lock per batch and none without a limit.
+//! - [`limiter`]: all of it, applied to a batch: one lock per batch and none without a limit; [`output`]: the limit of
+//!   an action.
 //!
 //! Messages are limited after they were received and before they are counted as `submitted`, as in the
 //! reference. What is dropped has a counter each.
 
 pub mod file;
 pub mod limiter;
+pub mod output;
 pub mod policy;
 pub mod reduction;
 pub mod sources;
@@ -29,6 +31,28 @@ pub use policy::{Limits, Mode, Policy, Scope};
 use crate::message::vars::Globals;
 use crate::param::{Args, Problem};
 use crate::ruleset::Hostname;
+
+/// The reference's code of messages about limits.
+const RATE_LIMITED: u16 = 2177;
+
+/// Says that `limiter` drops messages of `source` from now on.
+fn tell_begin(limiter: &str, source: &str) {
+    log::info!(
+        code = RATE_LIMITED, plain = true;
+        "{limiter} from <{source}>: begin to drop messages due to rate-limiting"
+    );
+}
+
+/// Says how many `limiter` has dropped in a window that is over.
+fn tell_missed(limiter: &str, missed: u64, limits: Limits) {
+    if missed > 0 {
+        let Limits { interval, burst, .. } = limits;
+        log::info!(
+            code = RATE_LIMITED, plain = true;
+            "{limiter}: {missed} messages lost due to rate-limiting ({burst} allowed within {interval} seconds)"
+        );
+    }
+}
 
 /// All that limiters are made of.
 #[derive(Debug, Default)]
@@ -94,6 +118,33 @@ impl Kit {
             problems.push(Problem::error(text).code(2016).at(NAME));
         }
         self.find(&name, Scope::Input, module).map_err(|problem| problem.at(NAME))
+    }
+
+    /// What `action.ratelimit.name` of an action comes to.
+    ///
+    /// # Errors
+    /// The name is not to be had, or messages would have to wait where nothing may: costs the action.
+    pub fn of_action(
+        &self,
+        args: &Args,
+        action: &str,
+        is_direct: bool,
+    ) -> Result<Option<Arc<Policy>>, Problem> {
+        const NAME: &str = "action.ratelimit.name";
+        let Some(name) = args.text(NAME) else { return Ok(None) };
+        let policy =
+            self.find(&name, Scope::Output, "action").map_err(|problem| problem.at(NAME))?;
+        if is_direct {
+            if policy.limits().mode == Mode::Pace {
+                let text = format!(
+                    "action '{action}': action.ratelimit.name='{name}' uses pace mode, which requires a \
+                     non-direct action queue"
+                );
+                return Err(Problem::error(text).code(2046).at(NAME));
+            }
+            policy.forbid_pace();
+        }
+        Ok(Some(policy))
     }
 
     /// HUP: policy files are read again.

@@ -81,6 +81,8 @@ pub struct Policy {
     scope: Scope,
     limits: Mutex<Limits>,
     sources: Mutex<Option<Arc<PerSource>>>,
+    /// A user may not wait.
+    pace_forbidden: Mutex<bool>,
     /// Whether `perSource` stands in the file of `policy`.
     sources_in_file: bool,
     /// Files of `policy` and `perSourcePolicy`.
@@ -105,6 +107,7 @@ impl Policy {
             scope: Scope::Input,
             limits: Mutex::new(limits),
             sources: Mutex::default(),
+            pace_forbidden: Mutex::default(),
             sources_in_file: false,
             files: [None, None],
             watch: None,
@@ -161,6 +164,7 @@ impl Policy {
             scope,
             limits,
             sources: sources_now,
+            pace_forbidden: Mutex::default(),
             sources_in_file,
             files,
             watch,
@@ -191,6 +195,11 @@ impl Policy {
     #[must_use]
     pub fn limits(&self) -> Limits {
         *lock(&self.limits)
+    }
+
+    /// From now on no reload may make messages wait: an action without a queue uses it.
+    pub(super) fn forbid_pace(&self) {
+        *lock(&self.pace_forbidden) = true;
     }
 
     /// Whether it can never limit anything.
@@ -265,6 +274,9 @@ impl Policy {
             }
             (Scope::Output, Some(Mode::Pace)) if given.burst == Some(0) => {
                 return Err(rejected("pace mode requires burst greater than zero"));
+            }
+            (Scope::Output, Some(Mode::Pace)) if *lock(&self.pace_forbidden) => {
+                return Err(rejected("a direct action uses this policy"));
             }
             (Scope::Output, Some(mode)) => limits.mode = mode,
             (Scope::Input, Some(_)) => return Err(rejected("output mode is set")),

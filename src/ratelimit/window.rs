@@ -45,6 +45,21 @@ impl Window {
         Verdict::Dropped { first: self.missed == 1 }
     }
 
+    /// Judges a message that may wait: for how many seconds. A window of these begins anew once its time is over.
+    pub fn wait(&mut self, interval: u32, burst: u32, now: i64) -> Option<u64> {
+        let begin = *self.begin.get_or_insert(now);
+        let end = begin + i64::from(interval);
+        if !(begin..end).contains(&now) {
+            self.begin = Some(now);
+            self.done = 0;
+        }
+        if self.done < u64::from(burst) {
+            self.done += 1;
+            return None;
+        }
+        Some(u64::try_from(end - now).unwrap_or(1).max(1))
+    }
+
     /// How many were dropped since this was last asked.
     pub fn take_missed(&mut self) -> u64 {
         std::mem::take(&mut self.missed)

@@ -37,7 +37,7 @@ pub(crate) fn find<'a>(objects: &'a [Object], name: &str) -> &'a Object {
 /// received by workers = submitted + refused + limited  (imudp)
 /// submitted by inputs = enqueued in the main queue     (own messages may come on top)
 /// enqueued = handed to actions; discarded = lost = left = 0
-/// processed by an action = written + failed
+/// processed by an action = written + failed + limited
 /// ```
 pub(crate) fn check(stderr: &str) {
     let objects = parse(stderr);
@@ -87,7 +87,7 @@ pub(crate) fn check(stderr: &str) {
     for action in objects.iter().filter(|object| object.origin == "core.action") {
         assert_eq!(
             action.get("processed"),
-            action.get("written") + action.get("failed"),
+            action.get("written") + action.get("failed") + action.get("ratelimit.dropped"),
             "{action:?}"
         );
     }
