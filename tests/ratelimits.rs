@@ -3,6 +3,7 @@
 use std::fs;
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
 use crate::harness::daemon::{Daemon, program, run, tempdir};
 use crate::harness::ledger;
@@ -127,10 +128,6 @@ fn what_makes_no_sense_is_an_error() {
     }
     let [out, pace, mode, source, bad] =
         ["out", "pace", "mode", "source", "bad"].map(|name| path(&format!("{name}.yaml")));
-    let action = |name: &str| {
-        format!("action(type=\"omfile\" file=\"/dev/null\" action.ratelimit.name=\"{name}\")")
-    };
-    let input = |more: &str| format!("input(type=\"imtcp\" port=\"1\" {more})");
     let cases = [
         (input("rateLimit.name=\"x\""), "ratelimit config 'x' not found"),
         (
@@ -182,13 +179,26 @@ fn what_makes_no_sense_is_an_error() {
             "ratelimit: invalid policyWatchDebounce value 'soon'",
         ),
     ];
-    let conf = path("conf");
     for (text, expected) in cases {
-        let text = format!("module(load=\"imtcp\")\n{text}\n{}\n*.* /dev/null\n", input(""));
-        fs::write(&conf, &text).expect("configuration");
-        let output = run(&["-N1", "-f", &conf]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains(expected), "{text}\n{said}");
-        assert_eq!(output.status.code(), Some(1), "{text}");
+        check(&dir, &text, expected);
     }
+}
+
+/// `-N1` of a configuration with `text` says `expected`, and that it is an error.
+fn check(dir: &TempDir, text: &str, expected: &str) {
+    let text = format!("module(load=\"imtcp\")\n{text}\n{}\n*.* /dev/null\n", input(""));
+    let conf = dir.path().join("conf").display().to_string();
+    fs::write(&conf, &text).expect("configuration");
+    let output = run(&["-N1", "-f", &conf]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(expected), "{text}\n{said}");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+}
+
+fn input(more: &str) -> String {
+    format!("input(type=\"imtcp\" port=\"1\" {more})")
+}
+
+fn action(name: &str) -> String {
+    format!("action(type=\"omfile\" file=\"/dev/null\" action.ratelimit.name=\"{name}\")")
 }

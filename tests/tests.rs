@@ -5,6 +5,7 @@ mod conformance;
 mod counters;
 mod diag;
 mod harness;
+mod hostile;
 mod lifecycle;
 mod lookups;
 mod messages;
