@@ -47,6 +47,9 @@ pub const COMPRESSED_BYTES: usize = 16 * 1024;
 /// Bytes decompressed before they are looked at.
 pub const INFLATE_BYTES: usize = 64 * 1024;
 
+/// Bytes of a PROXY protocol header, the longest of version 2 that is read: addresses and what is added to them.
+pub const PROXY_HEADER_BYTES: usize = 16 + 2048;
+
 /// Events taken from one `epoll_wait`.
 pub const POLL_EVENTS: usize = 128;
 /// Largest backlog a listener asks for unless configured: what Linux grants by default (`somaxconn`).

@@ -6,6 +6,7 @@
 
 mod compressed;
 mod framing;
+mod peers;
 mod sessions;
 
 use crate::harness::{Daemon, Stopped, daemon, send};

@@ -5,6 +5,7 @@
 //! - [`session`]: the table of open sessions and the tokens that name them.
 //! - [`ready`]: who owns a session when; the queue between poller and workers.
 //! - [`poller`]: the epoll set.
+//! - [`proxy`]: what a balancer says of whose a connection is.
 //! - [`access`]: which addresses and names may send.
 //! - [`report`]: how often peers may write to the log.
 //! - [`resolver`]: the names of peers, off the receive path.
@@ -14,6 +15,7 @@
 pub mod access;
 pub mod listener;
 pub mod poller;
+pub mod proxy;
 pub mod ready;
 pub mod report;
 pub mod resolver;

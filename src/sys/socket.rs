@@ -1,7 +1,9 @@
 //! getaddrinfo(3), to listen and to send; `std` resolves no service names, no unspecified host and both families only.
 
 use std::ffi::{CStr, CString};
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
 /// Which address families sockets are opened for (`global(net.ipprotocol=…)`).
@@ -99,6 +101,18 @@ fn addresses(
     // SAFETY: the list came from getaddrinfo and is not used any more.
     unsafe { libc::freeaddrinfo(list) };
     Ok(addresses)
+}
+
+/// Looks at what a stream has to read, without taking it. Never waits; 0 is the end of the stream.
+///
+/// # Errors
+/// Those of recv(2); `WouldBlock` where there is nothing.
+pub fn peek(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    let (fd, at) = (socket.as_raw_fd(), buffer.as_mut_ptr());
+    // SAFETY: the descriptor is open for the call, and `at` points to as many writable bytes as are named.
+    let len = unsafe { libc::recv(fd, at.cast(), buffer.len(), flags) };
+    usize::try_from(len).map_err(|_| io::Error::last_os_error())
 }
 
 /// The address of one element of getaddrinfo's list; `None` for a family other than the two of IP.

@@ -10,13 +10,12 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::conf::{Excess, KeepAlive};
 use super::counters::Tally;
-use super::guard::{Guard, NOT_PERMITTED};
+use super::guard::{NOT_PERMITTED, TurnedAway};
 use super::handshakes::Handshakes;
 use super::server::{Pool, Shared, join_all};
 use super::session::{End, Session};
 use super::worker::{Boxed, EPOLL_CTL, Worker};
 use crate::limits;
-use crate::message::Sender;
 use crate::net::access::Verdict;
 use crate::net::poller::{Buffer, Event};
 use crate::net::ready::Owned;
@@ -247,7 +246,12 @@ fn look_interval(shared: &Shared) -> Option<Duration> {
 
 impl Shared {
     /// Closes a session whose peer was silent for too long.
-    fn time_out(&self, owned: Owned<Boxed>) {
+    fn time_out(&self, mut owned: Owned<Boxed>) {
+        if self.conf.module == "imtcp" {
+            // A line without its end is a message: a worker makes it one.
+            owned.session.is_timed_out = true;
+            return self.ready.requeue(std::iter::once(owned));
+        }
         let mut tally = Tally::default();
         let mut session = self.ready.close(owned);
         session.drop_unfinished(&mut tally);
@@ -283,13 +287,14 @@ impl Shared {
         if let Some(keep_alive) = &self.conf.keep_alive {
             set_keep_alive(&stream, keep_alive);
         }
-        let verdict = self.guard.as_ref().map(|guard| (guard, guard.list.check(peer.ip())));
-        let gate = match verdict {
-            None | Some((_, Verdict::Allowed)) => None,
-            Some((guard, Verdict::ByName)) => Some(guard),
-            Some((guard, Verdict::Refused)) => {
-                return self.report_refused(guard, peer, listener);
-            }
+        let proxies = self.proxies.as_ref();
+        let is_proxy = proxies.is_some_and(|list| list.check(peer.ip()) == Verdict::Allowed);
+        // Of a balancer's connection, the peer that it names is looked at, once it has done so.
+        let introduced =
+            if is_proxy { Ok((Arc::new(self.sender(peer)), None)) } else { self.introduce(peer) };
+        let (sender, seat) = match introduced {
+            Ok(introduced) => introduced,
+            Err(why) => return self.report_turned_away(why, peer, listener),
         };
         let Some(transport) = self.transport(stream, peer) else { return };
         // A peer that only waits in the midst of its handshake is no reason to turn another away.
@@ -297,11 +302,9 @@ impl Shared {
             handshakes.make_room(self);
         }
         let session = || {
-            let mut sender = Sender::network(Arc::clone(&self.info), peer, self.env.names.clone());
-            if let Some(guard) = gate {
-                sender = sender.behind(Arc::<Guard>::clone(guard));
-            }
-            let mut session = Session::new(&self.conf, &self.windows, transport, Arc::new(sender));
+            let mut session = Session::new(&self.conf, &self.windows, transport, sender);
+            session.seat = seat;
+            session.preamble = is_proxy.then(Box::default);
             session.waits_since = self.conf.timeout.map(|_| self.uptime_msec());
             Box::new(session)
         };
@@ -343,12 +346,13 @@ impl Shared {
     }
 
     #[cold]
-    fn report_refused(&self, guard: &Guard, peer: SocketAddr, listener: &TcpListener) {
-        let now = clock::now_usec();
-        let (ip, port) = (peer.ip().to_canonical(), peer.port());
-        guard.refuse(now, format_args!("{ip} ({ip}:{port})"));
-        if guard.reports {
-            self.report_listener(now, NOT_PERMITTED, peer, listener);
+    fn report_turned_away(&self, why: TurnedAway, peer: SocketAddr, listener: &TcpListener) {
+        let code = match why {
+            TurnedAway::Refused => NOT_PERMITTED,
+            TurnedAway::Crowded => TOO_MANY_SESSIONS,
+        };
+        if why == TurnedAway::Crowded || self.guard.as_ref().is_some_and(|guard| guard.reports) {
+            self.report_listener(clock::now_usec(), code, peer, listener);
         }
     }
 
@@ -422,7 +426,7 @@ mod tests {
         args.set("port", Value::Str(b"1".to_vec()));
         let (conf, _) =
             Conf::new(&module, &args, (8096, &crate::ratelimit::Kit::default())).unwrap();
-        let shared = Shared::new(conf, env, None, None).unwrap();
+        let shared = Shared::new(conf, env, (None, None), None).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = listener.local_addr().unwrap();
         // What is no socket cannot be watched.

@@ -9,6 +9,7 @@ use crate::framing;
 use crate::inputs::zone_offset;
 use crate::limits;
 use crate::message::{FlowControl, Labels};
+use crate::net::access;
 use crate::param::{Args, Problem};
 use crate::ratelimit::{Kit, Policy};
 
@@ -73,6 +74,10 @@ pub(super) struct Conf {
     pub(super) rate: Arc<Policy>,
     /// How streams are compressed; `None`: they are not.
     pub(super) compression: Option<compressed::Conf>,
+    /// Entries of `trustedProxies`, whose connections begin with a PROXY protocol header.
+    pub(super) proxies: Option<Vec<Vec<u8>>>,
+    /// Sessions of one address; 0 is no limit.
+    pub(super) address_sessions: usize,
     /// Entries of `allowedSender`; `None` admits everybody.
     pub(super) allowed_senders: Option<Vec<Vec<u8>>>,
     pub(super) framing: Framing,
@@ -149,6 +154,31 @@ impl Statement<'_> {
         })
     }
 
+    fn proxies(&self) -> Result<Option<Vec<Vec<u8>>>, Problem> {
+        const NAME: &str = "trustedProxies";
+        let error = |text: &str| Err(Problem::error(text).at(NAME));
+        let list = self.of(NAME).array(NAME).unwrap_or_default();
+        if !self.bool("proxyProtocol") {
+            return Ok(None);
+        }
+        if list.is_empty() {
+            return error(
+                "imtcp: proxyProtocol needs trustedProxies: whoever may connect could say to be anybody",
+            );
+        }
+        let is_address = |entry: &Vec<u8>| {
+            let host = entry.split(|&byte| byte == b'/').next().unwrap_or_default();
+            let host = String::from_utf8_lossy(host);
+            host.trim().trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
+        };
+        if !list.iter().all(is_address) || !access::malformed(list).is_empty() {
+            return error(
+                "imtcp: trustedProxies takes addresses and networks such as 192.0.2.0/24 only",
+            );
+        }
+        Ok(Some(list.to_vec()))
+    }
+
     fn compression(&self) -> Option<compressed::Conf> {
         let choice = |name| self.of(name).choice(name);
         let size = |name| self.of(name).size(name).unwrap_or(0);
@@ -202,7 +232,12 @@ impl Conf {
             backlog: backlog(input.count("socketBacklog").unwrap_or(0), max_sessions),
             max_sessions,
             excess: Excess::Close,
-            timeout: None,
+            timeout: match statement.count("idleTimeout") {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds as u64)),
+            },
+            proxies: statement.proxies()?,
+            address_sessions: statement.count("maxSessionsPerAddress"),
             budget: 0,
             max_listeners: statement.count("maxListeners"),
             workers: statement.count("workerThreads"),

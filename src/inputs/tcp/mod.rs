@@ -8,7 +8,7 @@
 //! - `handshakes`: TLS handshakes that are not complete, and how long they may take.
 //! - `budget`: the memory of large messages.
 //! - [`raw`]: imrawtcp, the same with another framing and other parameters.
-//! - `guard`: who may connect.
+//! - `guard`: who may connect; `seats`: how often; `preamble`: whose connection a balancer's is.
 //! - `worker`: who reads, when batches are submitted, when sessions are given back.
 //! - `session`: one connection; `compressed`: its stream, where that is compressed.
 //! - `counters`: what is counted.
@@ -23,7 +23,9 @@ mod counters;
 mod guard;
 mod handshakes;
 mod parameters;
+mod preamble;
 pub mod raw;
+mod seats;
 mod server;
 mod session;
 mod stream_driver;

@@ -25,6 +25,11 @@ pub(super) static MODULE: Module = Module {
         ("sessions.closed", "Sessions that have ended."),
         ("sessions.rejected", "Connections closed at once because maxSessions was reached."),
         ("sessions.refused", "Connections of peers that allowedSender does not admit."),
+        ("sessions.crowded", "Connections closed at once because of maxSessionsPerAddress."),
+        ("sessions.timedout", "Sessions closed because of idleTimeout."),
+        ("sessions.broken", "Sessions closed because the connection or its content was broken."),
+        ("proxy.headers", "PROXY protocol headers that were read."),
+        ("proxy.errors", "Connections of trustedProxies that do not begin with such a header."),
         ("sessions.failed", "Connections that could not be accepted or set up."),
         ("sessions.open", "Sessions open now."),
         ("frames.oversize", "Frames longer than maxMessageSize, split or cut."),
@@ -82,6 +87,10 @@ const MODULE_PARAMS: &[Param] = &[
     KEEP_ALIVE_TIME,
     KEEP_ALIVE_INTERVAL,
     ALLOWED_SENDER,
+    IDLE_TIMEOUT,
+    ADDRESS_SESSIONS,
+    PROXY_PROTOCOL,
+    TRUSTED_PROXIES,
     NAMESPACE,
     DRIVER_NAME,
     DRIVER_MODE,
@@ -197,6 +206,10 @@ const PARAMS: &[Param] = &[
     KEEP_ALIVE_TIME.legacy("InputTCPServerKeepAlive_time"),
     KEEP_ALIVE_INTERVAL.legacy("InputTCPServerKeepAlive_intvl"),
     ALLOWED_SENDER,
+    IDLE_TIMEOUT,
+    ADDRESS_SESSIONS,
+    PROXY_PROTOCOL,
+    TRUSTED_PROXIES,
     NAMESPACE,
     DRIVER_NAME,
     DRIVER_MODE.legacy("InputTCPServerStreamDriverMode"),
@@ -323,6 +336,30 @@ const ALLOWED_SENDER: Param = Param::new(
     Kind::Array,
     None,
     "Addresses, networks and host names that may connect.",
+);
+const IDLE_TIMEOUT: Param = Param::new(
+    "idleTimeout",
+    Kind::NONNEG,
+    Some("0"),
+    "Seconds of silence after which a session is closed; 0 is no limit. Not in rsyslog.",
+);
+const ADDRESS_SESSIONS: Param = Param::new(
+    "maxSessionsPerAddress",
+    Kind::NONNEG,
+    Some("0"),
+    "Sessions that one address may have at a time; 0 is no limit. Not in rsyslog.",
+);
+const PROXY_PROTOCOL: Param = Param::new(
+    "proxyProtocol",
+    Kind::Bool,
+    Some("off"),
+    "Whether connections of trustedProxies begin with a PROXY protocol header, version 1 or 2. Not in rsyslog.",
+);
+const TRUSTED_PROXIES: Param = Param::new(
+    "trustedProxies",
+    Kind::Array,
+    None,
+    "Addresses and networks of balancers, whose word counts for who the peer is. Not in rsyslog.",
 );
 const NAMESPACE: Param = Param::new(
     "networkNamespace",

@@ -19,6 +19,7 @@ use super::compressed::Windows;
 use super::conf::{Conf, Framing};
 use super::counters::{Cells, Tally, WorkerCells};
 use super::guard::Guard;
+use super::seats::Seats;
 use super::session::End;
 use super::worker::{Boxed, Worker};
 use crate::inputs::{InputEnv, labelled};
@@ -43,6 +44,8 @@ pub(super) struct Server {
     listeners: Vec<TcpListener>,
     /// Who may connect; `None` is everybody.
     access: Option<Access>,
+    /// Whose connections begin with a PROXY protocol header; `None` is nobody's.
+    proxies: Option<Access>,
     /// TLS as configured; `None` is plain TCP.
     tls: Option<tls::Settings>,
     /// TLS with its files loaded.
@@ -51,7 +54,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(conf: Conf, env: InputEnv, tls: Option<tls::Settings>) -> Self {
-        Self { conf, env, listeners: Vec::new(), access: None, tls, store: None }
+        Self { conf, env, listeners: Vec::new(), access: None, proxies: None, tls, store: None }
     }
 
     /// Loads certificates and binds the sockets; none if there was a problem that forbids it.
@@ -80,6 +83,8 @@ impl Server {
                 self.listeners = listeners;
                 let list = self.conf.allowed_senders.as_ref();
                 self.access = list.map(|list| Access::new(list, self.env.access, &mut problems));
+                let list = self.conf.proxies.as_ref();
+                self.proxies = list.map(|list| Access::new(list, self.env.access, &mut problems));
                 problems
             }
             Err(problems) => problems,
@@ -92,8 +97,8 @@ impl Server {
 
     /// Starts the threads.
     pub(super) fn start(self) -> io::Result<Running> {
-        let Self { conf, env, listeners, access, store, .. } = self;
-        let shared = Arc::new(Shared::new(conf, env, access, store)?);
+        let Self { conf, env, listeners, access, proxies, store, .. } = self;
+        let shared = Arc::new(Shared::new(conf, env, (access, proxies), store)?);
         for (number, listener) in (0..).zip(&listeners) {
             shared.poller.add_listener(listener, number)?;
         }
@@ -115,6 +120,8 @@ pub(super) struct Shared {
     pub(super) ready: Ready<Boxed>,
     pub(super) limiter: Arc<Limiter>,
     pub(super) guard: Option<Arc<Guard>>,
+    pub(super) proxies: Option<Access>,
+    pub(super) seats: Arc<Seats>,
     pub(super) cells: Cells,
     /// How many messages are taken; `None` is all.
     pub(super) rate: Option<ratelimit::Limiter>,
@@ -133,7 +140,7 @@ impl Shared {
     pub(super) fn new(
         conf: Conf,
         env: InputEnv,
-        access: Option<Access>,
+        (access, proxies): (Option<Access>, Option<Access>),
         store: Option<tls::Store>,
     ) -> io::Result<Self> {
         let limiter = Arc::<Limiter>::default();
@@ -159,6 +166,8 @@ impl Shared {
             ready: Ready::new(conf.max_sessions),
             limiter,
             guard,
+            proxies,
+            seats: Arc::default(),
             info: labelled(
                 conf.name.as_bytes(),
                 conf.default_tz,

@@ -10,6 +10,8 @@ use super::budget::Lease;
 use super::compressed::{self, Compressed, Piece, Windows};
 use super::conf::{self, Conf};
 use super::counters::Tally;
+use super::preamble::Preamble;
+use super::seats::Seat;
 use super::server::Shared;
 use crate::framing::fault::{Fault, Peer, Report};
 use crate::framing::raw::{Broken, RawDecoder, RawSink, Whole};
@@ -26,6 +28,12 @@ pub(super) struct Session {
     pub(super) transport: Transport,
     pub(super) sender: Arc<Sender>,
     decoder: Framing,
+    /// Its place among those of its address.
+    pub(super) seat: Option<Box<Seat>>,
+    /// The header that is still to come before the stream.
+    pub(super) preamble: Option<Box<Preamble>>,
+    /// It was silent for too long.
+    pub(super) is_timed_out: bool,
     /// Where the stream is compressed.
     compressed: Option<Box<Compressed>>,
     /// Until it is clear that the peer does not speak TLS.
@@ -43,7 +51,7 @@ pub(super) struct Session {
 }
 
 // 10,000 idle sessions are to cost no more than 15 MiB, with their slots and senders.
-const _: () = assert!(size_of::<Session>() <= 136);
+const _: () = assert!(size_of::<Session>() <= 160);
 
 /// How the session's stream is cut into messages.
 #[derive(Debug)]
@@ -154,6 +162,9 @@ impl Session {
             decoder: Framing::new(conf),
             probe: is_probed.then(Probe::default),
             compressed,
+            seat: None,
+            preamble: None,
+            is_timed_out: false,
             messages: 0,
             bytes: 0,
             lease: None,
@@ -170,6 +181,11 @@ impl Session {
         tally: &mut Tally,
     ) -> Step {
         self.waits_since = None;
+        if self.preamble.is_some() {
+            if let Some(step) = self.open(shared) {
+                return step;
+            }
+        }
         if self.lease.is_some() {
             return self.receive_large(shared, tally);
         }

@@ -125,6 +125,9 @@ impl Worker {
     /// Reads a session until it is drained, over, or it is others' turn.
     fn turn(&mut self, mut owned: Owned<Boxed>) {
         self.tally.runs += 1;
+        if owned.session.is_timed_out {
+            return self.end(owned, &End::TimedOut);
+        }
         if !may_send(&owned.session) {
             return self.over.push(owned);
         }
@@ -190,12 +193,18 @@ impl Worker {
             // What a TLS handshake looks like as text is nobody's message.
             End::Tls | End::Refused(_) => {}
             End::Closed | End::Undecodable(_) => self.finish_stream(&mut owned.session),
-            End::Failed(_) if self.shared.conf.module == "imtcp" => {
+            End::Failed(_) | End::TimedOut if self.shared.conf.module == "imtcp" => {
                 self.finish_stream(&mut owned.session);
             }
             End::Failed(_) | End::Broken(_) | End::TimedOut => {
                 owned.session.drop_unfinished(&mut self.tally);
             }
+        }
+        let cells = &self.shared.cells;
+        match end {
+            End::Closed | End::Refused(_) => {}
+            End::TimedOut => cells.timed_out.add(1),
+            End::Failed(_) | End::Tls | End::Broken(_) | End::Undecodable(_) => cells.broken.add(1),
         }
         owned.session.report_end(&self.shared, end, &mut self.tally);
         self.over.push(owned);

@@ -64,6 +64,8 @@ pub(super) fn conf(args: &Args, limits_kit: &Kit) -> Result<(Conf, Vec<Problem>)
         keep_alive: None,
         rate,
         compression: None,
+        proxies: None,
+        address_sessions: 0,
         allowed_senders: None,
         framing: Framing::Raw(Box::new(framing)),
         labels,
