@@ -7,6 +7,7 @@ use crate::inputs::{self, InputKind};
 use crate::modifiers::{self, ModifierKind};
 use crate::param::Module;
 use crate::parsers::{self, ParserKind};
+use crate::script::functions;
 
 /// Inputs.
 pub static INPUTS: &[&InputKind] = &[
@@ -60,7 +61,7 @@ pub fn modules() -> impl Iterator<Item = &'static Module> {
     let outputs = OUTPUTS.iter().map(|kind| kind.module);
     let modifiers = MODIFIERS.iter().map(|kind| kind.module);
     let parsers = PARSERS.iter().map(|kind| kind.module);
-    inputs.chain(parsers).chain(modifiers).chain(outputs)
+    inputs.chain(parsers).chain(functions::modules()).chain(modifiers).chain(outputs)
 }
 
 /// The input module of this name.

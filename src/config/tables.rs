@@ -1196,8 +1196,7 @@ pub static REFERENCE_MODULES: &[&str] = &[
 ];
 
 /// Functions of expressions that are not there yet.
-pub static MISSING_FUNCTIONS: &[&str] =
-    &["hash32", "hash32mod", "hash64", "hash64mod", "http_request", "unflatten"];
+pub static MISSING_FUNCTIONS: &[&str] = &["http_request"];
 
 /// Directives of modules that this version does not have, without the `$`.
 pub static UNAVAILABLE_DIRECTIVES: &[&str] = &[

@@ -333,6 +333,9 @@ impl Shop<'_> {
             percentiles: &|name| {
                 self.percentiles.iter().find(|set| set.name().as_bytes() == name).cloned()
             },
+            loaded: &|module| {
+                self.config.modules.iter().any(|decl| decl.module.name == module.name)
+            },
             bucket: &|name| self.buckets.iter().find(|b| b.name().as_bytes() == name).cloned(),
         };
         let (rules, found) = Rules::compile(decls, parsers, environment);

@@ -72,34 +72,33 @@ impl Path {
         (*node != Json::Null).then_some(node)
     }
 
-    /// Gives the node a value. Does nothing where the path leads through a value that is no object, or the
-    /// assignment is not possible.
-    fn assign(&self, root: &mut Option<Json>, value: Json, how: Assign, case: Case) {
+    /// Gives the node a value. Does nothing, and says so, where the path leads through a value that is no object, or
+    /// the assignment is not possible.
+    fn assign(&self, root: &mut Option<Json>, value: Json, how: Assign, case: Case) -> bool {
         let Some((leaf, parents)) = self.0.split_last() else {
             match (root, value) {
                 (Some(Json::Object(known)), Json::Object(value)) => known.merge(value, case),
-                (Some(_), _) => {}
+                (Some(_), _) => return false,
                 (root, value) => *root = Some(value),
             }
-            return;
+            return true;
         };
         let mut node = root.get_or_insert_with(|| Json::Object(Object::default()));
         for name in parents {
-            let Some(inner) = step_into(node, name, case) else { return };
+            let Some(inner) = step_into(node, name, case) else { return false };
             node = inner;
         }
         if how == Assign::Merge
             && let Some(known) = step_mut(node, leaf, case)
             && let Json::Object(members) = known
         {
-            if let Json::Object(value) = value {
-                members.merge(value, case);
-            }
-            return;
+            let Json::Object(value) = value else { return false };
+            members.merge(value, case);
+            return true;
         }
-        if let Json::Object(parent) = node {
-            parent.set(leaf, value, case);
-        }
+        let Json::Object(parent) = node else { return false };
+        parent.set(leaf, value, case);
+        true
     }
 
     /// Removes the node.
@@ -220,14 +219,14 @@ impl Vars {
         if scope == Scope::Message { &mut trees.message } else { &mut trees.local }
     }
 
-    /// Gives a variable a value.
+    /// Gives a variable a value. `false`: that is not possible, and nothing has changed.
     pub fn assign(
         &mut self,
         (scope, path): (Scope, &Path),
         value: Json,
         how: Assign,
         globals: &Globals,
-    ) {
+    ) -> bool {
         match scope {
             Scope::Global => path.assign(&mut lock(&globals.tree), value, how, globals.case),
             scope => path.assign(self.tree_mut(scope), value, how, globals.case),

@@ -90,11 +90,8 @@ fn build(args: &Args, env: &ModifierEnv<'_>) -> Result<Make, Vec<Problem>> {
     let counters = Counters {
         attempted: object.counter("scan.attempted"),
         found: object.counter("scan.found"),
-        truncated: {
-            // Nothing that is found fails to become a variable.
-            object.counter("scan.failed");
-            object.counter("scan.truncated")
-        },
+        failed: object.counter("scan.failed"),
+        truncated: object.counter("scan.truncated"),
     };
     env.stats.add(object);
     Ok(every_thread(JsonParse {
@@ -123,6 +120,7 @@ struct JsonParse {
 struct Counters {
     attempted: Arc<Counter>,
     found: Arc<Counter>,
+    failed: Arc<Counter>,
     truncated: Arc<Counter>,
 }
 
@@ -134,12 +132,17 @@ impl Modifier for JsonParse {
         } else {
             self.behind_cookie(text, subject.case())
         };
-        subject.change.set_parsed(found.is_ok());
+        let parsed = found.is_ok();
+        subject.change.set_parsed(parsed);
         let object = found.unwrap_or_else(|text| {
             let member = (b"msg".as_slice().into(), super::text(text));
             Json::Object([member].into_iter().collect::<Object>())
         });
-        subject.assign(&self.container, object);
+        let taken = subject.assign(&self.container, object);
+        if parsed && self.find && !taken {
+            self.counters.failed.add(1);
+            subject.change.set_parsed(false);
+        }
         Ok(())
     }
 }

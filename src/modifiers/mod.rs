@@ -37,9 +37,9 @@ pub struct Subject<'a, 'm> {
 }
 
 impl Subject<'_, '_> {
-    /// Gives a variable a value, as `set` does.
-    pub fn assign(&mut self, (scope, path): &(Scope, Path), value: Json) {
-        self.vars.assign((*scope, path), value, Assign::Merge, &self.msg.env.globals);
+    /// Gives a variable a value, as `set` does. `false`: that is not possible.
+    pub fn assign(&mut self, (scope, path): &(Scope, Path), value: Json) -> bool {
+        self.vars.assign((*scope, path), value, Assign::Merge, &self.msg.env.globals)
     }
 
     /// How names of members compare.

@@ -8,11 +8,13 @@ mod cef;
 mod convert;
 mod dyn_stats;
 mod env;
+mod hash;
 mod json;
 mod lookup;
 mod regex;
 mod text;
 mod time;
+mod unflatten;
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -26,7 +28,7 @@ use super::value::{Room, Value};
 use crate::config::diagnostic::did_you_mean;
 use crate::lookup::Lookup;
 use crate::message::{Json, Msg};
-use crate::param::Problem;
+use crate::param::{Module, Problem};
 use crate::stats::{Bucket, Percentiles};
 use crate::template::Template;
 
@@ -44,9 +46,24 @@ static FAMILIES: [&[Function]; 10] = [
     time::FUNCTIONS,
 ];
 
+/// Functions that have to be loaded, with their modules.
+static LOADABLE: [(&Module, &[Function]); 2] =
+    [(&hash::MODULE, hash::FUNCTIONS), (&unflatten::MODULE, unflatten::FUNCTIONS)];
+
 /// All functions.
 pub fn all() -> impl Iterator<Item = &'static Function> {
-    FAMILIES.iter().copied().flatten()
+    FAMILIES.iter().copied().flatten().chain(LOADABLE.iter().flat_map(|(_, functions)| *functions))
+}
+
+/// The modules that functions come with.
+pub fn modules() -> impl Iterator<Item = &'static Module> {
+    LOADABLE.iter().map(|(module, _)| *module)
+}
+
+/// The module without which there is no function of this name.
+fn module_of(name: &str) -> Option<&'static Module> {
+    let has = |functions: &[Function]| functions.iter().any(|function| function.name == name);
+    LOADABLE.iter().find(|(_, functions)| has(functions)).map(|(module, _)| *module)
 }
 
 /// A function, as scripts see it.
@@ -104,12 +121,20 @@ pub struct Environment<'e> {
     pub bucket: &'e dyn Fn(&[u8]) -> Option<Arc<Bucket>>,
     /// Finds a set of percentiles.
     pub percentiles: &'e dyn Fn(&[u8]) -> Option<Arc<Percentiles>>,
+    /// Whether a module that functions come with is loaded.
+    pub loaded: &'e dyn Fn(&Module) -> bool,
 }
 
 impl Default for Environment<'_> {
-    /// There is nothing.
+    /// There is nothing but functions.
     fn default() -> Self {
-        Self { template: &|_| None, lookup: &|_| None, bucket: &|_| None, percentiles: &|_| None }
+        Self {
+            template: &|_| None,
+            lookup: &|_| None,
+            bucket: &|_| None,
+            percentiles: &|_| None,
+            loaded: &|_| true,
+        }
     }
 }
 
@@ -167,6 +192,11 @@ pub fn prepare(
         let unknown = help.into_iter().fold(unknown, Problem::help);
         return Err(vec![unknown, invalid(name)]);
     };
+    if let Some(module) = module_of(name).filter(|module| !(environment.loaded)(module)) {
+        let unknown = Problem::error(format!("function '{name}' not found"));
+        let help = format!("load it first: module(load=\"{}\")", module.name);
+        return Err(vec![unknown.help(help), invalid(name)]);
+    }
     check_arity(function, args.len()).map_err(|problem| vec![problem, invalid(name)])?;
     let run = match function.kind {
         Kind::Plain(run) => Box::new(run),
