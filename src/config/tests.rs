@@ -534,7 +534,7 @@ fn statements() {
         ("mail.* /a\n& /b\n& stop\n", "pri(8) {/a /b stop}"),
         ("mail.err { /a\n/b\n}\n", "pri(4) {/a /b}"),
         (":msg, !contains, \"a\\\"b\\\\d\" /a\n", ":$msg !Contains <a\"b\\d> {/a}"),
-        (":App-Name, isempty, \"\" stop\n", ":App-Name IsEmpty <> {stop}"),
+        (":App-Name, isempty, \"\" stop\n", ":$App-Name IsEmpty <> {stop}"),
         (
             "if $msg == 'a' then /a\nelse if $msg == 'b' then /b\nelse { /c\nstop }\n",
             "if ($msg == \"a\") {/a} else if ($msg == \"b\") {/b} else {/c stop}",
