@@ -87,6 +87,8 @@ pub const SENDERS_TRACKED: usize = 100_000;
 pub const ENVIRONMENT_NAME_BYTES: usize = 127;
 /// Levels of nested `include`.
 pub const INCLUDE_DEPTH: usize = 32;
+/// Lists and mappings within each other in a configuration in YAML.
+pub const YAML_DEPTH: usize = 64;
 /// Levels of nested blocks and parentheses in the configuration language.
 pub const NESTING_DEPTH: usize = 128;
 /// Levels of nested operators and calls in one expression; `a or b or c` is one level.

@@ -18,3 +18,4 @@ mod stats;
 mod tcp;
 mod udp;
 mod validation;
+mod yaml;

@@ -37,7 +37,11 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag('C', None, "Do not change the working directory to /."),
     flag('M', Some("DIRS"), "Accepted and ignored: modules are compiled in."),
     flag('o', Some("FILE"), "Write the complete configuration, includes resolved, to this file."),
-    flag('F', Some("FORMAT"), "Translate the configuration; not implemented in this version."),
+    flag(
+        'F',
+        Some("FORMAT"),
+        "With rainerscript: show the configuration, YAML translated, includes resolved. Implies -N1.",
+    ),
     flag('T', Some("DIR"), "Change the root directory first."),
     flag('v', None, "Show the version and exit."),
     flag('V', None, "Show the version and exit."),
@@ -72,6 +76,8 @@ pub(crate) enum Request {
     Help(Option<String>),
     /// `--stats`
     Stats(StatsRequest),
+    /// `--explain`, with the configuration to report on.
+    Explain(String),
     /// `-h`, or a command line that makes no sense: the text says why.
     Usage(Option<String>),
 }
@@ -104,6 +110,8 @@ pub(crate) struct Options {
     pub(crate) keep_directory: bool,
     /// `-o`
     pub(crate) output: Option<String>,
+    /// `-F rainerscript`
+    pub(crate) translate: bool,
     /// `-T`
     pub(crate) chroot: Option<String>,
     /// What to tell the user on standard error before anything else.
@@ -121,6 +129,7 @@ impl Default for Options {
             show_statements: false,
             keep_directory: false,
             output: None,
+            translate: false,
             chroot: None,
             notices: Vec::new(),
         }
@@ -136,6 +145,9 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Request {
             "--version" => return Request::Version,
             "--help" => return Request::Help(args.next()),
             "--stats" => return stats(args),
+            "--explain" => {
+                return Request::Explain(args.next().unwrap_or(options.config));
+            }
             "--" => return stray(args.next()).unwrap_or(Request::Run(options)),
             _ => {}
         }
@@ -213,9 +225,18 @@ fn apply(options: &mut Options, flag: &Flag, value: String) -> Option<Request> {
         'C' => options.keep_directory = true,
         'M' => {}
         'o' => options.output = Some(value),
+        'F' if value == "rainerscript" => {
+            options.translate = true;
+            options.check_level = options.check_level.max(1);
+        }
         'F' => {
-            let why =
-                format!("-F {value}: translation is not implemented in this version of sluice");
+            let why = match value.as_str() {
+                "yaml" => {
+                    "-F yaml: translation into YAML is not implemented in this version of sluice"
+                        .into()
+                }
+                other => format!("-F {other}: the format is rainerscript or yaml"),
+            };
             return Some(Request::Usage(Some(why)));
         }
         'T' => options.chroot = Some(value),

@@ -22,7 +22,7 @@ pub(crate) fn overview() -> String {
             None => writeln!(out, "  {head:<12} {}", flag.doc),
         };
     }
-    out.push_str("  --help [MODULE]  Show this help, or a module's parameters.\n  --version    Show the version.\n  --stats SOCKET [--watch]\n               Show what a running daemon has received, processed, holds and has dropped; its impstats needs\n               http.listen=\"SOCKET\". With --watch every second.\n\nModules:\n");
+    out.push_str("  --explain FILE  Report what becomes of a configuration here: what loads, what is not supported, what differs.\n  --help [MODULE]  Show this help, or a module's parameters.\n  --version    Show the version.\n  --stats SOCKET [--watch]\n               Show what a running daemon has received, processed, holds and has dropped; its impstats needs\n               http.listen=\"SOCKET\". With --watch every second.\n\nModules:\n");
     for module in registry::modules() {
         let _ = writeln!(out, "  {:<12} {}", module.name, module.summary);
     }

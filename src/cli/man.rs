@@ -38,7 +38,7 @@ fn daemon() -> String {
         };
     }
     out.push_str(
-        ".It Fl \\-help Op Ar module\nShow all options, or the parameters of a module.\n.It Fl \\-version\nShow the version.\n.It Fl \\-stats Ar socket Op Fl \\-watch\nShow what a running daemon has received, processed, holds and has \
+        ".It Fl \\-explain Ar file\nReport what becomes of a configuration here: what loads, what is not supported, what differs.\n.It Fl \\-help Op Ar module\nShow all options, or the parameters of a module.\n.It Fl \\-version\nShow the version.\n.It Fl \\-stats Ar socket Op Fl \\-watch\nShow what a running daemon has received, processed, holds and has \
          dropped, by input, queue and action.\nIts impstats needs\n.Li http.listen\nwith the same socket, a path or an address with a port.\nWith\n\
          .Fl \\-watch\nit is shown every second, with rates.\n.El\n\
          .Sh SIGNALS\n.Bl -tag -width Ds\n.It HUP\nClose files; they are opened again when the next message comes.\n\

@@ -1,5 +1,6 @@
 //! From the command line to a running daemon, and to an exit code.
 
+mod explain;
 mod flags;
 mod help;
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub fn run() -> ExitCode {
             None => Err(Exit::failure(format!("no module '{module}'; --help lists all"))),
         },
         Request::Stats(request) => stats::run(&request).map(|()| None).map_err(Exit::failure),
+        Request::Explain(path) => Ok(explain(&path)),
         Request::Usage(why) => Err(usage(why)),
         Request::Run(options) => start(&options),
     };
@@ -112,6 +114,24 @@ fn usage(why: Option<String>) -> Exit {
     Exit::failure(text)
 }
 
+/// The configuration that begins in the file `path`, with all there is to say about it.
+fn load(path: &str) -> (Config, Diagnostics) {
+    let modules: Vec<_> = registry::modules().collect();
+    let catalogue = Catalogue {
+        modules: &modules,
+        templates: &template::BUILTIN_NAMES,
+        parsers: &registry::parser_names(),
+    };
+    config::load(path, &SystemLoader, &catalogue)
+}
+
+/// `--explain`: starts nothing, opens nothing.
+fn explain(path: &str) -> Option<LastStep> {
+    let (config, mut diagnostics) = load(path);
+    let _ = Plan::build(&config, true, &mut diagnostics);
+    show(&explain::report(path, &config, &diagnostics))
+}
+
 /// Runs until the end. What comes back is to be done as the last step of the process.
 fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
     options.notices.iter().for_each(|notice| complain(notice));
@@ -126,18 +146,16 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
             options.check_level, options.config
         ));
     }
-    let modules: Vec<_> = registry::modules().collect();
-    let catalogue = Catalogue {
-        modules: &modules,
-        templates: &template::BUILTIN_NAMES,
-        parsers: &registry::parser_names(),
-    };
-    let (config, mut diagnostics) = config::load(&options.config, &SystemLoader, &catalogue);
+    let (config, mut diagnostics) = load(&options.config);
     if options.show_statements {
         let _ = writeln!(io::stderr(), "{config:#?}");
     }
     if let Some(path) = &options.output {
         write_merged(path, &diagnostics);
+    }
+    if options.translate {
+        let text = config::merged(&diagnostics);
+        show(&String::from_utf8_lossy(&text));
     }
     let foreground = options.foreground || options.debug || std::process::id() == 1;
     let plan = Plan::build(&config, foreground, &mut diagnostics);

@@ -3,11 +3,11 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::args::not_implemented;
 use super::ast::Span;
 use super::checked::ObjectArgs;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::parse::Parser;
+use super::yaml_translate;
 
 /// Longest name of an environment variable in `` `echo …` ``, bytes, as in the reference.
 const ENVIRONMENT_NAME_BYTES: usize = 511;
@@ -56,12 +56,12 @@ pub(super) fn files(parser: &mut Parser<'_>, pattern: &[u8], mode: Mode, by: Spa
             parser.diagnostics.push(Diagnostic::parsing(by, text));
             continue;
         }
-        if is_yaml(file) {
-            let text = not_implemented(&format!("the YAML format of '{name}'"));
-            parser.diagnostics.push(Diagnostic::parsing(by, text));
-            continue;
-        }
         match parser.loader.read(file) {
+            Ok(disk) if is_yaml(file) => {
+                if let Some(text) = rainerscript(&name, &disk, parser.diagnostics) {
+                    parser.open(&name, text, by);
+                }
+            }
             Ok(disk) => parser.open(&name, disk, by),
             Err(error) => missing(parser, file, mode, by, &error),
         }
@@ -71,6 +71,19 @@ pub(super) fn files(parser: &mut Parser<'_>, pattern: &[u8], mode: Mode, by: Spa
 /// Whether the file is in the YAML format, by its name.
 pub(super) fn is_yaml(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+/// What a file in the YAML format says in the other one; `None`, and a problem, if it is not YAML.
+pub(super) fn rainerscript(
+    name: &str,
+    disk: &[u8],
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<u8>> {
+    let translation = yaml_translate::translate(name, &String::from_utf8_lossy(disk));
+    for problem in translation.problems {
+        diagnostics.push_without_place(problem, Some(2207));
+    }
+    translation.readable.then(|| translation.text.into_bytes())
 }
 
 fn missing(parser: &mut Parser<'_>, path: &Path, mode: Mode, by: Span, error: &std::io::Error) {

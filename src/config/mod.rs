@@ -38,6 +38,8 @@ mod selector;
 mod statements;
 mod templates;
 mod timezones;
+mod yaml;
+mod yaml_translate;
 
 use std::path::Path;
 
@@ -82,11 +84,15 @@ pub struct ParserName {
 pub fn load(path: &str, loader: &dyn Loader, catalogue: &Catalogue<'_>) -> (Config, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let tree = match loader.read(Path::new(path)) {
-        _ if include::is_yaml(Path::new(path)) => {
-            let text = args::not_implemented(&format!("the YAML format of '{path}'"));
-            diagnostics.push_without_place(text, None);
-            diagnostics.fail("");
-            ast::Tree::default()
+        Ok(disk) if include::is_yaml(Path::new(path)) => {
+            let disk = include::rainerscript(path, &disk, &mut diagnostics);
+            if disk.is_none() {
+                diagnostics.push_without_place(
+                    format!("could not interpret master config file '{path}'."),
+                    Some(2207),
+                );
+            }
+            parse::parse(path, disk.unwrap_or_default(), loader, &mut diagnostics)
         }
         Ok(disk) => parse::parse(path, disk, loader, &mut diagnostics),
         Err(error) => {

@@ -1,0 +1,110 @@
+//! Configurations in YAML, which Debian's rsyslogd does not know yet, and what is shown of configurations.
+
+use std::fs;
+
+use crate::harness::daemon::{Daemon, program, reference, run, tempdir};
+use crate::harness::send;
+
+const CONFIG: &str = r#"
+version: 2
+global:
+  net.enableDNS: "off"
+modules:
+  - load: imtcp
+inputs:
+  - type: imtcp
+    port: "0"
+    address: 127.0.0.1
+    listenPortFileName: "{dir}/.port"
+    ruleset: main
+include:
+  - path: "{dir}/more.conf"
+templates:
+  - name: t
+    type: list
+    elements:
+      - property: {name: msg}
+      - constant: {value: "\n"}
+rulesets:
+  - name: main
+    statements:
+      - set: {var: $!n, expr: "$!n + 1"}
+      - foreach:
+          var: $.i
+          in: $!n
+          do: [{stop: true}]
+      - if: $msg contains "x"
+        then:
+          - {type: omfile, file: "{dir}/x", template: t}
+        else:
+          - call: other
+      - {type: omfile, file: "{dir}/all", template: t}
+  - name: other
+    script: |
+      if $!n == 1 then
+        action(type="omfile" file="{dir}/other" template="t")
+  - name: errors
+    filter: "*.err"
+    actions:
+      - {type: omfile, file: "{dir}/errors", template: t}
+"#;
+
+#[test]
+fn a_configuration_in_yaml_does_what_it_says() {
+    if reference() {
+        return; // Debian's does not know it
+    }
+    let dir = tempdir();
+    let text = CONFIG.replace("{dir}", dir.path().to_str().expect("temp dir is UTF-8"));
+    fs::write(dir.path().join("main.yaml"), text).expect("write");
+    let more = "ruleset(name=\"more\") { call errors }\n";
+    fs::write(dir.path().join("more.conf"), more).expect("write");
+    let mut daemon =
+        Daemon::start_program(&program(), "include(file=\"{dir}/main.yaml\")\n", &["-d"], dir);
+    send::tcp(daemon.port(".port"), b"<11>a: x1\n<11>a: y2\n");
+    let stopped = daemon.stop();
+    assert!(!stopped.stderr.contains("error during"), "{}", stopped.stderr);
+    assert_eq!(stopped.lines("x"), [" x1"]);
+    assert_eq!(stopped.lines("other"), [" y2"]);
+    assert_eq!(stopped.lines("all"), [" x1", " y2"]);
+}
+
+#[test]
+fn what_is_wrong_in_yaml_is_said_with_its_line() {
+    if reference() {
+        return;
+    }
+    let dir = tempdir();
+    let path = dir.path().join("wrong.yaml");
+    fs::write(&path, "global:\n  nonsense: 1\nbogus: []\n").expect("write");
+    let path = path.to_str().expect("UTF-8");
+    let output = run(&["-N2", "-f", path]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("unknown top-level key 'bogus'"), "{said}");
+    assert!(said.contains("parameter 'nonsense' not known"), "{said}");
+    assert!(said.contains("wrong.yaml:2:"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_configuration_is_explained() {
+    if reference() {
+        return;
+    }
+    let dir = tempdir();
+    let path = dir.path().join("conf");
+    let config = "module(load=\"imtcp\")\nmodule(load=\"imbogus\")\n$FooBar on\n\
+                  set $!d = get_property($!x, \"a\");\n*.* /nowhere/at/all\n";
+    fs::write(&path, config).expect("write");
+    let output = run(&["--explain", path.to_str().expect("UTF-8")]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "conf:1: module imtcp",
+        "conf:5: action action-0",
+        "command 'FooBar'",
+        "conf:4: what is not there is empty",
+    ] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    assert!(output.status.success());
+}
