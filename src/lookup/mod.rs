@@ -8,6 +8,7 @@
 //! A table that cannot be read again stays as it is, unless the request gave a stub value for that case.
 
 mod table;
+mod texts;
 
 use std::io;
 use std::path::PathBuf;

@@ -1,8 +1,9 @@
 //! The content of a lookup table: from the text of its file to what is looked up. No file is touched here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::texts::Texts;
 use crate::message::Json;
 use crate::message::json::{self, Case, Object, Style};
 use crate::param::Problem;
@@ -20,12 +21,12 @@ pub struct Table {
 }
 
 /// A value; equal ones share their text.
-type Shared = Arc<[u8]>;
+pub(super) type Shared = Arc<[u8]>;
 
 #[derive(Debug)]
 enum Rows {
     /// `string`: exact keys.
-    Text(HashMap<Box<[u8]>, Shared>),
+    Text(Texts),
     /// `array`: values of consecutive numbers.
     Array { first: u32, values: Box<[Shared]> },
     /// `sparseArray`: the lower ends of ranges, ascending.
@@ -108,11 +109,11 @@ impl Table {
         let found = match &self.rows {
             Rows::Text(rows) => rows.get(key),
             Rows::Regex(rows) => {
-                rows.iter().find(|(regex, _)| regex.is_match(key)).map(|(_, value)| value)
+                rows.iter().find(|(regex, _)| regex.is_match(key)).map(|(_, value)| &**value)
             }
             Rows::Array { .. } | Rows::Sparse { .. } | Rows::Stub => None,
         };
-        found.map_or(&self.nomatch, |value| value)
+        found.unwrap_or(&self.nomatch)
     }
 }
 
@@ -138,7 +139,7 @@ fn build(name: &str, root: &Object) -> Result<Table, String> {
     let kind = member(root, "type").map_or_else(|| b"string".to_vec(), text);
     let nomatch = member(root, "nomatch").map(text).unwrap_or_default().into();
     let kind = String::from_utf8_lossy(&kind).into_owned();
-    let mut reader = Reader { name, kind: &kind, values: HashSet::new() };
+    let mut reader = Reader { name, kind: &kind, values: HashMap::new() };
     let rows = match kind.as_str() {
         "string" => reader.strings(rows),
         "array" => reader.array(rows),
@@ -154,13 +155,18 @@ fn build(name: &str, root: &Object) -> Result<Table, String> {
 struct Reader<'r> {
     name: &'r str,
     kind: &'r str,
-    /// Those met so far.
-    values: HashSet<Shared>,
+    /// Those met so far, with their numbers.
+    values: HashMap<Shared, usize>,
 }
 
 impl Reader<'_> {
     /// The value of a row, `field` being what it is called.
     fn value(&mut self, row: &Json, field: &str) -> Result<Shared, String> {
+        self.numbered_value(row, field).map(|(value, _)| value)
+    }
+
+    /// The same with its number.
+    fn numbered_value(&mut self, row: &Json, field: &str) -> Result<(Shared, usize), String> {
         let Some(value) = field_of(row, field) else {
             let Self { name, kind, .. } = self;
             return Err(format!(
@@ -168,12 +174,12 @@ impl Reader<'_> {
             ));
         };
         let value = text(value);
-        if let Some(known) = self.values.get(value.as_slice()) {
-            return Ok(Arc::clone(known));
+        if let Some((known, number)) = self.values.get_key_value(value.as_slice()) {
+            return Ok((Arc::clone(known), *number));
         }
-        let value = Shared::from(value);
-        self.values.insert(Arc::clone(&value));
-        Ok(value)
+        let (value, number) = (Shared::from(value), self.values.len());
+        self.values.insert(Arc::clone(&value), number);
+        Ok((value, number))
     }
 
     fn index<'j>(&self, row: &'j Json) -> Result<&'j Json, String> {
@@ -184,12 +190,17 @@ impl Reader<'_> {
     }
 
     fn strings(&mut self, rows: &[Json]) -> Result<Rows, String> {
-        let mut table = HashMap::with_capacity(rows.len());
+        let mut table = Vec::with_capacity(rows.len());
         for row in rows {
-            let value = self.value(row, "value")?;
-            table.insert(text(self.index(row)?).into(), value);
+            let (_, number) = self.numbered_value(row, "value")?;
+            table.push((text(self.index(row)?), number));
         }
-        Ok(Rows::Text(table))
+        let mut values: Vec<_> = self.values.drain().collect();
+        values.sort_unstable_by_key(|(_, number)| *number);
+        let values = values.into_iter().map(|(value, _)| value).collect();
+        let name = self.name;
+        let too_large = || format!("lookup table named: '{name}' takes more than 4 GiB");
+        Texts::new(table, values).map(Rows::Text).ok_or_else(too_large)
     }
 
     /// Rows by number, ascending.
