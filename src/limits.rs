@@ -117,6 +117,20 @@ pub const SENDERS: usize = 16 * 1024 * 1024;
 pub const SENDER_BYTES: usize = 64 * 1024;
 /// Bytes of an omsendertrack state file.
 pub const SENDER_STATE_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+/// HTTP clients at a time.
+pub const HTTP_CONNECTIONS: usize = 64;
+/// Bytes of an HTTP request.
+pub const HTTP_REQUEST_BYTES: usize = 8 * 1024;
+/// Header fields of an HTTP request.
+pub const HTTP_HEADERS: usize = 64;
+/// Time for an HTTP client to send its request.
+pub const HTTP_REQUEST_TIME: Duration = Duration::from_secs(5);
+/// Time for it to take the answer.
+pub const HTTP_ANSWER_TIME: Duration = Duration::from_secs(10);
+/// Time for it to close its end.
+pub const HTTP_DRAIN_TIME: Duration = Duration::from_secs(1);
+/// Senders of each kind in `/senders.json`.
+pub const HTTP_SENDERS: usize = 1000;
 /// Bytes of an omsendertrack command file.
 pub const SENDER_COMMANDS_BYTES: u64 = 1024 * 1024;
 /// Senders that one look at all names in alarms of one kind.

@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod framing;
+pub mod http;
 pub mod parsers;
 
 #[cfg(test)]
@@ -28,6 +29,11 @@ mod tests {
     #[test]
     fn framing_corpus() {
         corpus("framing", super::framing::fuzz);
+    }
+
+    #[test]
+    fn http_corpus() {
+        corpus("http", super::http::fuzz);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod counters;
 mod diag;
 mod harness;
 mod hostile;
+mod http;
 mod lifecycle;
 mod lookups;
 mod messages;

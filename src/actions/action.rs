@@ -35,6 +35,8 @@ pub(super) struct Counters {
     pub(super) failed: Arc<Counter>,
     suspended: Arc<Counter>,
     suspended_seconds: Arc<Counter>,
+    /// 1 while the output does not work.
+    suspended_now: Arc<Counter>,
     resumed: Arc<Counter>,
     limits: output::Counters,
     pub(super) written: Arc<Counter>,
@@ -63,6 +65,7 @@ impl Counters {
             written: object.counter("written"),
             retries: object.counter("retries"),
             busy: object.gauge("busy.seconds"),
+            suspended_now: object.gauge("suspended.now"),
         };
         stats.add(object);
         counters
@@ -177,6 +180,7 @@ impl Action {
         let until = now.saturating_add(duration);
         let round = shared.rounds;
         shared.until = Some(until);
+        self.counters.suspended_now.set(1);
         shared.rounds = (round + 1).min(20);
         self.count_outage(&mut shared, duration);
         drop(shared);
@@ -233,6 +237,7 @@ impl Action {
             return;
         }
         shared.until = None;
+        self.counters.suspended_now.set(0);
         shared.rounds = 0;
         shared.counted = false;
         drop(shared);
@@ -244,6 +249,7 @@ impl Action {
 
     pub(super) fn disable(&self, failure: &Failure) {
         if !std::mem::replace(&mut self.shared().disabled, true) {
+            self.counters.suspended_now.set(1);
             let Settings { name, module, .. } = &self.settings;
             log::error!(code = failure.code; "{failure}");
             log::error!(code = 2006; "action '{name}' (module '{module}') disabled");

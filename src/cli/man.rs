@@ -5,17 +5,19 @@ use std::fmt::Write as _;
 
 use super::flags::FLAGS;
 use super::help::kind;
+use super::man_metrics;
 use crate::config::tables;
 use crate::param::{Class, Param, Support};
 use crate::registry;
 
 /// Pages by file name.
-pub(crate) fn pages() -> [(&'static str, String); 2] {
-    [("sluiced.8", daemon()), ("sluice.conf.5", configuration())]
+pub(crate) fn pages() -> [(&'static str, String); 3] {
+    let metrics = ("sluice-metrics.5", man_metrics::page());
+    [("sluiced.8", daemon()), ("sluice.conf.5", configuration()), metrics]
 }
 
 /// Text as mdoc takes it: no line starts with a control character, backslashes and quotes are literal.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('"', "\\(dq").replace('-', "\\-");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }
@@ -48,7 +50,7 @@ fn daemon() -> String {
          .Sh EXIT STATUS\n.Bl -tag -width Ds\n.It 0\nNormal end; configuration without errors.\n.It 1\nWrong usage, \
          a configuration with errors under\n.Fl N ,\nor no start.\n.It 2\n.Li abortOnUncleanConfig\nis on and the configuration has \
          errors.\n.El\n.Sh FILES\n.Bl -tag -width Ds\n.It Pa /etc/rsyslog.conf\nConfiguration.\n.It Pa /run/rsyslogd.pid\n\
-         Process id.\n.El\n.Sh SEE ALSO\n.Xr sluice.conf 5\n",
+         Process id.\n.El\n.Sh SEE ALSO\n.Xr sluice.conf 5 ,\n.Xr sluice\\-metrics 5\n",
     );
     out
 }

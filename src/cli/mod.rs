@@ -5,6 +5,8 @@ mod flags;
 mod help;
 #[cfg(test)]
 mod man;
+#[cfg(test)]
+mod man_metrics;
 mod stats;
 
 use std::io::{self, Write as _};

@@ -10,6 +10,7 @@
 //! | `rs:main Q:Reg` and other queue workers | `queue.workerThreads` | a batch, its actions' buffers, regular expressions | queue |
 //! | resolver | 1 | nothing | its questions |
 //! | `lkp:<table>` | 1 per lookup table while its file is read again | the new content | nothing |
+//! | `http` | 1, with `http.listen` | its listener and clients | `poll` |
 //! | internal | 1 | the daemon's own messages | its list |
 //!
 //! Signals are blocked everywhere but in the main thread.

@@ -43,7 +43,7 @@ impl<W: Work> Queue<W> {
     ) -> Self {
         let name = name.into();
         let memory = (settings.kind != Type::Direct).then(|| {
-            let counters = Counters::register(&name, settings.sampling > 0, stats);
+            let counters = Counters::register(&name, &settings, stats);
             Memory::new(&settings, counters)
         });
         Self(Arc::new(Shared {

@@ -76,8 +76,8 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Registers the counters under the queue's name.
-    pub(super) fn register(name: &str, sampling: bool, set: &stats::Set) -> Self {
+    /// Registers the counters under the queue's name; those who watch it get its limits, too.
+    pub(super) fn register(name: &str, settings: &Settings, set: &stats::Set) -> Self {
         let mut object = stats::Object::new(name, "core.queue");
         let counters = Self {
             size: object.gauge("size"),
@@ -87,9 +87,11 @@ impl Counters {
             discarded_full: object.counter("discarded.full"),
             discarded_mark: object.counter("discarded.nf"),
             max_size: object.gauge("maxqsize"),
-            sampled_out: sampling.then(|| object.counter("discarded.sampling")),
+            sampled_out: (settings.sampling > 0).then(|| object.counter("discarded.sampling")),
             lost: object.counter("lost.shutdown"),
         };
+        object.gauge("size.limit").set(settings.size as u64);
+        object.gauge("size.high").set(settings.high_watermark as u64);
         set.add(object);
         counters
     }
@@ -594,7 +596,7 @@ mod tests {
     fn memory(settings: Settings) -> Memory<Numbers> {
         let mut settings = settings;
         settings.correct("q");
-        let counters = Counters::register("q", settings.sampling > 0, &stats::Set::default());
+        let counters = Counters::register("q", &settings, &stats::Set::default());
         Memory::new(&settings, counters)
     }
 
@@ -746,7 +748,7 @@ mod models {
     fn memory(given: Settings) -> Arc<Memory<Numbers>> {
         let mut settings = given;
         settings.correct("q");
-        let counters = Counters::register("q", false, &stats::Set::default());
+        let counters = Counters::register("q", &settings, &stats::Set::default());
         Arc::new(Memory::new(&settings, counters))
     }
 

@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod percentiles;
 pub mod reading;
 pub mod report;
+pub mod senders;
 pub mod set;
 pub mod tracked;
 

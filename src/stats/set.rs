@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalogue::{self, Rank};
 use super::report::SenderCount;
-use super::{Counter, Name, Purpose, Reading, Value};
+use super::{Counter, Name, Purpose, Reading, Value, senders};
 
 /// How a counter behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Live for Object {
 
 /// All objects of the daemon.
 #[derive(Debug, Default)]
-pub struct Set(Mutex<Vec<Entry>>);
+pub struct Set(Mutex<Vec<Entry>>, senders::Tables);
 
 #[derive(Clone, Debug)]
 struct Entry {
@@ -131,6 +131,12 @@ impl Set {
     pub fn add(&self, object: Object) {
         let rank = catalogue::rank(object.origin, &object.name);
         self.insert(Entry { rank, object: Arc::new(object) });
+    }
+
+    /// The tables of senders.
+    #[must_use]
+    pub fn senders(&self) -> &senders::Tables {
+        &self.1
     }
 
     /// Adds an object that is read anew for each report.

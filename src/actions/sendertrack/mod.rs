@@ -5,7 +5,8 @@
 //!                                                     └─────────► Alarm: silence, rates          (control thread)
 //! ```
 //! - [`table`]: the senders in memory; [`state`] their file; [`keeper`] reads and writes it.
-//! - [`commands`]: what an administrator asks for on HUP; [`alarm`]: what senders do that somebody should know.
+//! - [`commands`]: what an administrator asks for on HUP; [`alarm`]: what senders do that somebody should know;
+//!   [`show`]: what is shown of them over HTTP.
 //!
 //! Messages are only counted: nothing is written, lost or retried here, so the action is never suspended.
 
@@ -14,6 +15,7 @@ mod commands;
 mod counters;
 mod keeper;
 mod params;
+mod show;
 mod state;
 mod table;
 #[cfg(test)]

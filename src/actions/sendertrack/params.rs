@@ -10,6 +10,7 @@ use super::SenderTrack;
 use super::alarm::{self, Alarm};
 use super::counters::{self, Counters};
 use super::keeper::{self, Keeper};
+use super::show::Show;
 use super::state::Format;
 use super::table::Table;
 use crate::actions::{Output, OutputEnv};
@@ -121,6 +122,11 @@ pub(super) fn build(
     if let Some(alarm) = alarm(args, env.name, &table, &counters) {
         env.tasks.add(Box::new(alarm));
     }
+    env.stats.senders().add(Arc::new(Show {
+        table: Arc::clone(&table),
+        action: env.name.to_owned(),
+        silence: args.int("alarm.silence").filter(|&seconds| seconds > 0),
+    }));
     env.tasks.add(Box::new(Keeper {
         table: Arc::clone(&table),
         counters: Arc::clone(&counters),

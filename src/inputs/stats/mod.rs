@@ -4,15 +4,17 @@
 //! control thread: every `interval` ─► read all counters once ─► lines ─► file
 //!                                                                 └────► messages
 //! ```
-//! It has no thread of its own, and no worker waits for it: counters are read without a lock that a worker
+//! It has no thread of its own but that of HTTP, and no worker waits for it: counters are read without a lock that a worker
 //! holds for longer than to add a counter.
 //!
 //! - `parameters`: what it can be told; `settings`: what it was told.
 //! - `reporter`: one round after the other.
 //! - `file`, `messages`: where lines go.
+//! - [`http`]: counters for whoever asks.
 //! - `resources`: the object `resource-usage`.
 
 mod file;
+pub mod http;
 mod messages;
 mod parameters;
 mod reporter;
@@ -21,12 +23,14 @@ mod settings;
 
 use std::sync::Arc;
 
+use self::http::{Http, RunningHttp};
 pub use self::parameters::MODULE;
 use self::reporter::Reporter;
 use self::resources::Resources;
 use self::settings::Settings;
 use super::{Control, Input, InputEnv, InputKind, Running};
 use crate::param::{Args, Problem};
+use crate::stats::Set;
 
 /// The module for the registry.
 pub static KIND: InputKind = InputKind { module: &MODULE, build };
@@ -36,12 +40,22 @@ struct Stats {
     settings: Option<Settings>,
     /// The ruleset that was asked for and is not there.
     missing_ruleset: Option<String>,
+    /// The server, with what it is to show once that is known.
+    http: Option<Http>,
+    stats: Option<Arc<Set>>,
 }
+
+/// The part that runs.
+struct RunningStats(Option<RunningHttp>);
 
 fn build(args: &Args) -> (Box<dyn Input>, Vec<Problem>) {
     let mut problems = Vec::new();
     let settings = Settings::new(args, &mut problems);
-    (Box::new(Stats { settings: Some(settings), missing_ruleset: None }), problems)
+    let http = Http::new(args).map_err(|problem| problems.push(problem)).ok().flatten();
+    (
+        Box::new(Stats { settings: Some(settings), missing_ruleset: None, http, stats: None }),
+        problems,
+    )
 }
 
 impl Input for Stats {
@@ -50,6 +64,7 @@ impl Input for Stats {
         if !env.ruleset_found && settings.syslog {
             self.missing_ruleset.clone_from(&settings.ruleset);
         }
+        self.stats = Some(Arc::clone(&env.stats));
         env.stats.add_live("impstats", Arc::new(Resources));
         env.tasks.add(Box::new(Reporter::new(settings, env)));
     }
@@ -69,16 +84,24 @@ impl Input for Stats {
     }
 
     fn open(&mut self) -> Vec<Problem> {
-        Vec::new()
+        self.http.as_mut().and_then(|http| http.open().err()).into_iter().collect()
     }
 
     fn start(self: Box<Self>) -> std::io::Result<Box<dyn Running>> {
-        Ok(self)
+        let running = match (self.http, self.stats) {
+            (Some(http), Some(stats)) => http.start(stats)?,
+            _ => None,
+        };
+        Ok(Box::new(RunningStats(running)))
     }
 }
 
-impl Running for Stats {
-    fn stop(&self) {}
+impl Running for RunningStats {
+    fn stop(&self) {
+        self.0.iter().for_each(RunningHttp::stop);
+    }
 
-    fn join(self: Box<Self>) {}
+    fn join(self: Box<Self>) {
+        self.0.into_iter().for_each(RunningHttp::join);
+    }
 }

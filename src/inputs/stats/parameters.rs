@@ -28,6 +28,7 @@ pub static MODULE: Module = Module {
         "module(load=\"impstats\" interval=\"60\" log.syslog=\"off\" log.file=\"/var/log/impstats.log\")",
         "module(load=\"impstats\" interval=\"10\" format=\"json\" resetCounters=\"on\" ruleset=\"stats\")\n\
          ruleset(name=\"stats\") { action(type=\"omfile\" file=\"/var/log/stats.json\") }",
+        "module(load=\"impstats\" log.syslog=\"off\" http.listen=\"127.0.0.1:9153\")",
         "$ModLoad impstats\n$PStatInterval 600\n$PStatSeverity 7",
     ],
 };
@@ -91,6 +92,19 @@ const MODULE_PARAMS: &[Param] = &[
         "The object ledger is reported, too: for each input, queue and action, what it has received, processed, \
          holds and has dropped, and why. rsyslog has no such object.",
     ),
+    Param::new(
+        "http.listen",
+        Kind::Word,
+        None,
+        "Counters over HTTP: address:port, or the absolute path of a Unix socket. See sluice-metrics(5).",
+    ),
+    Param::new(
+        "http.allow",
+        Kind::Bool,
+        Some("off"),
+        "http.listen may be another address than loopback.",
+    ),
+    Param::new("http.listenPortFileName", Kind::Word, None, "The port is written to this file."),
     Param::new("push.url", Kind::Word, None, "Prometheus remote-write endpoint.").missing(),
     Param::new("push.labels", Kind::Array, None, "Labels of all series, name=value.").missing(),
     Param::new("push.timeout.ms", Kind::INT, Some("5000"), "Milliseconds a push may take.")

@@ -89,6 +89,7 @@ impl Cells {
             memory: if raw { object.gauge("memory.used") } else { Arc::default() },
         };
         let handshakes = tls.then(|| transport::Cells::new(&mut object));
+        object.gauge("sessions.limit").set(conf.max_sessions as u64);
         stats.add(object);
         (cells, handshakes)
     }

@@ -149,6 +149,13 @@ impl Table {
         }
     }
 
+    /// Calls `look` with each sender, shard by shard, in no order.
+    pub(super) fn each(&self, mut look: impl FnMut(&[u8], &Stat)) {
+        for shard in self.locked() {
+            shard.entries.iter().for_each(|entry| look(entry.name(&shard.names), &entry.stat));
+        }
+    }
+
     /// Whether anything has changed since the last snapshot.
     pub(super) fn is_changed(&self) -> bool {
         self.locked().any(|shard| shard.changed)

@@ -1,0 +1,217 @@
+//! impstats over HTTP: a running daemon asked by promtool, by probes, and by a browser.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::daemon::{Daemon, run, tempdir};
+use crate::harness::send;
+
+/// Every object that metrics are documented for.
+const CONFIG: &str = r#"global(net.enableDNS="off")
+module(load="impstats" log.syslog="off" http.listen="127.0.0.1:0" http.listenPortFileName="{dir}/http")
+module(load="imtcp" workerThreads="4")
+module(load="imudp")
+module(load="omsendertrack")
+dyn_stats(name="hosts")
+template(name="host" type="string" string="%hostname%")
+template(name="out" type="string" string="%hostname% %msg%\n")
+set $.x = dyn_inc("hosts", $hostname);
+action(type="omsendertrack" name="track" senderId="host" stateFile="{dir}/state" alarm.silence="60")
+action(type="omfile" name="out" file="{dir}/out" template="out")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+input(type="imudp" port="{udp}" address="127.0.0.1")
+"#;
+
+fn message(host: &str) -> String {
+    format!("<13>Oct 11 22:14:15 {host} a: b\n")
+}
+
+fn get(port: u16, path: &str) -> String {
+    ask(TcpStream::connect(("127.0.0.1", port)).expect("connect"), path)
+}
+
+/// The body of what a server answers with 200.
+fn ask(mut stream: impl std::io::Read + std::io::Write, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    body.to_owned()
+}
+
+/// A daemon that has taken messages of three hosts.
+fn busy() -> (Daemon, u16) {
+    let mut daemon = Daemon::start(CONFIG);
+    let (http, tcp) = (daemon.port("http"), daemon.port("port"));
+    let text: String = (0..60).map(|n| message(&format!("h{}", n % 3))).collect();
+    send::tcp(tcp, text.as_bytes());
+    daemon.wait_lines("out", 60);
+    // Lines are counted right after they are written.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let counted = "sluice_core_action_written_total{object=\"out\"} 60\n";
+    while !get(http, "/metrics").contains(counted) {
+        assert!(Instant::now() < deadline, "not counted: {}", get(http, "/metrics"));
+    }
+    (daemon, http)
+}
+
+/// All words that begin like our metrics.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let is_metric = |word: &&str| word.starts_with("sluice_") && !word.contains(char::is_uppercase);
+    words.filter(is_metric).map(str::to_owned).collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
+}
+
+#[test]
+fn metrics_are_an_exposition_and_those_that_are_documented() {
+    let (daemon, port) = busy();
+    let text = get(port, "/metrics");
+    for line in [
+        "sluice_core_action_written_total{object=\"out\"} 60\n",
+        "sluice_omsendertrack_senders{object=\"track(omsendertrack)\"} ",
+        "sluice_dynstats_bucket_value_total{object=\"hosts\",counter=\"h1\"} 20\n",
+        "sluice_ledger_processed_total{stage=\"input\",object=\"imtcp(0)\"} 60\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let mut promtool = Command::new("promtool");
+    promtool
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = promtool.spawn().expect("promtool, of Debian's package prometheus");
+    child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("taken");
+    let checked = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.success() && said.is_empty(), "{said}");
+
+    let served = metrics(&text);
+    for file in [
+        "man/sluice-metrics.5",
+        "conf/monitoring/sluice.rules.yml",
+        "conf/monitoring/sluice-dashboard.json",
+    ] {
+        let named = metrics(&read(file));
+        assert!(!named.is_empty());
+        let unknown: Vec<_> = named.difference(&served).collect();
+        assert!(unknown.is_empty(), "{file} names {unknown:?}");
+    }
+    let documented = metrics(&read("man/sluice-metrics.5"));
+    let prefixes = ["sluice_omsendertrack_", "sluice_ledger_"];
+    let silent: Vec<_> = served
+        .difference(&documented)
+        .filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        .collect();
+    assert!(silent.is_empty(), "not in sluice-metrics(5): {silent:?}");
+    daemon.stop();
+}
+
+#[test]
+fn alert_rules_are_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/monitoring");
+    for args in [["check", "rules", "sluice.rules.yml"], ["test", "rules", "sluice.rules.test.yml"]]
+    {
+        let promtool = Command::new("promtool").args(args).current_dir(&folder).output();
+        let checked = promtool.expect("promtool, of Debian's package prometheus");
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
+
+#[test]
+fn senders_and_health_are_answered() {
+    let (daemon, port) = busy();
+    let senders = get(port, "/senders.json?top=2");
+    assert!(senders.contains("{\"name\":\"track\",\"senders\":3,\"silent\":"), "{senders}");
+    assert_eq!(senders.matches("\"messages\":20,").count(), 2, "{senders}");
+    assert_eq!(get(port, "/healthz"), "ok\n");
+    assert_eq!(get(port, "/readyz"), "ready\n");
+    assert!(
+        get(port, "/stats.json").contains("\"name\":\"out\",\"received\":60,\"processed\":60,")
+    );
+    daemon.stop();
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody is there any more");
+}
+
+#[test]
+fn a_unix_socket_serves_and_goes_with_the_daemon() {
+    let config =
+        CONFIG.replace("127.0.0.1:0\" http.listenPortFileName=\"{dir}/http", "{dir}/http.sock");
+    let daemon = Daemon::start(&config);
+    let path = daemon.dir().join("http.sock");
+    assert_eq!(ask(UnixStream::connect(&path).expect("connect"), "/healthz"), "ok\n");
+    let stopped = daemon.stop();
+    assert!(!stopped.dir.path().join("http.sock").exists());
+}
+
+#[test]
+fn only_loopback_is_served_unless_more_is_allowed() {
+    let dir = tempdir();
+    let path = dir.path().join("conf");
+    for (parameters, wanted) in [
+        (r#"http.listen="0.0.0.0:0""#, Some("is not a loopback address")),
+        (r#"http.listen="9153""#, Some("is neither an address with a port")),
+        (r#"http.listen="0.0.0.0:0" http.allow="on""#, None),
+        (r#"http.listen="[::1]:0""#, None),
+    ] {
+        let text = format!("module(load=\"impstats\" {parameters})\n*.* /dev/null\n");
+        fs::write(&path, text).expect("written");
+        let checked = run(&["-N1", "-f", path.to_str().expect("UTF-8")]);
+        let said = String::from_utf8_lossy(&checked.stderr);
+        assert_eq!(checked.status.success(), wanted.is_none(), "{parameters}\n{said}");
+        assert!(wanted.is_none_or(|wanted| said.contains(wanted)), "{said}");
+    }
+}
+
+/// What a browser makes of the page: it draws what the daemon says, and says so when there is none.
+#[test]
+#[ignore = "needs chromium: scripts/test --slow"]
+fn the_page_in_a_browser() {
+    let (daemon, port) = busy();
+    let profile = tempdir();
+    let dump = |milliseconds: u32| {
+        let browser = Command::new("chromium")
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-background-networking",
+            ])
+            .args([
+                "--disable-component-update",
+                "--disable-sync",
+                "--window-size=390,1600",
+                "--dump-dom",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("--virtual-time-budget={milliseconds}"))
+            .arg(format!("http://127.0.0.1:{port}/"))
+            .output();
+        String::from_utf8_lossy(&browser.expect("chromium").stdout).into_owned()
+    };
+    let page = dump(10_000);
+    for text in [
+        "<span id=\"state\" class=\"good\">ready</span>",
+        "imtcp(0): ",
+        ">h1<",
+        "main Q",
+        "w0/imtcp",
+    ] {
+        assert!(page.contains(text), "{text}\n{page}");
+    }
+    assert!(!page.contains("class=\"gone\""));
+    daemon.stop();
+}
