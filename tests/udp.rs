@@ -1,4 +1,4 @@
-//! imudp end to end: the edge-case table of `spec/imudp.md` section 10, row by row. Rate limits (row 17) come later.
+//! imudp end to end: the edge-case table of `spec/imudp.md` section 10, row by row.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -322,4 +322,27 @@ fn flood() {
         stop.store(true, Ordering::Relaxed);
         assert_eq!(stopped.lines("out"), ["<13>q: needle"]);
     });
+}
+
+/// A socket for each thread, which the kernel deals senders out to.
+#[test]
+fn a_port_for_each_thread() {
+    let input =
+        format!("{INPUT} reusePort=\"on\" rateLimit.interval=\"600\" rateLimit.burst=\"50\"");
+    let config = config("", "threads=\"3\"", &input);
+    let mut daemon = Daemon::start(&config);
+    let port = daemon.udp_port(0);
+    for n in 0..60 {
+        send::udp(port, &[format!("<13>a: {n}").as_bytes()]);
+    }
+    daemon.wait_lines("out", 50);
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out").len(), 50, "one limit for all sockets");
+    let objects = ledger::parse(&stopped.stderr);
+    let received = |name: &str| ledger::find(&objects, name).get("msgs.received");
+    let each = ["imudp(w0)", "imudp(w1)", "imudp(w2)"].map(received);
+    assert_eq!(each.iter().sum::<usize>(), 60);
+    assert!(each.iter().all(|&n| n > 0), "{each:?}");
+    let listeners = objects.iter().filter(|o| o.origin == "imudp" && o.name.contains('/'));
+    assert_eq!(listeners.count(), 1, "one object for all sockets");
 }

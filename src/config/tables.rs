@@ -26,8 +26,7 @@ pub static GLOBAL: &[Param] = &[
         Some("off"),
         "Drop messages whose sender's PTR record is a numeric address.",
     )
-    .legacy("DropMsgsWithMaliciousDNSPTRRecords")
-    .missing(),
+    .legacy("DropMsgsWithMaliciousDNSPTRRecords"),
     Param::new("localHostname", Kind::Word, None, "Host name to use instead of the system's.")
         .legacy("LocalHostName"),
     Param::new(

@@ -23,6 +23,8 @@ pub(super) struct Globals {
     pub(super) ip_protocol: IpProtocol,
     /// `net.enableDNS`.
     pub(super) dns: bool,
+    /// `dropMsgsWithMaliciousDNSPTRRecords`.
+    pub(super) drops_forged: bool,
     /// `net.acl…` and `net.permitACLWarning`: how lists of allowed senders are read.
     pub(super) access: access::Rules,
     /// `reverseLookup.cache.ttl.*`; `None` is for ever.
@@ -75,6 +77,7 @@ impl Globals {
                 _ => IpProtocol::Unspecified,
             },
             dns: args.bool("net.enableDNS"),
+            drops_forged: args.bool("dropMsgsWithMaliciousDNSPTRRecords"),
             access: access::Rules {
                 dns: args.bool("net.enableDNS"),
                 resolve_names: args.bool("net.aclResolveHostname"),

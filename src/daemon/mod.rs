@@ -102,7 +102,9 @@ impl Plan {
         };
         let actions: Arc<[Option<Configured>]> = shop.actions(diagnostics).into();
         let (main, queues) = shop.queues(&actions, diagnostics);
-        let resolver = globals.dns.then(|| Arc::new(Resolver::new(globals.dns_ttl)));
+        let resolver = globals
+            .dns
+            .then(|| Arc::new(Resolver::new(globals.dns_ttl, globals.drops_forged, &stats)));
         let inlet = |ruleset: RulesetId| {
             let own = queues.iter().find(|(id, _)| *id == ruleset).map(|(_, queue)| queue);
             let queue = Arc::clone(own.unwrap_or(&main));

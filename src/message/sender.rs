@@ -16,6 +16,8 @@ pub enum Name {
     Unknown,
     /// Not known yet, or not to be had for now.
     Pending,
+    /// It passes for another address.
+    Forged,
 }
 
 /// Resolves addresses to names; implemented by `net::resolver`.
@@ -26,6 +28,14 @@ pub trait Names: Send + Sync {
 
     /// Says that the name of `addr` will soon be asked for. Never waits.
     fn prefetch(&self, _addr: SocketAddr) {}
+
+    /// Whether messages of senders with a forged name are dropped (`dropMsgsWithMaliciousDNSPTRRecords`).
+    fn drops_forged(&self) -> bool {
+        false
+    }
+
+    /// Counts such a message, or connection.
+    fn count_forged(&self) {}
 
     /// How long a name may be used, where that is limited. Senders that outlive it are made anew, except
     /// for connections, which keep their name.
@@ -140,7 +150,7 @@ impl Sender {
                 }
                 name
             }),
-            Name::Unknown => self.fromhost.get_or_init(|| self.ip.clone()),
+            Name::Unknown | Name::Forged => self.fromhost.get_or_init(|| self.ip.clone()),
             Name::Pending => &self.ip,
         }
     }
@@ -152,19 +162,31 @@ impl Sender {
         }
     }
 
+    /// Who knows names, where forged ones cost the messages.
+    fn drops_forged(&self) -> Option<&dyn Names> {
+        self.names.as_deref().filter(|names| names.drops_forged())
+    }
+
     /// Whether [`Sender::is_allowed`] must be asked (`Flags::CHECK_SENDER`).
     #[must_use]
     pub fn has_gate(&self) -> bool {
-        self.gate.is_some()
+        self.gate.is_some() || self.drops_forged().is_some()
     }
 
-    /// Whether a message received at `received` (microseconds since the epoch) is taken. Without a name there
+    /// Whether a message received at `received` (microseconds since the epoch) is taken. One of a sender with a
+    /// forged name is not, where that is configured; a name that is late counts as honest. Without a name there
     /// is no way through a gate; for as long as the name is not to be had, messages are refused.
     pub fn is_allowed(&self, received: i64) -> bool {
+        if let Some(names) = self.drops_forged() {
+            if self.resolve() == Name::Forged {
+                names.count_forged();
+                return false;
+            }
+        }
         let Some(gate) = &self.gate else { return true };
         let allowed = self.allowed.get().copied().unwrap_or_else(|| match self.resolve() {
             Name::Known(name) => *self.allowed.get_or_init(|| gate.allows(&name)),
-            Name::Unknown => *self.allowed.get_or_init(|| false),
+            Name::Unknown | Name::Forged => *self.allowed.get_or_init(|| false),
             Name::Pending => false,
         });
         if !allowed {
@@ -267,6 +289,31 @@ mod tests {
             assert_eq!(*gate.1.lock().unwrap(), refused);
         }
         assert!(Sender::network(Arc::default(), "[::1]:1".parse().unwrap(), None).is_allowed(0));
+    }
+
+    #[test]
+    fn a_forged_name_costs_the_messages_where_it_is_told_to() {
+        struct Forged(bool, std::sync::atomic::AtomicU64);
+        impl Names for Forged {
+            fn name(&self, _addr: SocketAddr) -> Name {
+                Name::Forged
+            }
+            fn drops_forged(&self) -> bool {
+                self.0
+            }
+            fn count_forged(&self) {
+                self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        for drops in [false, true] {
+            let names = Arc::new(Forged(drops, 0.into()));
+            let shared = Arc::<Forged>::clone(&names) as Arc<dyn Names>;
+            let sender =
+                Sender::network(Arc::default(), "192.0.2.1:1".parse().unwrap(), Some(shared));
+            assert_eq!((sender.has_gate(), sender.is_allowed(0)), (drops, !drops));
+            assert_eq!(sender.fromhost(), b"192.0.2.1");
+            assert_eq!(names.1.load(std::sync::atomic::Ordering::Relaxed), u64::from(drops));
+        }
     }
 
     #[test]

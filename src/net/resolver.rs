@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::message::{Name, Names};
+use crate::stats::{self, Counter};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::sys::process;
 use crate::sys::resolve::{self, Answer};
@@ -46,8 +47,48 @@ struct Shared {
     answered: Condvar,
     /// `reverselookup.cache.ttl.default`, where it is enabled.
     ttl: Option<Duration>,
+    /// `dropMsgsWithMaliciousDNSPTRRecords`.
+    drops_forged: bool,
     /// [`WAIT`]; another in tests.
     wait: Duration,
+    counters: Counters,
+}
+
+/// What is counted: object `resolver`.
+#[derive(Debug, Default)]
+struct Counters {
+    /// Questions to the C library, and those that failed.
+    asked: Arc<Counter>,
+    failed: Arc<Counter>,
+    /// Names that were known when they were asked for, and those that were not to be had in time.
+    hits: Arc<Counter>,
+    late: Arc<Counter>,
+    /// Questions for which there was no room.
+    dropped: Arc<Counter>,
+    /// Messages and connections of senders with forged names that were dropped.
+    forged: Arc<Counter>,
+    /// Answers kept, also those that there is no name.
+    kept: Arc<Counter>,
+    /// Questions that wait for the thread.
+    waiting: Arc<Counter>,
+}
+
+impl Counters {
+    fn register(stats: &stats::Set) -> Self {
+        let mut object = stats::Object::new("resolver", "core.dns");
+        let counters = Self {
+            asked: object.counter("asked"),
+            failed: object.counter("failed"),
+            hits: object.counter("hits"),
+            late: object.counter("late"),
+            dropped: object.counter("dropped"),
+            forged: object.counter("forged"),
+            kept: object.gauge("kept"),
+            waiting: object.gauge("waiting"),
+        };
+        stats.add(object);
+        counters
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,10 +111,12 @@ enum Entry {
 }
 
 impl Resolver {
-    /// A resolver that answers nothing before [`Resolver::start`]. `ttl` limits how long a name is kept.
+    /// A resolver that answers nothing before [`Resolver::start`]. `ttl` limits how long a name is kept;
+    /// `drops_forged`: messages of senders with forged names are not taken.
     #[must_use]
-    pub fn new(ttl: Option<Duration>) -> Self {
-        Self(Arc::new(Shared { ttl, wait: WAIT, ..Shared::default() }))
+    pub fn new(ttl: Option<Duration>, drops_forged: bool, stats: &stats::Set) -> Self {
+        let counters = Counters::register(stats);
+        Self(Arc::new(Shared { ttl, drops_forged, wait: WAIT, counters, ..Shared::default() }))
     }
 
     /// Starts the thread.
@@ -81,7 +124,10 @@ impl Resolver {
     /// # Errors
     /// When there is no further thread to be had.
     pub fn start(&self) -> io::Result<()> {
-        self.start_asking(Box::new(ask_library))
+        let drops = self.0.drops_forged;
+        self.start_asking(Box::new(move |addr| {
+            without_forgery(addr, resolve::name_of(addr), drops)
+        }))
     }
 
     fn start_asking(&self, ask: Ask) -> io::Result<()> {
@@ -96,21 +142,27 @@ impl Names for Resolver {
         let mut deadline = None;
         loop {
             match state.find(addr.ip()) {
-                Some(Entry::Known(Answer::Name(name), _)) => return Name::Known(name),
-                Some(Entry::Known(Answer::Unknown, _)) => return Name::Unknown,
-                Some(Entry::Known(Answer::Failed, _)) => return Name::Pending,
+                Some(Entry::Known(answer, _)) => {
+                    self.0.counters.hits.add(u64::from(deadline.is_none()));
+                    return match answer {
+                        Answer::Name(name) => Name::Known(name),
+                        Answer::Unknown => Name::Unknown,
+                        Answer::Forged => Name::Forged,
+                        Answer::Failed => Name::Pending,
+                    };
+                }
                 Some(Entry::Asked) => {}
                 None if self.0.want(&mut state, addr) => {}
-                None => return Name::Pending,
+                None => return self.0.late(),
             }
             if state.is_slow {
-                return Name::Pending;
+                return self.0.late();
             }
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.0.wait);
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 state.is_slow = true;
-                return Name::Pending;
+                return self.0.late();
             }
             state = wait_timeout(&self.0.answered, state, left);
         }
@@ -121,6 +173,14 @@ impl Names for Resolver {
         if state.find(addr.ip()).is_none() {
             self.0.want(&mut state, addr);
         }
+    }
+
+    fn drops_forged(&self) -> bool {
+        self.0.drops_forged
+    }
+
+    fn count_forged(&self) {
+        self.0.counters.forged.add(1);
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -136,13 +196,21 @@ impl Drop for Resolver {
 }
 
 impl Shared {
+    /// A name that is not to be had in time.
+    fn late(&self) -> Name {
+        self.counters.late.add(1);
+        Name::Pending
+    }
+
     /// Queues the question; `false` where there is no room.
     fn want(&self, state: &mut State, addr: SocketAddr) -> bool {
         if state.wanted.len() >= WANTED_MAX {
+            self.counters.dropped.add(1);
             return false;
         }
         state.wanted.push_back(addr);
         state.insert(addr.ip(), Entry::Asked);
+        self.counters.waiting.set(state.wanted.len() as u64);
         self.work.notify_one();
         true
     }
@@ -158,7 +226,11 @@ impl Shared {
             if now - begin < self.wait && answer != Answer::Failed {
                 state.is_slow = false;
             }
+            self.counters.asked.add(1);
+            self.counters.failed.add(u64::from(answer == Answer::Failed));
             state.insert(addr.ip(), Entry::Known(answer, life.map(|life| now + life)));
+            self.counters.kept.set((state.young.len() + state.old.len()) as u64);
+            self.counters.waiting.set(state.wanted.len() as u64);
             self.answered.notify_all();
         }
     }
@@ -211,15 +283,19 @@ fn wait_timeout<'a>(
     condvar.wait_timeout(state, time).unwrap_or_else(std::sync::PoisonError::into_inner).0
 }
 
-/// The C library's answer. A name that is itself an address is an attempt to pass for another host, and is
-/// not used.
-fn ask_library(addr: SocketAddr) -> Answer {
-    without_forgery(addr, resolve::name_of(addr))
-}
-
-fn without_forgery(addr: SocketAddr, answer: Answer) -> Answer {
+/// A name that is itself an address is an attempt to pass for another host, and is not used; where it `drops` the
+/// messages, nothing else of the sender is, either.
+fn without_forgery(addr: SocketAddr, answer: Answer, drops: bool) -> Answer {
     match answer {
         Answer::Name(name) if resolve::is_address(&name) => {
+            if drops {
+                log::error!(
+                    "Malicious PTR record, message dropped IP = \"{}\" HOST = \"{}\"",
+                    addr.ip(),
+                    String::from_utf8_lossy(&name),
+                );
+                return Answer::Forged;
+            }
             log::error!(
                 "Malicious PTR record (message accepted, but used IP instead of PTR name: IP = \"{}\" \
                  HOST = \"{}\")",
@@ -390,10 +466,13 @@ mod tests {
 
     #[test]
     fn names_that_are_addresses_are_not_used() {
-        assert_eq!(without_forgery(addr(1), name("10.0.0.1")), Answer::Unknown);
-        assert_eq!(without_forgery(addr(1), name("::1")), Answer::Unknown);
-        assert_eq!(without_forgery(addr(1), name("10.example")), name("10.example"));
-        assert_eq!(without_forgery(addr(1), Answer::Failed), Answer::Failed);
+        for (drops, forged) in [(false, Answer::Unknown), (true, Answer::Forged)] {
+            let judged = |answer| without_forgery(addr(1), answer, drops);
+            assert_eq!(judged(name("10.0.0.1")), forged);
+            assert_eq!(judged(name("::1")), forged);
+            assert_eq!(judged(name("10.example")), name("10.example"));
+            assert_eq!(judged(Answer::Failed), Answer::Failed);
+        }
     }
 
     #[test]

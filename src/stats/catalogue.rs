@@ -92,6 +92,7 @@ const REFERENCE: &[(&str, &[&str])] = &[
     ),
     // Objects of ours.
     ("core", &[]),
+    ("core.dns", &[]),
     ("core.parser", &[]),
 ];
 

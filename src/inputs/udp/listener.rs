@@ -21,6 +21,8 @@ const REFUSED_MAX: usize = 1024;
 /// A bound socket and what its messages share.
 pub(super) struct Listener {
     pub(super) socket: UdpSocket,
+    /// The thread that serves it, where each thread has its own; `None`: all do.
+    pub(super) thread: Option<usize>,
     /// E.g. `imudp(*/514/IPv4)`.
     pub(super) name: String,
     pub(super) input: Arc<InputInfo>,
@@ -95,6 +97,8 @@ pub(super) struct ListenerCounters {
     pub(super) empty: Arc<Counter>,
     pub(super) limits: ratelimit::Counters,
     kernel_drops: Arc<Counter>,
+    /// Whether the kernel could be asked for them.
+    drops_valid: Arc<Counter>,
     /// The socket's count, which wraps, as it was last added to `kernel_drops`. Locked once per batch at
     /// most, and only after the first drop.
     drops_seen: Mutex<u32>,
@@ -108,7 +112,22 @@ impl ListenerCounters {
             truncated: object.counter("truncated"),
             empty: object.counter("empty"),
             kernel_drops: object.counter("kernel.drops"),
+            drops_valid: object.gauge("kernel.drops.valid"),
             limits: ratelimit::Counters::new(object),
+            drops_seen: Mutex::default(),
+        }
+    }
+
+    /// The same counters for another socket.
+    pub(super) fn twin(&self) -> Self {
+        Self {
+            submitted: Arc::clone(&self.submitted),
+            disallowed: Arc::clone(&self.disallowed),
+            truncated: Arc::clone(&self.truncated),
+            empty: Arc::clone(&self.empty),
+            kernel_drops: Arc::clone(&self.kernel_drops),
+            drops_valid: Arc::clone(&self.drops_valid),
+            limits: self.limits.clone(),
             drops_seen: Mutex::default(),
         }
     }
@@ -127,6 +146,22 @@ impl ListenerCounters {
 }
 
 impl Listener {
+    /// The same listener with a socket of its own for `thread`.
+    pub(super) fn twin(&self, socket: UdpSocket, thread: usize) -> Self {
+        Self {
+            socket,
+            thread: Some(thread),
+            name: self.name.clone(),
+            input: Arc::clone(&self.input),
+            submit: Arc::clone(&self.submit),
+            pool: Arc::clone(&self.pool),
+            names: self.names.clone(),
+            guard: self.guard.clone(),
+            rate: self.rate.clone(),
+            counters: self.counters.twin(),
+        }
+    }
+
     /// The end: what the rate limiter has held back.
     pub(super) fn submit_rest(&self) {
         if let Some(batch) = self.rate.as_ref().and_then(|rate| rate.finish()) {
@@ -176,7 +211,9 @@ impl ListenerState {
 
     /// Counts and reports what the kernel has dropped.
     pub(super) fn count_drops(&mut self, now: i64, listener: &Listener) {
-        let Some(count) = mmsg::dropped(&listener.socket) else { return };
+        let count = mmsg::dropped(&listener.socket);
+        listener.counters.drops_valid.set(u64::from(count.is_some()));
+        let Some(count) = count else { return };
         let new = listener.counters.dropped(count);
         if let Some(n) = self.drops.report(now, new) {
             log::warn!(

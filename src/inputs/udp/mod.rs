@@ -59,7 +59,8 @@ fn build(args: &Args) -> (Box<dyn Input>, Vec<Problem>) {
 
 impl Statement {
     /// Binds the sockets of all ports.
-    fn open(&self, preserve_case: bool, problems: &mut Vec<Problem>) -> Vec<Listener> {
+    fn open(&self, settings: &Settings, problems: &mut Vec<Problem>) -> Vec<Listener> {
+        let Settings { threads, preserve_case, .. } = *settings;
         let list = self.allowed_senders.as_ref();
         let list = list.map(|entries| Access::new(entries, self.env.access, problems));
         let mut listeners = Vec::new();
@@ -78,9 +79,37 @@ impl Statement {
                 continue;
             }
             let listener = |socket| self.listener(port, &input, list.as_ref(), socket);
+            let first = listeners.len();
             listeners.extend(sockets.into_iter().map(listener));
+            if self.binding.reuse_port {
+                self.open_twins(port, threads, &mut listeners, first, problems);
+            }
         }
         listeners
+    }
+
+    /// Gives each further thread its own socket for each of the listeners from `first` on.
+    fn open_twins(
+        &self,
+        port: &str,
+        threads: usize,
+        listeners: &mut Vec<Listener>,
+        first: usize,
+        problems: &mut Vec<Problem>,
+    ) {
+        let originals = first..listeners.len();
+        listeners.iter_mut().skip(first).for_each(|listener| listener.thread = Some(0));
+        for thread in 1..threads {
+            for socket in self.binding.open(port, problems) {
+                let address = socket.local_addr().ok();
+                let same = |listener: &&Listener| listener.socket.local_addr().ok() == address;
+                let original =
+                    listeners.get(originals.clone()).unwrap_or_default().iter().find(same);
+                if let Some(twin) = original.map(|original| original.twin(socket, thread)) {
+                    listeners.push(twin);
+                }
+            }
+        }
     }
 
     fn tell_port(&self, sockets: &[UdpSocket]) -> Result<(), Problem> {
@@ -127,6 +156,7 @@ impl Statement {
         });
         Listener {
             socket,
+            thread: None,
             name,
             input: Arc::clone(input),
             submit: Arc::clone(&self.env.submit),
@@ -160,7 +190,7 @@ impl Input for Udp {
     fn open(&mut self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for statement in &self.statements {
-            self.listeners.extend(statement.open(self.settings.preserve_case, &mut problems));
+            self.listeners.extend(statement.open(&self.settings, &mut problems));
         }
         if self.listeners.is_empty() && !self.statements.is_empty() {
             let text = "imudp: no listeners could be started, input not activated.";

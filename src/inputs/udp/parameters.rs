@@ -28,6 +28,10 @@ pub static MODULE: Module = Module {
             "kernel.drops",
             "Datagrams lost because the socket's receive buffer was full, per listener.",
         ),
+        (
+            "kernel.drops.valid",
+            "Whether the kernel tells about such losses: 1, or 0 where kernel.drops means nothing.",
+        ),
         ("called.recvmmsg", "Receive calls, per thread."),
         ("called.recvmsg", "Receive calls for a single datagram, per thread; always 0."),
         ("msgs.received", "Datagrams received, per thread."),
@@ -149,6 +153,13 @@ const INPUT_PARAMS: &[Param] = &[
         Kind::Str,
         None,
         "File that the port's number is written to; for one port and one address.",
+    ),
+    Param::new(
+        "reusePort",
+        Kind::Bool,
+        Some("off"),
+        "A socket for each of the module's threads (SO_REUSEPORT), to which the kernel deals senders out; others \
+         of the same user may then bind to the port as well. Not in rsyslog.",
     ),
     Param::new(
         "allowedSender",

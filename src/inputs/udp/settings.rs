@@ -190,6 +190,14 @@ fn report_deprecated(args: &Args, problems: &mut Vec<Problem>) {
 /// What two parameters say that cannot both be obeyed, and one of the two.
 fn contradiction(args: &Args, ports: usize) -> Option<(&'static str, &'static str)> {
     let both = |a, b| args.given(a) && args.given(b);
+    let ports_of_kernel = || {
+        let ports = args.array("port").unwrap_or_default();
+        ports.iter().any(|port| port == b"0")
+    };
+    if args.bool("reusePort") && (ports_of_kernel() || args.given("listenPortFileName")) {
+        let text = "imudp: reusePort needs a fixed port: several sockets are bound to it";
+        return Some((text, "reusePort"));
+    }
     if args.given("listenPortFileName") && ports > 1 {
         let text = "imudp: listenPortFileName cannot be used with multiple port values; use one \
                     input per port";
@@ -250,6 +258,7 @@ fn binding(args: &Args, env: &InputEnv, problems: &mut Vec<Problem>) -> Binding 
             Some(n) if n < 2 => FreeBind::Silently,
             _ => FreeBind::WithWarning,
         },
+        reuse_port: args.bool("reusePort"),
         family: env.ip_protocol,
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Binding {
     pub(super) receive_buffer_bytes: usize,
     /// `ipFreeBind`.
     pub(super) free_bind: FreeBind,
+    /// `reusePort`: several sockets share the port, and the kernel deals senders out to them.
+    pub(super) reuse_port: bool,
     /// Families to bind.
     pub(super) family: IpProtocol,
 }
@@ -90,6 +92,9 @@ impl Binding {
             socket.set_only_v6(true).map_err(step("IPV6_V6ONLY"))?;
         }
         socket.set_reuse_address(true).map_err(step("SO_REUSEADDR"))?;
+        if self.reuse_port {
+            socket.set_reuse_port(true).map_err(step("SO_REUSEPORT"))?;
+        }
         socket.set_nonblocking(true).map_err(step("O_NONBLOCK"))?;
         if let Some(device) = &self.device {
             let bound = socket.bind_device(Some(device.as_bytes()));

@@ -90,6 +90,9 @@ impl Worker {
         let epoll = Epoll::new()?;
         epoll.add(&shared.stop, READ, STOP)?;
         for (token, listener) in (0_u64..).zip(&shared.listeners) {
+            if listener.thread.is_some_and(|thread| thread != number) {
+                continue;
+            }
             epoll.add(&listener.socket, READ_EXCLUSIVE, token)?;
         }
         let mut object = stats::Object::new(format!("imudp(w{number})"), "imudp");
