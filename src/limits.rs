@@ -149,6 +149,8 @@ pub const TAKE_RECORDS: usize = 4 * BATCH_RECORDS;
 /// Parameters of structured data, elements counted too, that become a JSON object; with more it stays text. Names are
 /// compared with each other, which takes some 50 µs for so many.
 pub const SD_PARAMS: usize = 256;
+/// Bytes of an answer to a bulk request: some 200 for each document of the largest one.
+pub const REPLY_BYTES: u64 = 64 * 1024 * 1024;
 /// Levels of nesting in JSON text that a message brings, as in the reference's library.
 pub const JSON_DEPTH: usize = 32;
 /// Bytes in one part of a variable's name, as in the reference.

@@ -22,6 +22,7 @@ pub static INPUTS: &[&InputKind] = &[
 pub static OUTPUTS: &[&OutputKind] = &[
     &actions::file::KIND,
     &actions::discard::KIND,
+    &actions::elasticsearch::KIND,
     &actions::forward::KIND,
     &actions::pipe::KIND,
     &actions::shell::KIND,

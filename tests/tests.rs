@@ -4,6 +4,7 @@ mod actions;
 mod conformance;
 mod counters;
 mod diag;
+mod elastic;
 mod harness;
 mod hostile;
 mod http;

@@ -19,6 +19,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::message::Msg;
 use crate::param::{Args, Module, Problem};
@@ -29,6 +30,7 @@ use crate::template::Template;
 
 pub mod action;
 pub mod discard;
+pub mod elasticsearch;
 mod error_file;
 mod execute;
 pub mod file;
@@ -69,20 +71,28 @@ pub struct Failure {
     pub code: u16,
     /// For the operator: path or peer, error text, errno and user id.
     pub text: String,
+    /// How long to wait before the next try, where the output knows better than `action.resumeInterval`.
+    pub pause: Option<Duration>,
 }
 
 impl Failure {
     /// The output may come back.
     pub fn suspend(code: u16, text: impl Into<String>) -> Self {
-        Self { effect: Effect::Suspend, code, text: text.into() }
+        Self { effect: Effect::Suspend, code, text: text.into(), pause: None }
     }
     /// One message is at fault.
     pub fn data(code: u16, text: impl Into<String>) -> Self {
-        Self { effect: Effect::Data, code, text: text.into() }
+        Self { effect: Effect::Data, code, text: text.into(), pause: None }
+    }
+    /// The same, to be tried again after this time.
+    #[must_use]
+    pub fn after(mut self, pause: Duration) -> Self {
+        self.pause = Some(pause);
+        self
     }
     /// The output will not come back.
     pub fn disable(code: u16, text: impl Into<String>) -> Self {
-        Self { effect: Effect::Disable, code, text: text.into() }
+        Self { effect: Effect::Disable, code, text: text.into(), pause: None }
     }
 }
 
@@ -110,6 +120,10 @@ pub trait Output: Send + Sync {
     /// messages, taken for written, could not be.
     fn close(&self) -> usize {
         0
+    }
+    /// Whether `action.resumeRetryCount` is -1 unless it is given.
+    fn retries_forever(&self) -> bool {
+        false
     }
 }
 

@@ -222,6 +222,7 @@ impl Runner {
             // The first try is at once, as the reference's is; the others come after the interval.
             let progress = self.worker.pending() < pending;
             pending = self.worker.pending();
+            let wanted = failure.pause;
             if tries > 0 && !progress {
                 let settings = self.action.settings();
                 if settings.resume_retry_count.is_some_and(|most| tries > most) {
@@ -230,12 +231,15 @@ impl Runner {
                     return false;
                 }
                 let interval = settings.resume_interval;
-                self.action.count_wait(interval);
-                let pause = Duration::from_secs(u64::try_from(interval).unwrap_or(0));
-                if self.interrupt.wait(pause.max(RETRY_PAUSE_MIN)) {
-                    self.discard(&Failure { text: "shutdown".into(), ..failure });
+                let pause = wanted.unwrap_or(Duration::from_secs(interval.try_into().unwrap_or(0)));
+                self.action.count_wait(i64::try_from(pause.as_secs()).unwrap_or(i64::MAX));
+                if self.is_interrupted(pause, &failure) {
                     return false;
                 }
+            } else if let Some(pause) = wanted
+                && self.is_interrupted(pause, &failure)
+            {
+                return false;
             }
             tries = if progress { 1 } else { tries + 1 };
             self.action.counters.retries.add(1);
@@ -248,6 +252,15 @@ impl Runner {
                 Err(again) => failure = again,
             }
         }
+    }
+
+    /// Waits before the next try; if the daemon stops meanwhile, what is pending is lost.
+    fn is_interrupted(&mut self, pause: Duration, failure: &Failure) -> bool {
+        let stops = self.interrupt.wait(pause.max(RETRY_PAUSE_MIN));
+        if stops {
+            self.discard(&Failure { text: "shutdown".into(), ..failure.clone() });
+        }
+        stops
     }
 
     /// Gives up a message that was never pushed; its text matters only to the error file.

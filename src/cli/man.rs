@@ -100,6 +100,7 @@ fn configuration() -> String {
             out.push_str(".Ed\n");
         }
     }
+    super::elastic::section(&mut out);
     out.push_str(".Sh SEE ALSO\n.Xr sluiced 8\n");
     out
 }

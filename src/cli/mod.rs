@@ -1,5 +1,7 @@
 //! From the command line to a running daemon, and to an exit code.
 
+#[cfg(test)]
+mod elastic;
 mod explain;
 mod flags;
 mod help;

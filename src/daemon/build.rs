@@ -254,6 +254,9 @@ impl Shop<'_> {
             report_suspension,
         );
         settings.commit_each = self.next_is_failover(index);
+        if output.retries_forever() && !decl.core.args.given("action.resumeRetryCount") {
+            settings.resume_retry_count = None;
+        }
         let queue = self.queue_settings(&decl.queue, &decl.name, QueueClass::Action, diagnostics);
         match self.limits.of_action(&decl.core.args, &decl.name, queue.kind == Type::Direct) {
             Ok(rate) => settings.rate = rate,

@@ -10,7 +10,7 @@ use crate::frames::{self, Framing};
 use crate::meter::{Growth, Subject, pause, wait_until};
 use crate::report::{Bar, Metric};
 use crate::rules::{self, RULES};
-use crate::{tcp, udp};
+use crate::{elastic, tcp, udp};
 
 /// How much of everything.
 #[derive(Clone, Copy)]
@@ -128,6 +128,24 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         title: "TCP, 1,000 simultaneous connects, 10 messages each",
         metrics: &[Metric::new("time until all lines stand", "ms"), PEAK],
         run: burst,
+    },
+    Scenario {
+        name: "elastic-file",
+        title: "TCP, 64 connections, to ECS documents in a file (reference: a JSON template)",
+        metrics: &[CPU, RATE, PEAK],
+        run: elastic::file,
+    },
+    Scenario {
+        name: "elastic-bulk",
+        title: "TCP, 64 connections, to a local bulk sink (reference: omelasticsearch)",
+        metrics: &[CPU, RATE, PEAK],
+        run: elastic::bulk,
+    },
+    Scenario {
+        name: "elastic-gzip",
+        title: "the same, compressed",
+        metrics: &[CPU, RATE, PEAK],
+        run: elastic::bulk_gzip,
     },
 ];
 
@@ -431,14 +449,14 @@ fn burst(program: &Path, load: Load) -> Run {
     Run { values, failures, overtaken: content.overtaken }
 }
 
-fn mib(kib: u64) -> f64 {
+pub(crate) fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }
 
-fn nanos_each(time: Duration, messages: usize) -> f64 {
+pub(crate) fn nanos_each(time: Duration, messages: usize) -> f64 {
     time.as_nanos() as f64 / messages as f64
 }
 
-fn thousands_per_second(messages: usize, time: Duration) -> f64 {
+pub(crate) fn thousands_per_second(messages: usize, time: Duration) -> f64 {
     messages as f64 / time.as_secs_f64() / 1e3
 }

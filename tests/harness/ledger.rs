@@ -55,8 +55,8 @@ pub(crate) fn check(stderr: &str) {
         "datagrams: {objects:#?}"
     );
     assert_eq!(
-        sum(&["imtcp"], &["sessions.opened"]),
-        sum(&["imtcp"], &["sessions.closed"]),
+        sum(&["imtcp", "imrawtcp"], &["sessions.opened"]),
+        sum(&["imtcp", "imrawtcp"], &["sessions.closed"]),
         "sessions: {objects:#?}"
     );
     let queues = |of_action: bool| {
@@ -68,7 +68,7 @@ pub(crate) fn check(stderr: &str) {
             assert_eq!(queue.get(counter), 0, "{counter} of {queue:?}");
         }
     }
-    let submitted = sum(&["imdiag", "imtcp", "imudp"], &["submitted"]);
+    let submitted = sum(&["imdiag", "imtcp", "imrawtcp", "imudp"], &["submitted"]);
     let own = sum(&["core"], &["submitted"]);
     let enqueued: usize = queues(false).map(|queue| queue.get("enqueued")).sum();
     // A queue of type Direct holds nothing and counts nothing, as in the reference.

@@ -5,6 +5,8 @@
 //! The daemon is the crate's `sluiced`, or the program named by the environment variable `DAEMON`; running the
 //! suite with `DAEMON=/usr/sbin/rsyslogd` shows which expectations are facts about the reference.
 
+#[allow(dead_code, reason = "the load generator has a sink of its own")]
+pub(crate) mod bulk_server;
 pub(crate) mod daemon;
 pub(crate) mod ledger;
 pub(crate) mod send;

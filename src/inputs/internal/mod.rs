@@ -179,7 +179,8 @@ struct Entry {
 
 impl log::Log for Internal {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        // What the HTTP library says about each request is its own affair, and would make more requests.
+        metadata.level() <= log::max_level() && !metadata.target().starts_with("ureq")
     }
 
     fn log(&self, record: &log::Record<'_>) {

@@ -1,0 +1,498 @@
+//! One thread's end of the action: documents wait here until the cluster has answered for them.
+
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::backoff::Backoff;
+use super::bulk::{Bulk, Fate};
+use super::client::{Answer, Client, Payload};
+use super::conf::{Conf, Text};
+use super::errors::Failed;
+use super::ids::Ids;
+use super::reply::{Items, Verdict};
+use super::{Counters, Elasticsearch};
+use crate::actions::{Failure, Lost, OutputWorker};
+use crate::limits;
+use crate::message::json::{self, Case, escape_strict};
+use crate::message::{InputInfo, Json, Msg};
+use crate::sys::machine;
+
+/// One thread's end of the action.
+pub(super) struct Worker {
+    output: Arc<Elasticsearch>,
+    client: Client,
+    bulk: Bulk,
+    ids: Ids,
+    backoff: Backoff,
+    /// The input of the last message, and the beginning of its meta lines.
+    stream: Option<(Arc<InputInfo>, Vec<u8>)>,
+    /// What the requests of the present commit have made of the documents.
+    fates: Vec<Fate>,
+    /// Kept for its storage: a compressed body.
+    packed: Vec<u8>,
+    /// Whether no server may be there: it is asked for its health first.
+    is_in_doubt: bool,
+}
+
+/// What one request came to.
+enum Outcome {
+    /// Its documents have their fates, some of which may be to stay.
+    Answered,
+    /// It is too large, or one of its documents breaks it.
+    Refused(u16),
+    /// It is to be sent again: later, and how much later the server wants it.
+    Later(String, Option<std::time::Duration>),
+    /// There was no answer.
+    Nothing(String),
+}
+
+impl Worker {
+    pub(super) fn new(output: Arc<Elasticsearch>) -> Self {
+        let client = Client::new(&output.conf);
+        let (first, longest) = output.conf.pauses;
+        let [a, b, c, d, e, f, g, h, ..] = machine::random_bytes();
+        let backoff = Backoff::new(first, longest, u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+        Self {
+            output,
+            client,
+            bulk: Bulk::default(),
+            ids: Ids::new(),
+            backoff,
+            stream: None,
+            fates: Vec::new(),
+            packed: Vec::new(),
+            is_in_doubt: false,
+        }
+    }
+
+    /// The meta line of a document for a data stream.
+    fn write_stream_meta(&mut self, msg: &Msg<'_>) {
+        let Self { output, bulk, ids, stream, .. } = self;
+        let conf = &output.conf;
+        let input = &msg.sender().input;
+        if !stream.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, input)) {
+            *stream = Some((Arc::clone(input), stream_meta(conf, input)));
+        }
+        let start = stream.as_ref().map_or(&[][..], |(_, start)| start);
+        let meta = |out: &mut Vec<u8>| {
+            match &conf.index {
+                Some(index) => {
+                    out.extend_from_slice(b"{\"create\":{\"_index\":\"");
+                    escaped(index, msg, out);
+                    out.push(b'"');
+                }
+                None => out.extend_from_slice(start),
+            }
+            match (&input.labels.pipeline, pipeline(conf, msg)) {
+                (Some(pipeline), _) => field(b",\"pipeline\":\"", pipeline.as_bytes(), out),
+                (None, Some(pipeline)) => field(b",\"pipeline\":\"", &pipeline, out),
+                (None, None) => {}
+            }
+            if let Some(id) = &conf.id {
+                out.extend_from_slice(b",\"_id\":\"");
+                escaped(id, msg, out);
+                out.push(b'"');
+            } else if conf.own_ids {
+                out.extend_from_slice(b",\"_id\":\"");
+                ids.write(msg.record.received, out);
+                out.push(b'"');
+            }
+            out.extend_from_slice(b"}}");
+        };
+        bulk.push(meta, |out| conf.template.render(msg, out));
+    }
+
+    /// One request with these documents, or one document by itself.
+    fn request(&mut self, range: Range<usize>, lost: &mut Lost<'_>) -> Outcome {
+        let Self { output, client, bulk, packed, .. } = self;
+        let (conf, counters) = (&output.conf, &output.counters);
+        if client.rebind(conf) {
+            counters.rebinds.add(1);
+        }
+        let path = path(conf, bulk, range.start);
+        let body = if conf.bulk { bulk.body(range.clone()) } else { bulk.document(range.start) };
+        let is_packed = conf.gzip_level > 0 && pack(body, conf.gzip_level, packed);
+        let payload = Payload {
+            body: if is_packed { packed } else { body },
+            kind: if conf.streams {
+                "application/x-ndjson"
+            } else {
+                "application/json; charset=utf-8"
+            },
+            is_packed,
+        };
+        let answer = match client.post(conf, &path, payload) {
+            Ok(answer) => answer,
+            Err(why) => {
+                counters.http_failed.add(1);
+                return Outcome::Nothing(why);
+            }
+        };
+        let url = client.url(conf, &path);
+        match answer.status {
+            200..=299 if conf.bulk => self.judge(range, &url, &answer, lost),
+            200..=299 => {
+                counters.success.add(1);
+                self.settle(range.start);
+                Outcome::Answered
+            }
+            409 if !conf.bulk => {
+                counters.duplicate.add(1);
+                self.settle(range.start);
+                Outcome::Answered
+            }
+            status @ (400 | 413) => {
+                counters.request_failed.add(1);
+                if !conf.bulk {
+                    self.write_error(range, &url, &answer.body);
+                }
+                Outcome::Refused(status)
+            }
+            status => {
+                counters.request_failed.add(1);
+                if status == 429 {
+                    counters.rejection.add(1);
+                }
+                let advice = match status {
+                    401 | 403 => "; check uid, pwd, apikey and what they may do",
+                    404 => "; check server: this is no Elasticsearch, or a path is missing",
+                    _ => "",
+                };
+                let text = format!("omelasticsearch: {url}: status {status}{advice}");
+                Outcome::Later(text, answer.retry_after)
+            }
+        }
+    }
+
+    /// What the reply to a bulk request says about each document.
+    fn judge(
+        &mut self,
+        range: Range<usize>,
+        url: &str,
+        answer: &Answer,
+        lost: &mut Lost<'_>,
+    ) -> Outcome {
+        let output = Arc::clone(&self.output);
+        let (conf, counters) = (&output.conf, &output.counters);
+        let Some(items) = Items::parse(&answer.body, range.len()) else {
+            counters.bad.add(1);
+            let text =
+                format!("omelasticsearch: {url}: the reply does not answer for every document");
+            return Outcome::Later(text, None);
+        };
+        let mut failed = Vec::new();
+        for (place, index) in range.clone().enumerate() {
+            let verdict = items.verdict(place);
+            counters.count(verdict);
+            match verdict {
+                Verdict::Stored | Verdict::Duplicate => self.settle(index),
+                Verdict::Busy(_) if conf.retries => {}
+                Verdict::Busy(status) | Verdict::Refused(status) => {
+                    counters.refused.add(1);
+                    let reason = items.reason(place);
+                    let text =
+                        format!("omelasticsearch: document refused with status {status}: {reason}");
+                    lost(&Failure::data(REFUSED, text), self.bulk.document(index));
+                    self.settle(index);
+                    if output.errors.is_some() {
+                        let request = self.bulk.body(index..index + 1).to_vec();
+                        failed.push(Failed { request, reply: items.text(place) });
+                    }
+                }
+            }
+        }
+        if let (Some(errors), false) = (&output.errors, failed.is_empty()) {
+            if conf.error_only {
+                errors.write_failed(url, &failed, conf.interleaved);
+            } else {
+                self.write_error(range, url, &answer.body);
+            }
+        }
+        Outcome::Answered
+    }
+
+    fn write_error(&self, range: Range<usize>, url: &str, reply: &[u8]) {
+        let Some(errors) = &self.output.errors else { return };
+        let text = || Json::Str(reply.into());
+        let reply = json::parse_whole(reply, Case::Sensitive).unwrap_or_else(text);
+        let single = !self.output.conf.bulk;
+        let body = if single { self.bulk.document(range.start) } else { self.bulk.body(range) };
+        errors.write_request(url, body, reply);
+    }
+
+    fn settle(&mut self, index: usize) {
+        if let Some(fate) = self.fates.get_mut(index) {
+            *fate = Fate::Done;
+        }
+    }
+
+    /// Sends the documents of a range, in halves where the cluster takes no more at once.
+    fn send(&mut self, range: Range<usize>, lost: &mut Lost<'_>) -> Result<(), Failure> {
+        let mut left = vec![range];
+        // Each server may fail once, and one connection may have been closed while it was idle.
+        let mut tries = self.output.conf.servers.len() + 1;
+        while let Some(range) = left.pop() {
+            match self.request(range.clone(), lost) {
+                Outcome::Answered => {}
+                Outcome::Refused(_) if range.len() > 1 => {
+                    let middle = range.start + range.len() / 2;
+                    left.push(middle..range.end);
+                    left.push(range.start..middle);
+                }
+                Outcome::Refused(status) => {
+                    let text = format!("omelasticsearch: document refused with status {status}");
+                    self.output.counters.refused.add(1);
+                    lost(&Failure::data(REFUSED, text), self.bulk.document(range.start));
+                    self.settle(range.start);
+                }
+                Outcome::Later(text, asked) => {
+                    self.client.next_server(&self.output.conf);
+                    return Err(self.failure(text, asked));
+                }
+                Outcome::Nothing(text) => {
+                    tries -= 1;
+                    self.client.next_server(&self.output.conf);
+                    if tries == 0 {
+                        self.is_in_doubt = true;
+                        return Err(self.failure(text, None));
+                    }
+                    left.push(range);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A failure that passes. The action's own interval counts unless documents are retried by us.
+    fn failure(&mut self, text: String, asked: Option<std::time::Duration>) -> Failure {
+        let failure = Failure::suspend(SUSPENDED, text);
+        if self.output.conf.retries { failure.after(self.backoff.next(asked)) } else { failure }
+    }
+
+    /// Sends all documents once.
+    fn send_all(&mut self, lost: &mut Lost<'_>) -> Result<(), Failure> {
+        let count = self.bulk.len();
+        self.fates.clear();
+        self.fates.resize(count, Fate::Stays);
+        let mut sent = Ok(());
+        let mut first = 0;
+        while first < count && sent.is_ok() {
+            let conf = &self.output.conf;
+            let some = if conf.bulk { self.bulk.fitting(first, conf.max_bytes) } else { 1 };
+            sent = self.send(first..first + some, lost);
+            first += some;
+        }
+        self.bulk.retain(&self.fates);
+        if self.bulk.len() < count {
+            // The cluster is there.
+            self.backoff.reset();
+        }
+        sent
+    }
+}
+
+impl OutputWorker for Worker {
+    fn push(&mut self, msg: &Msg<'_>, _lost: &mut Lost<'_>) -> Result<(), Failure> {
+        self.output.counters.submitted.add(1);
+        if self.output.conf.streams {
+            self.write_stream_meta(msg);
+            return Ok(());
+        }
+        let conf = &self.output.conf;
+        let meta = |out: &mut Vec<u8>| {
+            if conf.bulk { meta(conf, msg, out) } else { target(conf, msg, out) }
+        };
+        self.bulk.push(meta, |out| conf.template.render(msg, out));
+        Ok(())
+    }
+
+    fn commit(&mut self, lost: &mut Lost<'_>) -> Result<(), Failure> {
+        if self.bulk.len() > 0 {
+            self.send_all(lost)?;
+        }
+        if self.bulk.len() > 0 {
+            let text = format!(
+                "omelasticsearch: the cluster could not take {} documents now; they are sent again",
+                self.bulk.len()
+            );
+            return Err(self.failure(text, None));
+        }
+        self.bulk.clear(limits::BATCH_BYTES * 4);
+        Ok(())
+    }
+
+    fn pending(&self) -> usize {
+        self.bulk.len()
+    }
+
+    fn discard(&mut self, why: &Failure, lost: &mut Lost<'_>) {
+        for index in 0..self.bulk.len() {
+            lost(why, self.bulk.document(index));
+        }
+        self.bulk.clear(limits::BATCH_BYTES * 4);
+    }
+
+    fn resume(&mut self) -> Result<(), Failure> {
+        if self.is_in_doubt {
+            let Self { client, output, .. } = self;
+            let failed = || output.counters.check_failed.add(1);
+            if let Err(text) = client.check(&output.conf, failed) {
+                return Err(self.failure(text, None));
+            }
+            self.is_in_doubt = false;
+        }
+        Ok(())
+    }
+}
+
+/// Return code of a document that the cluster refused.
+const REFUSED: u16 = 2218;
+/// Return code of an action that cannot go on for now.
+const SUSPENDED: u16 = 2007;
+
+impl Counters {
+    fn count(&self, verdict: Verdict) {
+        let counter = match verdict {
+            Verdict::Stored => &self.success,
+            Verdict::Duplicate => &self.duplicate,
+            Verdict::Busy(429) => &self.rejection,
+            Verdict::Refused(400) => &self.bad_argument,
+            Verdict::Busy(_) | Verdict::Refused(_) => &self.other,
+        };
+        counter.add(1);
+    }
+}
+
+/// Compresses a body. It is sent as it is where that fails.
+fn pack(body: &[u8], level: u32, out: &mut Vec<u8>) -> bool {
+    let mut storage = std::mem::take(out);
+    storage.clear();
+    let mut encoder = GzEncoder::new(storage, Compression::new(level));
+    let written = encoder.write_all(body);
+    match encoder.finish() {
+        Ok(packed) => {
+            *out = packed;
+            written.is_ok()
+        }
+        Err(_) => false,
+    }
+}
+
+fn path<'a>(conf: &Conf, bulk: &'a Bulk, index: usize) -> Cow<'a, str> {
+    if !conf.bulk {
+        return String::from_utf8_lossy(bulk.meta(index));
+    }
+    let mut path = String::from("_bulk");
+    let mut sign = '?';
+    if conf.streams {
+        path.push_str("?filter_path=errors,items.*.error,items.*.status");
+        sign = '&';
+    }
+    if let Some(wait) = &conf.wait {
+        path.push(sign);
+        path.push_str("timeout=");
+        path.push_str(wait);
+    }
+    path.into()
+}
+
+/// `"name":"` and a text.
+fn field(name: &[u8], text: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    escape_strict(text, out);
+    out.push(b'"');
+}
+
+fn escaped(text: &Text, msg: &Msg<'_>, out: &mut Vec<u8>) {
+    match text {
+        Text::Fixed(text) => escape_strict(text, out),
+        Text::Made(_) => {
+            let mut made = Vec::new();
+            text.write(msg, &mut made);
+            escape_strict(&made, out);
+        }
+    }
+}
+
+fn pipeline<'c>(conf: &'c Conf, msg: &Msg<'_>) -> Option<Cow<'c, [u8]>> {
+    let name = match conf.pipeline.as_ref()? {
+        Text::Fixed(name) => Cow::Borrowed(name.as_slice()),
+        made => {
+            let mut name = Vec::new();
+            made.write(msg, &mut name);
+            Cow::Owned(name)
+        }
+    };
+    (!conf.skip_pipeline_if_empty || !name.is_empty()).then_some(name)
+}
+
+/// What is the same in all meta lines of an input's data stream.
+fn stream_meta(conf: &Conf, input: &InputInfo) -> Vec<u8> {
+    let mut out = Vec::new();
+    if conf.index.is_none() {
+        field(b"{\"create\":{\"_index\":\"", input.labels.data_stream().as_bytes(), &mut out);
+    }
+    out
+}
+
+/// A meta line, blanks and all as the reference writes it.
+fn meta(conf: &Conf, msg: &Msg<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(if conf.creates { b"{\"create\":{" } else { b"{\"index\":{" });
+    let start = out.len();
+    let mut member = |name: &[u8], text: &dyn Fn(&mut Vec<u8>)| {
+        if out.len() > start {
+            out.push(b',');
+        }
+        out.extend_from_slice(name);
+        text(out);
+        out.push(b'"');
+    };
+    if let Some(index) = &conf.index {
+        member(b"\"_index\": \"", &|out| escaped(index, msg, out));
+    }
+    if let Some(kind) = &conf.kind {
+        member(b"\"_type\":\"", &|out| escaped(kind, msg, out));
+    }
+    if let Some(parent) = &conf.parent {
+        member(b"\"_parent\":\"", &|out| escaped(parent, msg, out));
+    }
+    if let Some(pipeline) = pipeline(conf, msg) {
+        member(b"\"pipeline\":\"", &|out| escape_strict(&pipeline, out));
+    }
+    if let Some(id) = &conf.id {
+        member(b" \"_id\":\"", &|out| escaped(id, msg, out));
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// Path and query of a request with one document.
+fn target(conf: &Conf, msg: &Msg<'_>, out: &mut Vec<u8>) {
+    if let Some(index) = &conf.index {
+        index.write(msg, out);
+        out.push(b'/');
+    }
+    match &conf.kind {
+        Some(kind) => kind.write(msg, out),
+        None => out.extend_from_slice(b"_doc"),
+    }
+    let mut sign = b'?';
+    let mut query = |name: &[u8], text: &dyn Fn(&mut Vec<u8>)| {
+        out.push(std::mem::replace(&mut sign, b'&'));
+        out.extend_from_slice(name);
+        text(out);
+    };
+    if let Some(pipeline) = pipeline(conf, msg) {
+        query(b"pipeline=", &|out| out.extend_from_slice(&pipeline));
+    }
+    if let Some(wait) = &conf.wait {
+        query(b"timeout=", &|out| out.extend_from_slice(wait.as_bytes()));
+    }
+    if let Some(parent) = &conf.parent {
+        query(b"parent=", &|out| parent.write(msg, out));
+    }
+}

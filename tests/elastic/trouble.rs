@@ -1,0 +1,136 @@
+//! Clusters that are busy, picky, slow or away. Rows 40 to 46 of `spec/elastic-tcp.md` section 10.
+
+use std::collections::HashSet;
+
+use super::{config, counter, start};
+use crate::harness::bulk_server::{Answer, Plan, Server, free_port, spawn};
+use crate::harness::{Daemon, Stopped, send};
+
+/// `count` lines `line 0` and so on.
+fn lines(count: usize) -> Vec<u8> {
+    (0..count).flat_map(|number| format!("line {number}\n").into_bytes()).collect()
+}
+
+/// Sends `count` lines to a daemon with this server, waits until they are stored, and stops.
+fn deliver(server: &Server, count: usize, action: &str) -> Stopped {
+    let (daemon, port) = start(server, "", action);
+    send::tcp(port, &lines(count));
+    server.stored(count);
+    let stopped = daemon.stop();
+    let stored = server.stored(count);
+    let messages: HashSet<String> = stored.iter().map(|document| document.message()).collect();
+    let expected: HashSet<String> = (0..count).map(|number| format!("line {number}")).collect();
+    assert_eq!(messages, expected);
+    assert_eq!(stored.len(), count, "a document was stored twice");
+    stopped
+}
+
+#[test]
+fn a_document_the_cluster_is_too_busy_for_is_sent_again_alone() {
+    let judge =
+        |message: &str, before: usize| if message == "line 5" && before < 3 { 429 } else { 201 };
+    let server = Server::start(Plan { judge: Box::new(judge), ..Plan::default() });
+    let stopped = deliver(&server, 10, "");
+    assert_eq!(server.sent("line 5"), 4);
+    assert_eq!(server.sent("line 4"), 1);
+    assert_eq!(counter(&stopped.stderr, "response.bulkrejection"), 3);
+    assert_eq!(stopped.read("refused"), b"");
+}
+
+#[test]
+fn a_request_that_is_too_large_is_cut_in_halves() {
+    let server = Server::start(Plan { most: 10, ..Plan::default() });
+    let stopped = deliver(&server, 100, "");
+    assert!(counter(&stopped.stderr, "failed.httprequests") > 0);
+    assert_eq!(counter(&stopped.stderr, "response.success"), 100);
+}
+
+/// HTTP 400 without items: the one document that breaks the request is found, and lost alone.
+#[test]
+fn a_request_that_is_refused_is_searched_for_the_document_at_fault() {
+    let server = Server::start(Plan { most: 0, ..Plan::default() });
+    let (daemon, port) = start(&server, "", "");
+    send::tcp(port, &lines(3));
+    server.requests(3);
+    let stopped = daemon.stop();
+    assert_eq!(counter(&stopped.stderr, "failed.es"), 3);
+}
+
+#[test]
+fn a_document_the_cluster_refuses_goes_to_the_error_file() {
+    let judge = |message: &str, _: usize| if message == "line 1" { 400 } else { 201 };
+    let server = Server::start(Plan { judge: Box::new(judge), ..Plan::default() });
+    let (daemon, port) = start(&server, "", "");
+    send::tcp(port, &lines(3));
+    server.stored(2);
+    let stopped = daemon.stop();
+    assert_eq!(server.sent("line 1"), 1);
+    let error: serde_json::Value = serde_json::from_slice(&stopped.read("refused")).expect("JSON");
+    let request = error["response"][0]["request"].as_str().expect("a request");
+    assert!(
+        request.starts_with("{\"create\":") && request.contains("\"message\":\"line 1\""),
+        "{request}"
+    );
+    let reply = error["response"][0]["reply"].as_str().expect("a reply");
+    assert!(reply.contains("document_parsing_exception"), "{reply}");
+    assert_eq!(counter(&stopped.stderr, "response.badargument"), 1);
+    assert_eq!(counter(&stopped.stderr, "failed.es"), 1);
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_while_the_cluster_is_unwell() {
+    for answers in [
+        vec![Answer::Status(503); 5],
+        vec![Answer::Status(429), Answer::Status(502), Answer::Status(401)],
+        vec![Answer::Silence, Answer::Usual],
+        vec![Answer::Cut, Answer::Silence],
+        vec![Answer::Garbage, Answer::Short],
+    ] {
+        let what = format!("{answers:?}");
+        let count = answers.len();
+        let server = Server::start(Plan { answers, ..Plan::default() });
+        deliver(&server, 20, "");
+        assert!(server.requests(1).len() > count.min(1), "{what}");
+    }
+}
+
+/// What was stored before the reply was lost is a conflict the second time, and counts as delivered.
+#[test]
+fn a_conflict_is_a_delivery() {
+    let server = Server::start(Plan { answers: vec![Answer::Silence], ..Plan::default() });
+    let stopped = deliver(&server, 5, "");
+    assert_eq!(counter(&stopped.stderr, "response.duplicate"), 5);
+    assert_eq!(counter(&stopped.stderr, "failed.http"), 1);
+}
+
+#[test]
+fn another_server_takes_over() {
+    let server = Server::start(Plan::default());
+    let servers = format!("[\"127.0.0.1:{}\", \"127.0.0.1:{}\"]", free_port(), server.port);
+    let mut daemon = Daemon::start(&config(&servers, "", ""));
+    let port = daemon.port("port");
+    send::tcp(port, &lines(5));
+    server.stored(5);
+    daemon.stop();
+}
+
+/// Row 46: while nobody is there the queue fills, then the senders wait; nothing is lost.
+#[test]
+fn a_cluster_that_is_away_holds_up_the_senders() {
+    const COUNT: usize = 20_000;
+    let es = free_port();
+    let queues = r#"queue.size="1000" queue.timeoutEnqueue="600000" compressionLevel="0""#;
+    let main = r#"main_queue(queue.size="2000" queue.timeoutEnqueue="600000" queue.timeoutShutdown="60000")
+"#;
+    let text = format!("{main}{}", config(&format!("\"127.0.0.1:{es}\""), "", queues));
+    let mut daemon = Daemon::start(&text);
+    let port = daemon.port("port");
+    let sender = spawn(move || send::tcp(port, &lines(COUNT)));
+    daemon.wait_text("stderr", "action 'es' suspended");
+    let server = Server::on(es, Plan::default());
+    let stored = server.stored(COUNT);
+    sender.join().expect("sent");
+    assert_eq!(stored.len(), COUNT);
+    let stopped = daemon.stop();
+    assert!(counter(&stopped.stderr, "resumed") > 0);
+}
