@@ -141,14 +141,16 @@ impl Parser<'_> {
         Err(self.unexpected(token, span, &bytes, Some("a variable is written $!name or $.name")))
     }
 
-    /// The next token; stray bytes are reported and passed over.
+    /// The next token; stray bytes are reported and passed over, as are texts in double quotes with a `$`, which to
+    /// the reference are no tokens either.
     fn expr_token(&mut self) -> (Ex, Span, Vec<u8>) {
         loop {
             let (token, span, bytes) = self.token(lex::expr);
-            if token != Ex::Invalid {
-                return (token, span, bytes);
+            match token {
+                Ex::Invalid => self.invalid_byte_in("expression ", &bytes, span),
+                Ex::DoubleQuoted if self.has_bare_dollar(&bytes, span) => {}
+                token => return (token, span, bytes),
             }
-            self.invalid_byte_in("expression ", &bytes, span);
         }
     }
 
@@ -344,9 +346,6 @@ impl Parser<'_> {
     /// The meaning of a quoted text; what is wrong with it is reported, and it is taken as far as it goes.
     fn text(&mut self, token: Ex, quoted: &[u8], span: Span) -> Vec<u8> {
         let inner = &quoted[1..quoted.len() - 1];
-        if token == Ex::DoubleQuoted {
-            self.check_dollars(quoted, span);
-        }
         let text = lex::unescape_expr(inner).unwrap_or_else(|BadEscape(at)| {
             let place = inside(span, at + 1);
             self.invalid_byte_in("expression ", &quoted[..1], place);
@@ -355,7 +354,7 @@ impl Parser<'_> {
         if token == Ex::Backticks { include::backticks(self, &text, span) } else { text }
     }
 
-    fn check_dollars(&mut self, quoted: &[u8], span: Span) {
+    fn has_bare_dollar(&mut self, quoted: &[u8], span: Span) -> bool {
         let mut escaped = false;
         for (at, byte) in quoted.iter().enumerate() {
             if *byte == b'$' && !escaped {
@@ -364,10 +363,11 @@ impl Parser<'_> {
                     format!("$-sign in double quotes must be escaped, problem string is: {shown}");
                 let help = "write \\$, or use single quotes";
                 self.diagnostics.push(Diagnostic::parsing(inside(span, at), text).help(help));
-                return;
+                return true;
             }
             escaped = *byte == b'\\' && !escaped;
         }
+        false
     }
 }
 
@@ -436,6 +436,7 @@ mod tests {
             ("[1]", "syntax error on token '1'"),
             ("08", "syntax error on token '8'"),
             ("foo == 1", "syntax error on token '=='"),
+            ("1 == \"a$b\"", "syntax error on token 'then'"),
             ("\"$!x\" == 1", "$-sign in double quotes must be escaped, problem string is: \"$!x\""),
             (
                 "'\\q' == 1",

@@ -608,9 +608,8 @@ pub static ACTION: &[Param] = &[
         "action.copyMsg",
         Kind::Bool,
         Some("off"),
-        "Give the action's queue a message of its own.",
-    )
-    .missing(),
+        "Give the action's queue a message of its own: a queue always keeps variables as they were.",
+    ),
     Param::new(
         "action.ratelimit.name",
         Kind::Str,
