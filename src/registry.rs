@@ -35,6 +35,7 @@ pub static OUTPUTS: &[&OutputKind] = &[
 pub static MODIFIERS: &[&ModifierKind] = &[
     &modifiers::mmanon::KIND,
     &modifiers::mmcount::KIND,
+    &modifiers::mmexternal::KIND,
     &modifiers::mmfields::KIND,
     &modifiers::mmjsonparse::KIND,
     &modifiers::mmpstrucdata::KIND,

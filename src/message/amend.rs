@@ -13,7 +13,7 @@ use crate::limits;
 /// A text of a message that can be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The complete message. The other parts stay what they are.
+    /// The complete message. MSG begins in it where it did before; the other parts stay what they are.
     Raw,
     /// The MSG part. The complete message then ends in the new text.
     Msg,
@@ -55,6 +55,12 @@ impl Amendment {
     /// Replaces facility and severity.
     pub fn set_pri(&mut self, pri: u8) {
         self.pri = Some(pri);
+    }
+
+    /// The facility and severity set so far.
+    #[must_use]
+    pub fn pri(&self) -> Option<u8> {
+        self.pri
     }
 
     /// Whether nothing is to be changed.
@@ -155,10 +161,11 @@ impl Batch {
         let head = head.filter(|head| head + old.msg.len <= old.raw.len);
         let msg = change.text(Part::Msg);
         if let Some(raw) = change.text(Part::Raw) {
-            if let Some(msg) = msg {
-                record.msg = self.bytes.append(msg);
-            }
-            record.raw = self.bytes.append(raw);
+            let head = head.unwrap_or(0).min(u32::try_from(raw.len()).unwrap_or(u32::MAX));
+            let (start, behind) = raw.split_at(head as usize);
+            record.raw = self.bytes.append(start);
+            record.msg = self.bytes.append(msg.unwrap_or(behind));
+            record.raw.len += record.msg.len;
             return 0;
         }
         let Some(msg) = msg else {
@@ -230,10 +237,10 @@ mod tests {
 
         change.set(Part::Raw, |out| out.extend_from_slice(b"raw"));
         let third = sample.batch().amend(second, &mut change).expect("room");
-        assert_eq!(show(&sample, third), "other|new:|new|[a]|long new text|raw|");
+        assert_eq!(show(&sample, third), "other|new:|new|[a]||raw|");
         change.set(Part::Msg, |out| out.push(b'm'));
         let fourth = sample.batch().amend(third, &mut change).expect("room");
-        assert_eq!(show(&sample, fourth), "other|new:|new|[a]|m|raw|");
+        assert_eq!(show(&sample, fourth), "other|new:|new|[a]|m|rawm|");
     }
 
     #[test]

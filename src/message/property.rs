@@ -385,7 +385,8 @@ impl<'a> Msg<'a> {
     }
 
     fn procid(&self) -> &'a [u8] {
-        if self.record.version != 0 {
+        // In an RFC 3164 message only a modifier has put one there.
+        if self.record.version != 0 || self.record.procid.start != 0 {
             return self.header(self.record.procid);
         }
         let tag = self.field(self.record.tag);

@@ -19,6 +19,7 @@ use crate::stats;
 
 pub mod mmanon;
 pub mod mmcount;
+pub mod mmexternal;
 pub mod mmfields;
 pub mod mmjsonparse;
 pub mod mmpstrucdata;
