@@ -6,10 +6,11 @@
 //! (template `SLUICE_ECS`).
 //!
 //! - `parameters`: the table.
-//! - `conf`: a checked statement.
+//! - `conf`: a checked statement; `tls` its TLS.
 
 mod conf;
 mod parameters;
+mod tls;
 
 use std::io;
 
@@ -34,13 +35,17 @@ impl Input for Imrawtcp {
             Ok(checked) => checked,
             Err(problems) => return problems,
         };
+        let tls = match tls::settings(args) {
+            Ok(settings) => settings,
+            Err(problem) => return vec![problem],
+        };
         if !env.ruleset_found {
             let ruleset = args.text("ruleset").unwrap_or_default();
             let text =
                 format!("imrawtcp: ruleset '{ruleset}' not found - using default ruleset instead");
             problems.push(Problem::error(text).at("ruleset"));
         }
-        self.0.servers.push(Server::new(conf, env.clone(), None));
+        self.0.servers.push(Server::new(conf, env.clone(), tls));
         problems
     }
 

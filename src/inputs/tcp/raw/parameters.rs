@@ -217,23 +217,39 @@ const PARAMS: &[Param] = &[
     RATE_LIMIT_PARAMS[1],
     RATE_LIMIT_PARAMS[2],
     Param::new("networkNamespace", Kind::Str, None, "Network namespace of the sockets."),
-    Param::new("tls.enabled", Kind::Bool, Some("off"), "Whether peers speak TLS.").missing(),
-    Param::new("tls.certificate", Kind::Str, None, "File of the certificate and its chain.")
-        .missing(),
-    Param::new("tls.key", Kind::Str, None, "File of the private key.").missing(),
+    Param::new(
+        "tls.enabled",
+        Kind::Bool,
+        None,
+        "Whether peers speak TLS; unset, they do where a certificate, key or authority is given.",
+    ),
+    Param::new("tls.certificate", Kind::Str, None, "File of the certificate and its chain, PEM."),
+    Param::new("tls.key", Kind::Str, None, "File of the private key, PEM, without passphrase."),
     Param::new("tls.keyPassphrase", Kind::Str, None, "Passphrase of the private key.").missing(),
     Param::new(
         "tls.certificateAuthorities",
         Kind::Array,
         None,
         "Files of certificates that clients' ones are checked with.",
-    )
-    .missing(),
+    ),
     Param::new(
         "tls.clientAuthentication",
         Kind::Choice(&["none", "optional", "required"]),
         None,
-        "Whether clients need a certificate.",
-    )
-    .missing(),
+        "Whether clients need a certificate; unset is required with certificateAuthorities, else none. optional is not implemented.",
+    ),
+    Param::new(
+        "tls.supportedProtocols",
+        Kind::Array,
+        None,
+        "Versions of TLS: TLSv1.1, TLSv1.2, TLSv1.3; unset is 1.2 and 1.3.",
+    ),
+    Param::new(
+        "tls.cipherSuites",
+        Kind::Array,
+        None,
+        "Ciphers below TLS 1.3, by Elastic's or OpenSSL's names.",
+    ),
+    Param::new("tls.curveTypes", Kind::Array, None, "Curves: P-256, P-384, P-521, X25519."),
+    Param::new("tls.caSha256", Kind::Array, None, "Pins of authorities.").missing(),
 ];

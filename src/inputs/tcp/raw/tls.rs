@@ -1,0 +1,199 @@
+//! What `tls.*` comes to: the semantics of Elastic's `ssl.*` (`spec/elastic-tcp.md` section 6) in terms of our stream
+//! drivers.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::limits;
+use crate::param::{Args, Problem};
+use crate::tls::priority::Priority;
+use crate::tls::{Auth, Driver, Expired, Settings};
+
+/// The settings of a statement with TLS.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn settings(args: &Args) -> Result<Option<Settings>, Problem> {
+    let enabled = match args.given(ENABLED) {
+        true => args.bool(ENABLED),
+        // As with Elastic, a section that is there is meant.
+        false => args.given(CERTIFICATE) || args.given(KEY) || args.given(AUTHORITIES),
+    };
+    if !enabled {
+        return Ok(None);
+    }
+    let mut authorities = Vec::new();
+    for file in args.array(AUTHORITIES).unwrap_or_default() {
+        authorities.push(path(file, AUTHORITIES)?);
+    }
+    let auth = auth(args, !authorities.is_empty())?;
+    if auth == Auth::CertValid && authorities.is_empty() {
+        authorities.push(PathBuf::from(SYSTEM_AUTHORITIES));
+    }
+    let mut authorities = authorities.into_iter();
+    Ok(Some(Settings {
+        driver: Driver::Ossl,
+        auth,
+        expired: Expired::Deny,
+        ca_file: authorities.next(),
+        extra_ca_files: authorities.collect(),
+        cert_file: Some(required(args, CERTIFICATE)?),
+        key_file: Some(required(args, KEY)?),
+        crl_file: None,
+        check_purpose: false,
+        prioritize_san: false,
+        verify_depth: None,
+        priority: priority(args)?,
+        handshake_patience: HANDSHAKE_PATIENCE,
+        handshakes_max: limits::BACKLOG_MAX,
+    }))
+}
+
+const ENABLED: &str = "tls.enabled";
+const CERTIFICATE: &str = "tls.certificate";
+const KEY: &str = "tls.key";
+const AUTHORITIES: &str = "tls.certificateAuthorities";
+const CLIENTS: &str = "tls.clientAuthentication";
+const PROTOCOLS: &str = "tls.supportedProtocols";
+const CIPHERS: &str = "tls.cipherSuites";
+const CURVES: &str = "tls.curveTypes";
+/// Debian's certificates of all authorities, for clients that need one of any.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(60);
+
+fn path(text: &[u8], param: &'static str) -> Result<PathBuf, Problem> {
+    if text.starts_with(b"-----BEGIN") {
+        return Err(Problem::error(format!(
+            "imrawtcp: {param} holds PEM text, not the name of a file"
+        ))
+        .at(param)
+        .help("write the text to a file and name that"));
+    }
+    Ok(PathBuf::from(OsStr::from_bytes(text)))
+}
+
+fn required(args: &Args, param: &'static str) -> Result<PathBuf, Problem> {
+    match args.str(param) {
+        Some(text) => path(text, param),
+        None => Err(Problem::error(format!("imrawtcp: TLS is on, but {param} is missing"))
+            .at(if param == KEY { CERTIFICATE } else { ENABLED })
+            .help("name the PEM files of the certificate and of its key")),
+    }
+}
+
+fn auth(args: &Args, has_authorities: bool) -> Result<Auth, Problem> {
+    let wanted = match args.str(CLIENTS) {
+        Some(wanted) => wanted,
+        None if has_authorities => b"required",
+        None => b"none",
+    };
+    match wanted {
+        b"required" => Ok(Auth::CertValid),
+        b"optional" => {
+            Err(Problem::error(format!("imrawtcp: {CLIENTS}=\"optional\" is not implemented"))
+                .at(CLIENTS)
+                .help("use required, or none"))
+        }
+        _ => Ok(Auth::Anonymous),
+    }
+}
+
+/// The library's commands for versions, ciphers and curves.
+fn priority(args: &Args) -> Result<Priority, Problem> {
+    let list = |name: &str| -> Vec<String> {
+        let words = args.array(name).unwrap_or_default();
+        words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    };
+    let mut versions = list(PROTOCOLS);
+    if versions.is_empty() {
+        versions.extend(["TLSv1.2".to_owned(), "TLSv1.3".to_owned()]);
+    }
+    versions.sort();
+    if let Some(other) = versions.iter().find(|version| !VERSIONS.contains(&version.as_str())) {
+        let text = format!("imrawtcp: {PROTOCOLS}: \"{other}\" is none of {}", VERSIONS.join(", "));
+        return Err(Problem::error(text).at(PROTOCOLS));
+    }
+    let mut commands = Vec::new();
+    if let (Some(first), Some(last)) = (versions.first(), versions.last()) {
+        commands.push(format!("MinProtocol={first}"));
+        commands.push(format!("MaxProtocol={last}"));
+    }
+    // OpenSSL has no hyphen between a cipher and its length.
+    let cipher = |name: String| name.replace("AES-128", "AES128").replace("AES-256", "AES256");
+    let ciphers: Vec<_> = list(CIPHERS).into_iter().map(cipher).collect();
+    if !ciphers.is_empty() {
+        commands.push(format!("CipherString={}", ciphers.join(":")));
+    }
+    let curves = list(CURVES);
+    if !curves.is_empty() {
+        commands.push(format!("Curves={}", curves.join(":")));
+    }
+    let why = |why: String| Problem::error(format!("imrawtcp: tls: {why}"));
+    Priority::parse(&commands.join("\n")).map_err(why)
+}
+
+const VERSIONS: [&str; 3] = ["TLSv1.1", "TLSv1.2", "TLSv1.3"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameters::MODULE;
+    use super::*;
+    use crate::param::Value;
+
+    fn check(params: &[(&'static str, Value)]) -> Result<Option<Settings>, Problem> {
+        let mut args = Args::defaults(&[MODULE.params]);
+        for (name, value) in params {
+            args.set(name, value.clone());
+        }
+        settings(&args)
+    }
+
+    fn text(value: &str) -> Value {
+        Value::Str(value.as_bytes().to_vec())
+    }
+
+    fn list(values: &[&str]) -> Value {
+        Value::Array(values.iter().map(|value| value.as_bytes().to_vec()).collect())
+    }
+
+    #[test]
+    fn clients_need_certificates_where_there_are_authorities() {
+        assert!(check(&[]).unwrap().is_none());
+        let pair = [(CERTIFICATE, text("c")), (KEY, text("k"))];
+        let auth = |more: &[(&'static str, Value)]| {
+            let settings = check(&[&pair[..], more].concat()).unwrap().expect("TLS");
+            (settings.auth, settings.ca_file)
+        };
+        let system = Some(PathBuf::from(SYSTEM_AUTHORITIES));
+        assert_eq!(auth(&[]), (Auth::Anonymous, None));
+        assert_eq!(auth(&[(AUTHORITIES, list(&["a"]))]), (Auth::CertValid, Some("a".into())));
+        assert_eq!(auth(&[(CLIENTS, Value::Choice("required"))]), (Auth::CertValid, system));
+        let none = [(AUTHORITIES, list(&["a"])), (CLIENTS, Value::Choice("none"))];
+        assert_eq!(auth(&none), (Auth::Anonymous, Some("a".into())));
+        let tuned = [
+            (PROTOCOLS, list(&["TLSv1.2", "TLSv1.3"])),
+            (CIPHERS, list(&["ECDHE-RSA-AES-128-GCM-SHA256"])),
+            (CURVES, list(&["P-256", "X25519"])),
+        ];
+        assert_eq!(auth(&tuned).0, Auth::Anonymous);
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_named() {
+        let pair = [(CERTIFICATE, text("c")), (KEY, text("k"))];
+        for (params, at) in [
+            (vec![(ENABLED, Value::Bool(true))], ENABLED),
+            (vec![(CERTIFICATE, text("c"))], CERTIFICATE),
+            (
+                vec![(CERTIFICATE, text("-----BEGIN CERTIFICATE-----")), (KEY, text("k"))],
+                CERTIFICATE,
+            ),
+            ([&pair[..], &[(CLIENTS, Value::Choice("optional"))]].concat(), CLIENTS),
+            ([&pair[..], &[(PROTOCOLS, list(&["SSLv3"]))]].concat(), PROTOCOLS),
+        ] {
+            assert_eq!(check(&params).unwrap_err().param, Some(at), "{params:?}");
+        }
+    }
+}
