@@ -111,18 +111,18 @@
 //! A hundred thousand keys lie beyond the nearer caches, and a map of boxed keys touches four places per look-up. One
 //! array of slots and one of rows (`lookup::texts`): keys in random order from 430 to 265 ns, a thousand keys in use
 //! from 110 to 85 ns, on a machine where memory was slow that day.
-//! # 17. omelasticsearch speaks HTTP by `ureq`, TLS by OpenSSL (2026-11-21)
+//! # 19. omelasticsearch speaks HTTP by `ureq`, TLS by OpenSSL (2026-11-21)
 //! HTTP with pooling, chunked bodies and timeouts is a library's work; `ureq` without its TLS features is ten small crates.
 //! Its TLS would be another library with other rules, so its connector is ours, on the system's OpenSSL: the client's
 //! certificate, and certificates of other names without taking any certificate, which `native-tls` cannot tell apart.
 //! ureq calls its connectors unversioned; the lock file holds the version.
 //!
-//! # 18. Ids of documents are made when they enter the worker (2026-11-21)
+//! # 20. Ids of documents are made when they enter the worker (2026-11-21)
 //! An id made of the message's content would survive the process, but two equal lines of one receive would be one
 //! document: the second a conflict, which counts as delivered. So an id is a time, the worker's random number and a
 //! count; it is kept over all tries. Disk queues have to keep it with the message.
 //!
-//! # 19. A large message is a batch of its own (2026-11-21)
+//! # 21. A large message is a batch of its own (2026-11-21)
 //! imrawtcp takes 20 MiB by default. Beyond 16 KiB a message is received into storage of its own, which becomes the
 //! batch's: it is copied once at most, in its first receive. What it takes of the input's `memoryBudget` goes with the
 //! batch and is given back when that is dropped, so messages that wait in a queue count as well.
