@@ -11,12 +11,13 @@
 //! - `reporter`: one round after the other.
 //! - `file`, `messages`: where lines go.
 //! - [`http`]: counters for whoever asks.
-//! - `resources`: the object `resource-usage`.
+//! - `push`: to Prometheus. `resources`: the object `resource-usage`.
 
 mod file;
 pub mod http;
 mod messages;
 mod parameters;
+mod push;
 mod reporter;
 mod resources;
 mod settings;

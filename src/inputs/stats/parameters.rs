@@ -105,30 +105,22 @@ const MODULE_PARAMS: &[Param] = &[
         "http.listen may be another address than loopback.",
     ),
     Param::new("http.listenPortFileName", Kind::Word, None, "The port is written to this file."),
-    Param::new("push.url", Kind::Word, None, "Prometheus remote-write endpoint.").missing(),
-    Param::new("push.labels", Kind::Array, None, "Labels of all series, name=value.").missing(),
-    Param::new("push.timeout.ms", Kind::INT, Some("5000"), "Milliseconds a push may take.")
-        .missing(),
-    Param::new("push.label.instance", Kind::Bool, Some("on"), "Series carry the host name.")
-        .missing(),
-    Param::new("push.label.origin", Kind::Bool, Some("off"), "Series carry the object's origin.")
-        .missing(),
-    Param::new("push.label.name", Kind::Bool, Some("off"), "Series carry the object's name.")
-        .missing(),
-    Param::new("push.label.job", Kind::Word, Some("rsyslog"), "Label job; empty for none.")
-        .missing(),
-    Param::new("push.tls.cafile", Kind::Word, None, "Authorities to trust, PEM.").missing(),
-    Param::new("push.tls.certfile", Kind::Word, None, "Client certificate, PEM.").missing(),
-    Param::new("push.tls.keyfile", Kind::Word, None, "Its key, PEM.").missing(),
+    Param::new("push.url", Kind::Word, None, "Prometheus remote-write endpoint."),
+    Param::new("push.labels", Kind::Array, None, "Labels of all series, name=value."),
+    Param::new("push.timeout.ms", Kind::INT, Some("5000"), "Milliseconds a push may take."),
+    Param::new("push.label.instance", Kind::Bool, Some("on"), "Series carry the host name."),
+    Param::new("push.label.origin", Kind::Bool, Some("off"), "Series carry the object's origin."),
+    Param::new("push.label.name", Kind::Bool, Some("off"), "Series carry the object's name."),
+    Param::new("push.label.job", Kind::Word, Some("rsyslog"), "Label job; empty for none."),
+    Param::new("push.tls.cafile", Kind::Word, None, "Authorities to trust, PEM."),
+    Param::new("push.tls.certfile", Kind::Word, None, "Client certificate, PEM."),
+    Param::new("push.tls.keyfile", Kind::Word, None, "Its key, PEM."),
     Param::new(
         "push.tls.insecureSkipVerify",
         Kind::Bool,
         Some("off"),
         "The endpoint's certificate is not checked.",
-    )
-    .missing(),
-    Param::new("push.batch.maxBytes", Kind::INT, Some("0"), "Bytes of one push; 0 is no limit.")
-        .missing(),
-    Param::new("push.batch.maxSeries", Kind::INT, Some("0"), "Series of one push; 0 is no limit.")
-        .missing(),
+    ),
+    Param::new("push.batch.maxBytes", Kind::INT, Some("0"), "Bytes of one push; 0 is no limit."),
+    Param::new("push.batch.maxSeries", Kind::INT, Some("0"), "Series of one push; 0 is no limit."),
 ];

@@ -1,9 +1,11 @@
 //! One round after the other: all counters are read once, and every output of the round shows that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::LogFile;
 use super::messages::Messages;
+use super::push::Push;
 use super::settings::Settings;
 use crate::inputs::InputEnv;
 use crate::message::Zone;
@@ -25,7 +27,9 @@ pub(super) struct Reporter {
     exposition: bool,
     file: Option<LogFile>,
     messages: Option<Messages>,
-    stats: std::sync::Arc<Set>,
+    push: Option<Push>,
+    hostname: Arc<[u8]>,
+    stats: Arc<Set>,
 }
 
 impl Reporter {
@@ -41,7 +45,9 @@ impl Reporter {
             exposition: overwrite && format == Format::Prometheus,
             file: settings.file.map(|path| LogFile::new(path, overwrite)),
             messages: settings.syslog.then(|| Messages::new(settings.pri, env)),
-            stats: std::sync::Arc::clone(&env.stats),
+            push: settings.push,
+            hostname: Arc::clone(&env.hostname),
+            stats: Arc::clone(&env.stats),
         }
     }
 
@@ -55,6 +61,9 @@ impl Reporter {
         let senders = self.stats.sender_counts(self.purpose);
         let round = Round { objects, senders, date: date(&time, b'0') };
         let date = date(&time, b' ');
+        if let Some(push) = &self.push {
+            push.push(&round.objects, &self.hostname, now / 1000);
+        }
         // The file first: it waits for no queue.
         if let Some(file) = &mut self.file {
             let mut text = Vec::new();

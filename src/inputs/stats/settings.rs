@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::push::Push;
 use crate::param::{Args, Problem};
 use crate::stats::report::Format;
 
@@ -25,6 +26,7 @@ pub(super) struct Settings {
     /// The ruleset that was asked for.
     pub(super) ruleset: Option<String>,
     pub(super) ledger: bool,
+    pub(super) push: Option<Push>,
 }
 
 impl Settings {
@@ -42,6 +44,7 @@ impl Settings {
             format: format(args, problems),
             ruleset: args.text("ruleset"),
             ledger: args.bool("ledger"),
+            push: Push::new(args, problems),
         };
         settings.warn(problems);
         settings
