@@ -3,6 +3,8 @@
 //! `WriteRequest { repeated TimeSeries 1 }`, `TimeSeries { repeated Label 1; repeated Sample 2 }`,
 //! `Label { string 1; string 2 }`, `Sample { double 1; int64 2 }`.
 
+use super::series::Pair;
+
 /// Tag of a field of bytes, and of numbers of 8 bytes and of variable length.
 const fn bytes_tag(field: u8) -> u8 {
     field << 3 | 2
@@ -11,7 +13,7 @@ const DOUBLE_TAG_1: u8 = 1 << 3 | 1;
 const VARINT_TAG_2: u8 = 2 << 3;
 
 /// One series with one sample at `time`, milliseconds since the epoch, as a field of a `WriteRequest`.
-pub(super) fn time_series(labels: &[(&[u8], &[u8])], value: f64, time: i64) -> Vec<u8> {
+pub(super) fn time_series(labels: &[Pair<'_>], value: f64, time: i64) -> Vec<u8> {
     let mut series = Vec::new();
     for (name, value) in labels {
         let mut label = Vec::new();

@@ -3,6 +3,9 @@
 use crate::stats::report::prometheus::metric_name;
 use crate::stats::{Reading, Style, Value};
 
+/// Name and value of a label.
+pub(super) type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// A label of all series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Label {
@@ -44,15 +47,14 @@ impl Labels {
         &self,
         objects: &[Reading],
         host: &[u8],
-        take: &mut dyn FnMut(&[(&[u8], &[u8])], f64),
+        take: &mut dyn FnMut(&[Pair<'_>], f64),
     ) {
         for object in objects.iter().filter(|object| !object.is_ours) {
             let origin = if object.origin.is_empty() { "core" } else { object.origin };
             for value in object.reference_values() {
                 let parts = [origin.as_bytes(), b"_", &*object.name, b"_", &*value.name, b"_total"];
                 let metric = metric_name(&parts.concat());
-                let mut labels: Vec<(&[u8], &[u8])> =
-                    vec![(b"__name__".as_slice(), metric.as_bytes())];
+                let mut labels: Vec<Pair<'_>> = vec![(b"__name__".as_slice(), metric.as_bytes())];
                 labels.extend(self.fixed.iter().map(|label| (&*label.name, &*label.value)));
                 let mut add = |wanted: bool, name: &'static [u8], value| {
                     if wanted && !labels.iter().any(|(known, _)| *known == name) {
