@@ -18,6 +18,8 @@ mod ratelimits;
 mod sendertrack;
 mod stats;
 mod tcp;
+mod tidy;
+mod tls;
 mod udp;
 mod validation;
 mod yaml;

@@ -9,6 +9,7 @@ use std::ffi::CString;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslMethod};
 
+use super::context::reason;
 use super::gnutls;
 use crate::sys::tls::Commands;
 
@@ -43,7 +44,7 @@ impl Priority {
             let failed = |code: i32, why: &ErrorStack| {
                 format!(
                     "Failed to add OpenSSL command {name}:'{value}' in net_ossl_apply_tlscgfcmd with error '{code}': {}",
-                    if code == -2 { "no such command".to_owned() } else { why.to_string() }
+                    if code == -2 { "no such command".to_owned() } else { reason(why) }
                 )
             };
             let (Ok(name_c), Ok(value_c)) =
@@ -53,7 +54,9 @@ impl Priority {
             };
             target.command(&name_c, &value_c).map_err(|(code, why)| failed(code, &why))?;
         }
-        target.finish().map_err(|why| format!("Error: setting openssl command parameters: {why}"))
+        target
+            .finish()
+            .map_err(|why| format!("Error: setting openssl command parameters: {}", reason(&why)))
     }
 }
 

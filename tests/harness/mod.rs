@@ -9,6 +9,8 @@
 pub(crate) mod bulk_server;
 pub(crate) mod daemon;
 pub(crate) mod ledger;
+#[allow(dead_code, reason = "the load generator uses a part of it")]
+pub(crate) mod pki;
 pub(crate) mod send;
 
 pub(crate) use daemon::{Daemon, Stopped};

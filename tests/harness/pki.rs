@@ -1,0 +1,144 @@
+//! Certificates made for a test, by OpenSSL.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+
+use openssl::asn1::{Asn1Integer, Asn1Time};
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
+use openssl::x509::{X509, X509NameBuilder};
+
+/// A certificate and its key, and who signed it where that is no root.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) certificate: X509,
+    pub(crate) key: PKey<Private>,
+    pub(crate) chain: Vec<X509>,
+}
+
+/// What a certificate is to say.
+#[derive(Clone, Default)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) common_name: Option<&'a str>,
+    pub(crate) dns: Vec<String>,
+    pub(crate) addresses: Vec<IpAddr>,
+    /// It ended a day ago.
+    pub(crate) expired: bool,
+    /// It is a server's and no client's.
+    pub(crate) server_only: bool,
+    pub(crate) authority: bool,
+    pub(crate) serial: u32,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn name(common_name: &'a str) -> Self {
+        Self { common_name: Some(common_name), ..Self::default() }
+    }
+
+    pub(crate) fn dns(mut self, name: &str) -> Self {
+        self.dns.push(name.to_owned());
+        self
+    }
+}
+
+impl Identity {
+    /// A root that vouches for itself.
+    pub(crate) fn root(name: &str) -> Self {
+        let wanted = Wanted { authority: true, ..Wanted::name(name) };
+        make(&wanted, None)
+    }
+
+    /// One that nobody but itself vouches for.
+    pub(crate) fn own(wanted: &Wanted<'_>) -> Self {
+        make(wanted, None)
+    }
+
+    /// One that this authority vouches for.
+    pub(crate) fn issue(&self, wanted: &Wanted<'_>) -> Self {
+        make(wanted, Some(self))
+    }
+
+    /// Writes `NAME.pem`, with the chain, and `NAME.key`.
+    pub(crate) fn write(&self, dir: &Path, name: &str) {
+        let mut pem = self.certificate.to_pem().expect("PEM");
+        for certificate in &self.chain {
+            pem.extend(certificate.to_pem().expect("PEM"));
+        }
+        fs::write(dir.join(format!("{name}.pem")), pem).expect("write");
+        let key = self.key.private_key_to_pem_pkcs8().expect("PEM");
+        fs::write(dir.join(format!("{name}.key")), key).expect("write");
+    }
+
+    /// As `permittedPeer` has it.
+    pub(crate) fn fingerprint(&self, name: &str) -> String {
+        let digest = match name {
+            "SHA1" => MessageDigest::sha1(),
+            _ => MessageDigest::sha256(),
+        };
+        let bytes = self.certificate.digest(digest).expect("digest");
+        let hex: Vec<_> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        format!("{name}:{}", hex.join(":"))
+    }
+}
+
+fn make(wanted: &Wanted<'_>, issuer: Option<&Identity>) -> Identity {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("curve");
+    let key = PKey::from_ec_key(EcKey::generate(&group).expect("key")).expect("key");
+    let mut name = X509NameBuilder::new().expect("name");
+    if let Some(text) = wanted.common_name {
+        name.append_entry_by_nid(Nid::COMMONNAME, text).expect("common name");
+    }
+    let name = name.build();
+    let mut builder = X509::builder().expect("certificate");
+    builder.set_version(2).expect("version");
+    let serial = BigNum::from_u32(wanted.serial.max(1)).expect("number");
+    builder.set_serial_number(&Asn1Integer::from_bn(&serial).expect("serial")).expect("serial");
+    builder.set_subject_name(&name).expect("subject");
+    let issuer_name = issuer.map_or(&*name, |issuer| issuer.certificate.subject_name());
+    builder.set_issuer_name(issuer_name).expect("issuer");
+    builder.set_pubkey(&key).expect("key");
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs())
+        .expect("fits");
+    let day = 24 * 60 * 60;
+    let (from, to) =
+        if wanted.expired { (now - 2 * day, now - day) } else { (now - day, now + day) };
+    builder.set_not_before(&Asn1Time::from_unix(from).expect("time")).expect("from");
+    builder.set_not_after(&Asn1Time::from_unix(to).expect("time")).expect("to");
+    if wanted.authority {
+        let constraints = BasicConstraints::new().critical().ca().build().expect("constraints");
+        builder.append_extension(constraints).expect("constraints");
+    }
+    if wanted.server_only {
+        let usage = ExtendedKeyUsage::new().server_auth().build().expect("usage");
+        builder.append_extension(usage).expect("usage");
+    }
+    if !wanted.dns.is_empty() || !wanted.addresses.is_empty() {
+        let mut names = SubjectAlternativeName::new();
+        for dns in &wanted.dns {
+            names.dns(dns);
+        }
+        for address in &wanted.addresses {
+            names.ip(&address.to_string());
+        }
+        let context = builder.x509v3_context(issuer.map(|issuer| &*issuer.certificate), None);
+        let names = names.build(&context).expect("names");
+        builder.append_extension(names).expect("names");
+    }
+    let signer = issuer.map_or(&key, |issuer| &issuer.key);
+    builder.sign(signer, MessageDigest::sha256()).expect("sign");
+    let mut chain = Vec::new();
+    if let Some(issuer) = issuer.filter(|issuer| !issuer.chain.is_empty() || !is_root(issuer)) {
+        chain.push(issuer.certificate.clone());
+        chain.extend(issuer.chain.iter().cloned());
+    }
+    Identity { certificate: builder.build(), key, chain }
+}
+
+fn is_root(identity: &Identity) -> bool {
+    identity.certificate.verify(&identity.key).unwrap_or(false)
+}
