@@ -21,9 +21,10 @@ const CONF_FLAG_SERVER: c_uint = 0x8;
 /// "indicate errors relating to unrecognised options or missing arguments in the error queue".
 const CONF_FLAG_SHOW_ERRORS: c_uint = 0x10;
 
-// SAFETY: as in <openssl/ssl.h> of 1.1.1 and 3.
+// SAFETY: as in <openssl/ssl.h> of version 3.
 unsafe extern "C" {
     fn SSL_has_pending(ssl: *const SSL) -> c_int;
+    fn SSL_new_session_ticket(ssl: *mut SSL) -> c_int;
     fn SSL_CTX_set_default_read_buffer_len(ctx: *mut SSL_CTX, len: usize);
     fn SSL_CTX_set_timeout(ctx: *mut SSL_CTX, seconds: c_long) -> c_long;
     fn SSL_CONF_CTX_new() -> *mut ConfCtx;
@@ -39,6 +40,12 @@ unsafe extern "C" {
 pub fn has_pending(ssl: &SslRef) -> bool {
     // SAFETY: the object lives through the call, which only looks.
     (unsafe { SSL_has_pending(ssl.as_ptr()) }) != 0
+}
+
+/// Has a session ticket sent by the next handshake step of a TLS 1.3 server; false where there is none to send.
+pub fn new_session_ticket(ssl: &SslRef) -> bool {
+    // SAFETY: the object lives through the call, which counts up what is to be sent.
+    (unsafe { SSL_new_session_ticket(ssl.as_ptr()) }) == 1
 }
 
 /// How many bytes one read of the socket may bring where read-ahead is on.

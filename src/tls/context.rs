@@ -102,7 +102,8 @@ fn basics(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStac
     // Sessions are kept by the peers, in tickets, so that they cost nothing here.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_session_id_context(id)?;
-    builder.set_num_tickets(1)?;
+    // Of TLS 1.3: a ticket goes with the goodbye (see `transport`).
+    builder.set_num_tickets(0)?;
     tls::set_session_timeout(&mut builder, limits::TLS_RESUME_SECS);
     if settings.cert_file.is_none() {
         // Only in anonymous mode; TLS 1.3 has no suite without a certificate.

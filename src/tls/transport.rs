@@ -4,6 +4,10 @@
 //! opening ──handshake complete and the verdict is good──► open ──► (dropped: says goodbye)
 //!    └──handshake failed, verdict bad, too late──► shut
 //! ```
+//! With TLS 1.3 the session ticket is not sent behind the handshake, as is usual, but in answer to the peer's goodbye:
+//! a client that only writes never reads it, and when it closes its socket with that unread, its kernel sends RST and
+//! throws away what it has not sent yet.
+//!
 //! Only `open` is ever read from, and the arrow to it passes the verdict: whatever a peer sends, in whatever pieces,
 //! before it is let in stays in OpenSSL.
 
@@ -14,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{Error, ErrorCode, Ssl, SslStream};
+use openssl::ssl::{Error, ErrorCode, ShutdownState, Ssl, SslStream};
 use openssl::x509::X509VerifyResult;
 
 use super::context::{Store, reason};
@@ -302,10 +306,16 @@ impl Layer for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if matches!(self.state, State::Open) {
-            // A peer that does not read, or is gone, is not told.
-            let _ = self.stream.shutdown();
+        if !matches!(self.state, State::Open) {
+            return;
         }
+        // A peer that does not read, or is gone, is not told.
+        if self.stream.get_shutdown().contains(ShutdownState::RECEIVED)
+            && tls::new_session_ticket(self.stream.ssl())
+        {
+            let _ = self.stream.do_handshake();
+        }
+        let _ = self.stream.shutdown();
     }
 }
 

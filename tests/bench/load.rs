@@ -17,6 +17,7 @@ mod report;
 mod rules;
 mod scenarios;
 mod tcp;
+mod tls;
 mod udp;
 
 use std::io::IsTerminal;

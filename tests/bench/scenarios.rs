@@ -10,7 +10,7 @@ use crate::frames::{self, Framing};
 use crate::meter::{Growth, Subject, pause, wait_until};
 use crate::report::{Bar, Metric};
 use crate::rules::{self, RULES};
-use crate::{elastic, tcp, udp};
+use crate::{elastic, tcp, tls, udp};
 
 /// How much of everything.
 #[derive(Clone, Copy)]
@@ -20,7 +20,7 @@ pub(crate) struct Load {
     /// Idle connections.
     idle: usize,
     /// Seconds of the timed scenarios: idle, fairness.
-    seconds: u64,
+    pub(crate) seconds: u64,
     /// Seconds of one trial of the UDP search.
     trial: u64,
 }
@@ -147,6 +147,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         metrics: &[CPU, RATE, PEAK],
         run: elastic::bulk_gzip,
     },
+    tls::STREAM,
+    tls::HANDSHAKES,
+    tls::IDLE,
+    tls::STOPPED,
 ];
 
 /// The configuration of most TCP runs: default template, default settings apart from `maxSessions`.
@@ -173,7 +177,7 @@ action(type="omfile" file="{dir}/out")
 "#;
 
 /// How long a file may stand still before the rest counts as lost.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 fn stream(program: &Path, load: Load, connections: usize, framing: Framing) -> Run {
     stream_through(&tcp_config(200), program, load, connections, framing).0
@@ -331,17 +335,15 @@ fn fairness(program: &Path, load: Load) -> Run {
     let probe = tcp::connect(port, 1);
     let end = Instant::now() + Duration::from_secs(load.seconds);
     let output = subject.output();
-    let (sent, mut delays) = std::thread::scope(|scope| {
+    let (sent, delays) = std::thread::scope(|scope| {
         let flood = scope.spawn(|| tcp::flood_until(floods, &block, end));
-        let delays = probe_delays(probe.into_iter().next().expect("one"), &output, end);
+        let probe = probe.into_iter().next().expect("one");
+        let _ = probe.set_nodelay(true);
+        let delays = probe_delays(probe, &output, end);
         (flood.join().expect("flood"), delays)
     });
     let peak = mib(subject.daemon.status_field("VmHWM"));
     let probes = delays.len();
-    delays.sort_unstable();
-    let p99 = delays
-        .get(probes.saturating_sub(probes / 100 + 1))
-        .map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3);
     let expected = sent * BLOCK + probes;
     let mut growth = Growth::new(subject.output());
     let (lines, _) = growth.wait(expected as u64, PATIENCE);
@@ -349,12 +351,18 @@ fn fairness(program: &Path, load: Load) -> Run {
     if lines != expected as u64 {
         failures.push(format!("{lines} of {expected} messages arrived"));
     }
-    Run { values: vec![p99, peak], failures, overtaken: 0 }
+    Run { values: vec![p99(delays), peak], failures, overtaken: 0 }
+}
+
+/// The delay that 99 of 100 do not exceed, milliseconds.
+pub(crate) fn p99(mut delays: Vec<Duration>) -> f64 {
+    delays.sort_unstable();
+    let index = delays.len().saturating_sub(delays.len() / 100 + 1);
+    delays.get(index).map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
 }
 
 /// Sends ten messages a second until `end` and returns how long each took to appear in the file.
-fn probe_delays(mut stream: std::net::TcpStream, output: &Path, end: Instant) -> Vec<Duration> {
-    let _ = stream.set_nodelay(true);
+pub(crate) fn probe_delays(mut stream: impl Write, output: &Path, end: Instant) -> Vec<Duration> {
     let start = Instant::now();
     let mut tail = Tail { file: None, pending: Vec::new(), freed: 0 };
     let mut delays = Vec::new();

@@ -10,6 +10,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
 use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 
@@ -32,6 +33,8 @@ pub(crate) struct Wanted<'a> {
     /// It is a server's and no client's.
     pub(crate) server_only: bool,
     pub(crate) authority: bool,
+    /// Its key is RSA's, not of a curve.
+    pub(crate) rsa: bool,
     pub(crate) serial: u32,
 }
 
@@ -87,8 +90,12 @@ impl Identity {
 }
 
 fn make(wanted: &Wanted<'_>, issuer: Option<&Identity>) -> Identity {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("curve");
-    let key = PKey::from_ec_key(EcKey::generate(&group).expect("key")).expect("key");
+    let key = if wanted.rsa {
+        PKey::from_rsa(Rsa::generate(2048).expect("key")).expect("key")
+    } else {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("curve");
+        PKey::from_ec_key(EcKey::generate(&group).expect("key")).expect("key")
+    };
     let mut name = X509NameBuilder::new().expect("name");
     if let Some(text) = wanted.common_name {
         name.append_entry_by_nid(Nid::COMMONNAME, text).expect("common name");
