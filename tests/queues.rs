@@ -76,7 +76,7 @@ fn discard_mark() {
     let mut daemon = start(&format!("{marks} {}", closed_window()));
     let sent = load(&mut daemon, 50);
     let stopped = daemon.stop_lossy();
-    let taken = |number: &usize| *number < 5 || number % 2 == 0;
+    let taken = |number: &usize| *number < 5 || number.is_multiple_of(2);
     let want: Vec<_> = (0..50).filter(taken).map(|number| sent[number].clone()).collect();
     assert_eq!(stopped.lines("out"), want);
     assert_eq!(counter(&stopped, "discarded.nf"), 50 - want.len());

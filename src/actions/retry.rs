@@ -150,10 +150,10 @@ impl Runner {
     }
 
     fn flush(&mut self) {
-        if self.worker.pending() > 0 {
-            if let Err(failure) = self.commit_worker() {
-                self.retry(failure);
-            }
+        if self.worker.pending() > 0
+            && let Err(failure) = self.commit_worker()
+        {
+            self.retry(failure);
         }
         debug_assert_eq!(self.worker.pending(), 0, "a commit leaves nothing pending");
     }

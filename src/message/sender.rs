@@ -177,11 +177,11 @@ impl Sender {
     /// forged name is not, where that is configured; a name that is late counts as honest. Without a name there
     /// is no way through a gate; for as long as the name is not to be had, messages are refused.
     pub fn is_allowed(&self, received: i64) -> bool {
-        if let Some(names) = self.drops_forged() {
-            if self.resolve() == Name::Forged {
-                names.count_forged();
-                return false;
-            }
+        if let Some(names) = self.drops_forged()
+            && self.resolve() == Name::Forged
+        {
+            names.count_forged();
+            return false;
         }
         let Some(gate) = &self.gate else { return true };
         let allowed = self.allowed.get().copied().unwrap_or_else(|| match self.resolve() {

@@ -72,10 +72,10 @@ fn interfaces() -> (Vec<String>, Vec<String>) {
             addresses.extend((!v4.ip().is_loopback()).then(|| v4.ip().to_string()));
         } else if let Some(v6) = address.as_sockaddr_in6() {
             addresses.extend((!v6.ip().is_loopback()).then(|| v6.ip().to_string()));
-        } else if let Some(bytes) = address.as_link_addr().and_then(|link| link.addr()) {
-            if bytes != [0; 6] {
-                hardware.push(bytes.map(|byte| format!("{byte:02X}")).join("-"));
-            }
+        } else if let Some(bytes) = address.as_link_addr().and_then(|link| link.addr())
+            && bytes != [0; 6]
+        {
+            hardware.push(bytes.map(|byte| format!("{byte:02X}")).join("-"));
         }
     }
     hardware.sort();

@@ -20,11 +20,11 @@ pub(super) enum Entry {
 impl Entry {
     /// Names of variables, and the members they become, are lower case unless the template says otherwise.
     fn lower_case(&mut self) {
-        if let Self::Field(replacer, name) = self {
-            if let Source::Property(Property::Variable(_, path)) = &mut replacer.source {
-                path.make_ascii_lowercase();
-                name.make_ascii_lowercase();
-            }
+        if let Self::Field(replacer, name) = self
+            && let Source::Property(Property::Variable(_, path)) = &mut replacer.source
+        {
+            path.make_ascii_lowercase();
+            name.make_ascii_lowercase();
         }
     }
 

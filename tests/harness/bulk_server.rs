@@ -376,7 +376,7 @@ fn check(request: &Request) -> Result<Vec<Document>, String> {
         return Err("a body that does not end in LF".to_owned());
     }
     let lines: Vec<&str> = body[..body.len() - 1].split('\n').collect();
-    if lines.len() % 2 != 0 {
+    if !lines.len().is_multiple_of(2) {
         return Err("an action without a source".to_owned());
     }
     lines.chunks_exact(2).map(|pair| document(pair[0], pair[1])).collect()

@@ -20,10 +20,10 @@ pub(super) fn append(
     scratch.clear();
     render(scratch);
     scratch.truncate(settings.message_bytes);
-    if let Some(level) = settings.zip_level.filter(|_| scratch.len() > COMPRESS_BYTES_MIN) {
-        if let Some(packed) = compressed(scratch, level) {
-            *scratch = packed;
-        }
+    if let Some(level) = settings.zip_level.filter(|_| scratch.len() > COMPRESS_BYTES_MIN)
+        && let Some(packed) = compressed(scratch, level)
+    {
+        *scratch = packed;
     }
     if !settings.tcp {
         return out.extend_from_slice(scratch);

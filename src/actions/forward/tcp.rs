@@ -148,7 +148,7 @@ impl Worker {
     fn report(&mut self, index: usize, error: &io::Error) {
         let every = self.forward.settings.report_every.max(1);
         self.broken += 1;
-        if (self.broken - 1) % every != 0 {
+        if !(self.broken - 1).is_multiple_of(every) {
             return;
         }
         let (host, port) = &self.forward.settings.targets[index];
@@ -193,15 +193,13 @@ impl Link {
         if self.buffer.is_empty() {
             return (0, Ok(()));
         }
-        if check {
-            if let Err(error) = still_open(stream) {
-                return (0, Err(error));
-            }
+        if check && let Err(error) = still_open(stream) {
+            return (0, Err(error));
         }
-        if std::mem::take(&mut self.resend) {
-            if let Err(error) = stream.write_all(&self.last) {
-                return (0, Err(error));
-            }
+        if std::mem::take(&mut self.resend)
+            && let Err(error) = stream.write_all(&self.last)
+        {
+            return (0, Err(error));
         }
         let mut taken = 0;
         while taken < self.buffer.len() {

@@ -181,10 +181,10 @@ impl Session {
         tally: &mut Tally,
     ) -> Step {
         self.waits_since = None;
-        if self.preamble.is_some() {
-            if let Some(step) = self.open(shared) {
-                return step;
-            }
+        if self.preamble.is_some()
+            && let Some(step) = self.open(shared)
+        {
+            return step;
         }
         if self.lease.is_some() {
             return self.receive_large(shared, tally);

@@ -105,10 +105,10 @@ impl Worker {
 
     /// Receives until the stop event comes, and then what the sockets still hold.
     pub(super) fn run(mut self) {
-        if let Some((scheduling, priority)) = self.shared.scheduling {
-            if let Err(why) = scheduling.apply(priority) {
-                log::error!("imudp: pthread_setschedparam() failed - ignoring: {why}");
-            }
+        if let Some((scheduling, priority)) = self.shared.scheduling
+            && let Err(why) = scheduling.apply(priority)
+        {
+            log::error!("imudp: pthread_setschedparam() failed - ignoring: {why}");
         }
         let mut buffer = [NO_REPORT; 16];
         let mut more = false;

@@ -89,7 +89,7 @@ pub static KIND: ModifierKind = ModifierKind { module: &MODULE, build };
 fn build(args: &Args, env: &ModifierEnv<'_>) -> Result<Make, Vec<Problem>> {
     let simple = matches!(args.str("ipv4.mode"), Some(b"simple" | b"rewrite"));
     let mut bits = bits(args, env, "ipv4.bits", 32);
-    if simple && bits % 8 != 0 {
+    if simple && !bits.is_multiple_of(8) {
         bits = bits.next_multiple_of(8);
         let text =
             format!("mmanon: invalid number of ipv4 bits in simple mode, corrected to {bits}");
