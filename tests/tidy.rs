@@ -114,7 +114,9 @@ fn file_head_is_required() {
 /// `unsafe` stays behind the fence of src/sys.
 fn no_unsafe(path: &str, text: &str) -> Vec<String> {
     let fenced = path.starts_with("src/sys/") || is_test(path);
-    let found = code(text).any(|line| words(line).any(|word| word == "unsafe"));
+    // `unsafe-inline` is a word of its own, of a Content-Security-Policy.
+    let names = |line: &str| words(&line.replace('-', "_")).any(|word| word == "unsafe");
+    let found = code(text).any(names);
     complain(found && !fenced, "`unsafe` outside src/sys")
 }
 

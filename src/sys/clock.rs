@@ -2,7 +2,9 @@
 //! once per batch. For spans of time use `std::time::Instant`.
 
 use std::mem::MaybeUninit;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::sys::time::TimeSpec;
 
 /// Wall clock, microseconds since the epoch.
 #[must_use]
@@ -16,6 +18,15 @@ pub fn now_usec() -> i64 {
 #[must_use]
 pub fn now_secs() -> i64 {
     now_usec() / 1_000_000
+}
+
+/// Waits for nothing but time, where that is what is wanted: rests of the data path are counted in microseconds.
+/// A signal shortens the wait.
+pub fn pause(time: Duration) {
+    if !time.is_zero() {
+        // No descriptors: only the time can end it, or a signal, which is no error here.
+        let _ = nix::poll::ppoll(&mut [], Some(TimeSpec::from_duration(time)), None);
+    }
 }
 
 /// The local zone's offset at `epoch` seconds, in seconds east of UTC; obeys `TZ`.

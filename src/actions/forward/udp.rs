@@ -2,16 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-
-use nix::poll::ppoll;
-use nix::sys::time::TimeSpec;
 
 use super::connect::Udp;
 use super::{Forward, frame};
 use crate::actions::lines::Lines;
 use crate::actions::{Failure, Lost, OutputWorker, reason};
 use crate::message::Msg;
+use crate::sys::clock;
 
 /// The largest payload of an IPv4 datagram (RFC 768, RFC 791).
 const DATAGRAM_BYTES: usize = 65_507;
@@ -76,14 +73,6 @@ impl Worker {
     }
 }
 
-/// `udp.sendDelay`
-fn pause(delay: Duration) {
-    if !delay.is_zero() {
-        // Waits for no descriptor; a signal shortens the pause.
-        let _ = ppoll(&mut [], Some(TimeSpec::from_duration(delay)), None);
-    }
-}
-
 /// At most what a datagram can hold.
 fn cut(message: &[u8]) -> &[u8] {
     if message.len() > DATAGRAM_BYTES {
@@ -138,7 +127,7 @@ impl OutputWorker for Worker {
                 break;
             }
             start = end;
-            pause(self.forward.settings.send_delay);
+            clock::pause(self.forward.settings.send_delay);
         }
         if start > 0 {
             lines.advance(start);

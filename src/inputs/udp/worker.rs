@@ -10,7 +10,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::listener::{Listener, ListenerState};
@@ -138,11 +137,10 @@ impl Worker {
     }
 
     /// Lets datagrams gather where they come fast. A stop waits no longer for this than for a full receive.
-    #[allow(clippy::disallowed_methods, reason = "any datagram would be the event to wait on")]
     fn rest(&mut self) {
         let Intake { pace, now, received, .. } = &mut self.intake;
         if let Some(rest) = pace.rest(*now, std::mem::take(received)) {
-            thread::sleep(rest);
+            clock::pause(rest);
         }
     }
 }

@@ -131,6 +131,7 @@ mod tests {
     #[test]
     fn metrics_are_typed_and_named_by_origin_and_counter() {
         let mut queue = Object::new("main Q", "core.queue");
+        queue.gauge("size").set(0);
         queue.gauge("busy").sub(1);
         queue.counter("discarded.full").add(2);
         queue.counter("enqueued").add(12);
