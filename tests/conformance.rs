@@ -122,11 +122,17 @@ impl Case {
             return Ok(());
         }
         let ours = self.files(&program());
-        self.compare(theirs, &ours)
+        let outcome = self.compare(&theirs, &ours);
+        // Under load rsyslogd may be stopped before its statistics have begun, and then writes none.
+        let silent = || ours.keys().any(|name| !theirs.contains_key(name));
+        if outcome.is_err() && self.config.contains("impstats") && silent() {
+            return self.compare(&self.files(Path::new(RSYSLOGD)), &ours);
+        }
+        outcome
     }
 
-    fn compare(&self, theirs: Files, ours: &Files) -> Result<(), String> {
-        let mut expected = theirs;
+    fn compare(&self, theirs: &Files, ours: &Files) -> Result<(), String> {
+        let mut expected = theirs.clone();
         for (name, content) in self.differs.iter().flatten() {
             match content {
                 Some(bytes) => {

@@ -25,11 +25,12 @@ use crate::sys::clock;
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// Its place among those of its address. Stands first, and so is given up first: a peer that sees its connection
+    /// closed finds it free.
+    pub(super) seat: Option<Box<Seat>>,
     pub(super) transport: Transport,
     pub(super) sender: Arc<Sender>,
     decoder: Framing,
-    /// Its place among those of its address.
-    pub(super) seat: Option<Box<Seat>>,
     /// The header that is still to come before the stream.
     pub(super) preamble: Option<Box<Preamble>>,
     /// It was silent for too long.
