@@ -12,6 +12,7 @@ need_cargo() {
     command -v cc >/dev/null || need_command cc gcc
     # What the crates link.
     need_library openssl libssl-dev
+    need_library libzstd libzstd-dev
 }
 
 # need_component SUBCOMMAND COMPONENT: a part of the toolchain that rustup can add.
