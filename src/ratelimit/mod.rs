@@ -8,7 +8,7 @@
 //! - [`window`]: so many messages in so many seconds.
 //! - [`sources`]: the same for each source of messages, in bounded memory.
 //! - [`reduction`]: "message repeated n times".
-//! - [`policy`]: what is allowed; [`file`]: how that stands in YAML.
+//! - [`policy`]: what is allowed; [`file`](mod@file): how that stands in YAML.
 //! - [`limiter`]: all of it, applied to a batch: one lock per batch and none without a limit; [`output`]: the limit of
 //!   an action.
 //!

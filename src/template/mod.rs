@@ -7,7 +7,7 @@
 //!
 //! one property (replacer): fetch ─► select ─► change ─► format
 //! ```
-//! `SLUICE_ECS` is a generator of its own: [`ecs`] makes a document of a message.
+//! `SLUICE_ECS` is a generator of its own: `ecs` makes a document of a message.
 //! A template is compiled once and rendered by many threads. Rendering appends to the caller's buffer; what
 //! it needs besides (scratch space, regular expressions) belongs to the thread, so that a message costs no
 //! allocation and no lock. A template never fails: what cannot be had becomes one of the texts that

@@ -1,7 +1,7 @@
 //! omfwd: messages to other syslog servers.
 //!
-//! [`settings`] what the action is told · [`frame`] a message as it goes on the wire · [`connect`] sockets ·
-//! [`tcp`] a pool of connections · [`udp`] datagrams. Each thread of the action has its own connections.
+//! `settings` what the action is told · `frame` a message as it goes on the wire · `connect` sockets ·
+//! `tcp` a pool of connections · `udp` datagrams. Each thread of the action has its own connections.
 //!
 //! TCP does not tell which messages have reached the other end's program: what was written to a connection that
 //! breaks may be lost there, as with every plain TCP syslog sender. What could not be written is kept.

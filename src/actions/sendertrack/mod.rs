@@ -4,9 +4,9 @@
 //! worker: render the id ─► Tally ─commit─► Table (shards) ─copy─► Keeper: state file, commands   (control thread)
 //!                                                     └─────────► Alarm: silence, rates          (control thread)
 //! ```
-//! - [`table`]: the senders in memory; [`state`] their file; [`keeper`] reads and writes it.
-//! - [`commands`]: what an administrator asks for on HUP; [`alarm`]: what senders do that somebody should know;
-//!   [`show`]: what is shown of them over HTTP.
+//! - `table`: the senders in memory; `state` their file; `keeper` reads and writes it.
+//! - `commands`: what an administrator asks for on HUP; `alarm`: what senders do that somebody should know;
+//!   `show`: what is shown of them over HTTP.
 //!
 //! Messages are only counted: nothing is written, lost or retried here, so the action is never suspended.
 

@@ -1,7 +1,7 @@
 //! mmanon: makes the IP addresses in MSG anonymous.
 //!
-//! - [`find`]: finds and reads addresses.
-//! - [`replace`]: what they become.
+//! - `find`: finds and reads addresses.
+//! - `replace`: what they become.
 
 mod find;
 mod replace;
