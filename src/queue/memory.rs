@@ -822,7 +822,9 @@ mod models {
                 submitter(&queue, 0..1, FlowControl::None),
                 submitter(&queue, 1..3, FlowControl::None),
             ];
-            submitters.map(|submitter| submitter.join().unwrap());
+            for submitter in submitters {
+                submitter.join().unwrap();
+            }
             finish(&queue, workers, 3);
         });
     }
@@ -850,7 +852,9 @@ mod models {
                 submitter(&queue, 2..3, FlowControl::Full),
             ];
             queue.release();
-            submitters.map(|submitter| submitter.join().unwrap());
+            for submitter in submitters {
+                submitter.join().unwrap();
+            }
             let workers = vec![worker(&queue)];
             finish(&queue, workers, 3);
         });
