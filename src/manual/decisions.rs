@@ -127,7 +127,7 @@
 //! batch's: it is copied once at most, in its first receive. What it takes of the input's `memoryBudget` goes with the
 //! batch and is given back when that is dropped, so messages that wait in a queue count as well.
 //!
-//! # 20. TLS 1.3 session tickets go with the goodbye (2026-11-21)
+//! # 22. TLS 1.3 session tickets go with the goodbye (2026-11-21)
 //! OpenSSL sends tickets right behind the handshake. A client that only writes never reads them; when it closes its
 //! socket with them unread, its kernel sends RST and drops what it has not sent yet. Of 11,000 messages of `loggen` on six
 //! connections 7,214 arrived. Sent in answer to the client's `close_notify` tickets do no harm, because by then everything
