@@ -127,7 +127,8 @@ pub trait Output: Send + Sync {
     }
 }
 
-/// One thread's end of an output.
+/// One thread's end of an output. What is provided fits one that acts in `push` and keeps nothing; whoever gathers
+/// messages writes `commit`, `pending` and `discard`.
 pub trait OutputWorker: Send {
     /// Renders `msg` into the worker's own buffer. Does no I/O where it can be left to `commit`.
     /// A message that can never be delivered goes to `lost`, and the result is `Ok`.
@@ -141,7 +142,9 @@ pub trait OutputWorker: Send {
     /// # Errors
     /// `Suspend` or `Disable`; what was not written stays in the worker, and a later `commit` goes on
     /// exactly there.
-    fn commit(&mut self, lost: &mut Lost<'_>) -> Result<(), Failure>;
+    fn commit(&mut self, _lost: &mut Lost<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Whether a commit is a transaction at the other end, whose size `dequeueBatchSize` bounds. If not, one
     /// commit may cover more, up to a batch as it was received: fewer and larger writes.
@@ -150,16 +153,20 @@ pub trait OutputWorker: Send {
     }
 
     /// How many pushed messages are neither written nor lost yet.
-    fn pending(&self) -> usize;
+    fn pending(&self) -> usize {
+        0
+    }
 
     /// Gives up all pending messages because of `why`.
-    fn discard(&mut self, why: &Failure, lost: &mut Lost<'_>);
+    fn discard(&mut self, _why: &Failure, _lost: &mut Lost<'_>) {}
 
     /// Whether the output works again after a suspension.
     ///
     /// # Errors
     /// Still not.
-    fn resume(&mut self) -> Result<(), Failure>;
+    fn resume(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// What the daemon lends an output when it is built.

@@ -94,18 +94,4 @@ impl OutputWorker for NoOutput {
     fn push(&mut self, _msg: &Msg<'_>, _lost: &mut Lost<'_>) -> Result<(), Failure> {
         Ok(())
     }
-
-    fn commit(&mut self, _lost: &mut Lost<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn pending(&self) -> usize {
-        0
-    }
-
-    fn discard(&mut self, _why: &Failure, _lost: &mut Lost<'_>) {}
-
-    fn resume(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
 }

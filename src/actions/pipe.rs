@@ -128,16 +128,6 @@ impl OutputWorker for Worker {
         self.pipe.write(&self.text)
     }
 
-    fn commit(&mut self, _lost: &mut Lost<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn pending(&self) -> usize {
-        0
-    }
-
-    fn discard(&mut self, _why: &Failure, _lost: &mut Lost<'_>) {}
-
     fn resume(&mut self) -> Result<(), Failure> {
         let mut slot = self.pipe.end.lock().unwrap_or_else(PoisonError::into_inner);
         match slot.as_ref() {

@@ -109,20 +109,6 @@ impl OutputWorker for Worker {
         }
         Ok(())
     }
-
-    fn commit(&mut self, _lost: &mut Lost<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn pending(&self) -> usize {
-        0
-    }
-
-    fn discard(&mut self, _why: &Failure, _lost: &mut Lost<'_>) {}
-
-    fn resume(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
 }
 
 /// Writes to a terminal whose owner has not turned messages off (mesg(1)).
