@@ -73,6 +73,8 @@ pub enum Support {
     Missing,
     /// Obeyed, but deprecated: giving it warns with this advice.
     Deprecated(&'static str),
+    /// Accepted; there is nothing here that it could change, for this reason. Giving it warns.
+    NoEffect(&'static str),
 }
 
 /// One row of a module's parameter table.
@@ -189,6 +191,13 @@ impl Param {
     #[must_use]
     pub const fn deprecated(mut self, advice: &'static str) -> Self {
         self.support = Support::Deprecated(advice);
+        self
+    }
+
+    /// Accepted without effect, with the reason.
+    #[must_use]
+    pub const fn no_effect(mut self, reason: &'static str) -> Self {
+        self.support = Support::NoEffect(reason);
         self
     }
 

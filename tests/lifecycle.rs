@@ -283,3 +283,29 @@ fn own_debug_messages() {
     assert!(own.iter().any(|line| line == ready), "{own:?}");
     assert!(own.iter().any(|line| line == "rsyslogd shutting down"), "{own:?}");
 }
+
+/// `debug.onShutdown` writes debug output while the daemon stops, and not before; `debug.logFile` gets it.
+#[test]
+fn debug_output_of_the_end() {
+    if reference() {
+        return;
+    }
+    let config = r#"global(debug.onShutdown="on" debug.logFile="{dir}/debug")
+module(load="imtcp")
+input(type="imtcp" port="0" listenPortFileName="{dir}/port")
+action(type="omfile" file="{dir}/out")
+"#;
+    let mut daemon = Daemon::start_program(&program(), config, &[], tempdir());
+    let _ = daemon.port("port");
+    assert_eq!(fs::read_to_string(daemon.dir().join("debug")).expect("the file"), "");
+    let stopped = daemon.stop_lossy();
+    let text = fs::read_to_string(stopped.dir.path().join("debug")).expect("the file");
+    assert!(text.contains("main           : rsyslogd shutting down"), "{text}");
+    assert!(text.contains("imtcp"), "no counters: {text}");
+    // `$DebugLevel` is `-d`.
+    let config = config.replace("global(debug.onShutdown=\"on\" ", "$DebugLevel 2\nglobal(");
+    let daemon = Daemon::start_program(&program(), &config, &[], tempdir());
+    let text = fs::read_to_string(daemon.dir().join("debug")).expect("the file");
+    assert!(text.contains("fully started up"), "{text}");
+    let _ = daemon.stop();
+}

@@ -66,6 +66,9 @@ fn parameter(out: &mut String, param: &Param) {
         Support::Deprecated(advice) => {
             let _ = writeln!(out, "      Deprecated: {advice}");
         }
+        Support::NoEffect(reason) => {
+            let _ = writeln!(out, "      Accepted without effect: {reason}.");
+        }
     }
     for directive in param.legacy.into_iter().chain(param.legacy_alias) {
         let only = if param.legacy_only { ", the only way to write it" } else { "" };

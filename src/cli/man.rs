@@ -121,6 +121,9 @@ fn list(out: &mut String, params: &[Param]) {
             Support::Deprecated(advice) => {
                 let _ = writeln!(out, "Deprecated: {}", escape(advice));
             }
+            Support::NoEffect(reason) => {
+                let _ = writeln!(out, "Accepted without effect: {}.", escape(reason));
+            }
         }
         for directive in param.legacy.into_iter().chain(param.legacy_alias) {
             let only = if param.legacy_only { ", the only way to write it" } else { "" };

@@ -193,6 +193,10 @@ fn report_support(
             let diagnostic = Diagnostic::parsing(param.span, text).line(line);
             diagnostics.push(diagnostic.warning().help(advice));
         }
+        Support::NoEffect(reason) => {
+            let text = without_effect(&format!("parameter '{}'", row.name), reason);
+            diagnostics.push(Diagnostic::parsing(param.span, text).line(line).warning().code(2357));
+        }
     }
 }
 
@@ -205,6 +209,11 @@ pub(super) fn is_default(row: &Param, value: &Value) -> bool {
 /// The one sentence for everything that rsyslog has and this version has not.
 pub(super) fn not_implemented(what: &str) -> String {
     format!("{what} is not implemented in this version of sluice")
+}
+
+/// The one sentence for what is accepted and changes nothing.
+pub(super) fn without_effect(what: &str, reason: &str) -> String {
+    format!("{what} has no effect in sluiced: {reason}")
 }
 
 /// What to write instead of a wrong value.

@@ -263,11 +263,17 @@ impl Checker<'_> {
             }
         };
         self.extra_characters(rest, span);
-        if row.support == Support::Missing && !args::is_default(row, &value) {
-            self.error(
-                directive.span,
-                not_implemented(&format!("directive '${}'", directive.name)),
-            );
+        let what = || format!("directive '${}'", directive.name);
+        match row.support {
+            Support::Missing if !args::is_default(row, &value) => {
+                self.error(directive.span, not_implemented(&what()));
+            }
+            Support::NoEffect(reason) => {
+                let text = args::without_effect(&what(), reason);
+                let diagnostic = Diagnostic::parsing(directive.span, text).warning();
+                self.diagnostics.push(diagnostic.code(2357));
+            }
+            _ => {}
         }
         Some(value)
     }

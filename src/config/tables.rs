@@ -8,6 +8,7 @@ use crate::param::{Kind, Param};
 const MILLISECONDS: Kind = Kind::INT;
 const ON_OFF_WARN: Kind = Kind::Choice(&["enable", "warn", "disable"]);
 const HOUR: Kind = Kind::Int { min: 0, max: 25 };
+const NO_LISTS: &str = "debug output has no such list; -o shows the configuration";
 
 /// `global(…)` and the `$` directives of the same meaning.
 pub static GLOBAL: &[Param] = &[
@@ -42,34 +43,34 @@ pub static GLOBAL: &[Param] = &[
         Some("off"),
         "Render JSON variables without blanks.",
     ),
-    Param::new("debug.onShutdown", Kind::Bool, Some("off"), "Write debug output during shutdown.")
-        .missing(),
-    Param::new("debug.logFile", Kind::Str, None, "File for debug output.")
-        .legacy("DebugFile")
-        .missing(),
+    Param::new("debug.onShutdown", Kind::Bool, Some("off"), "Write debug output during shutdown."),
+    Param::new(
+        "debug.logFile",
+        Kind::Str,
+        None,
+        "File that gets the debug output, too; emptied at the start.",
+    )
+    .legacy("DebugFile"),
     Param::new("debug.gnutls", Kind::NONNEG, Some("0"), "Debug level of the TLS library.")
-        .missing(),
+        .no_effect("OpenSSL is used, which has no such level"),
     Param::new(
         "debug.abortOnProgramError",
         Kind::Bool,
         Some("off"),
-        "Abort when a program error is found; this program always does.",
-    ),
-    Param::new(
-        "debug.unloadModules",
-        Kind::Bool,
-        Some("on"),
-        "Unload modules at exit; there is nothing to unload.",
-    ),
+        "Abort when a program error is found.",
+    )
+    .no_effect("a program error always ends it"),
+    Param::new("debug.unloadModules", Kind::Bool, Some("on"), "Unload modules at exit.")
+        .no_effect("modules are compiled in"),
     Param::new("debug.files", Kind::Array, None, "Source files whose debug output is wanted.")
-        .missing(),
+        .no_effect("they are rsyslogd's source files"),
     Param::new(
         "debug.whitelist",
         Kind::Bool,
         Some("off"),
         "Whether debug.files names the wanted or the unwanted files.",
     )
-    .missing(),
+    .no_effect("they are rsyslogd's source files"),
     Param::new(
         "defaultNetstreamDriver",
         Kind::Word,
@@ -318,7 +319,8 @@ pub static GLOBAL: &[Param] = &[
         Kind::Bool,
         Some("off"),
         "Do not start when a queue cannot be started.",
-    ),
+    )
+    .no_effect("a queue that cannot be started always ends the start"),
     Param::new(
         "variables.caseSensitive",
         Kind::Bool,
@@ -431,14 +433,14 @@ pub static GLOBAL: &[Param] = &[
         Some("on"),
         "Give up capabilities that are not needed.",
     )
-    .missing(),
+    .no_effect("capabilities are left to the service manager (CapabilityBoundingSet=)"),
     Param::new(
         "libcapng.default",
         Kind::Bool,
         Some("on"),
         "Stop when capabilities cannot be given up.",
     )
-    .missing(),
+    .no_effect("capabilities are left to the service manager (CapabilityBoundingSet=)"),
     Param::new(
         "security.abortOnIDResolutionFail",
         Kind::Bool,
@@ -451,7 +453,7 @@ pub static GLOBAL: &[Param] = &[
         Some("0"),
         "For the reference's developers.",
     )
-    .missing(),
+    .no_effect("it is for rsyslogd's developers"),
 ];
 
 /// Directives without an object form.
@@ -478,22 +480,27 @@ pub static DIRECTIVES: &[Param] = &[
     )
     .legacy("ErrorMessagesToStderr"),
     Param::new("DebugPrintTemplateList", Kind::Bool, Some("on"), "Show templates in debug output.")
-        .legacy("DebugPrintTemplateList"),
+        .legacy("DebugPrintTemplateList")
+        .no_effect(NO_LISTS),
     Param::new("DebugPrintModuleList", Kind::Bool, Some("on"), "Show modules in debug output.")
-        .legacy("DebugPrintModuleList"),
+        .legacy("DebugPrintModuleList")
+        .no_effect(NO_LISTS),
     Param::new(
         "DebugPrintCfSysLineHandlerList",
         Kind::Bool,
         Some("on"),
         "Show directives in debug output.",
     )
-    .legacy("DebugPrintCfSysLineHandlerList"),
+    .legacy("DebugPrintCfSysLineHandlerList")
+    .no_effect(NO_LISTS),
     Param::new("GenerateConfigGraph", Kind::Word, None, "File to draw the configuration to.")
         .legacy("GenerateConfigGraph")
         .missing(),
-    Param::new("ModDir", Kind::Word, None, "Directory of modules; all modules are built in.")
-        .legacy("ModDir"),
-    Param::new("DebugLevel", Kind::INT, Some("0"), "Debug level.").legacy("DebugLevel").missing(),
+    Param::new("ModDir", Kind::Word, None, "Directory of modules.")
+        .legacy("ModDir")
+        .no_effect("modules are compiled in"),
+    Param::new("DebugLevel", Kind::INT, None, "2 and more turns debug output on, 0 off.")
+        .legacy("DebugLevel"),
     Param::new(
         "LocalHostIPIF",
         Kind::Word,
@@ -563,9 +570,10 @@ pub static ACTION: &[Param] = &[
         "action.repeatedMsgContainsOriginalMsg",
         Kind::Bool,
         Some("off"),
-        "No effect, as in the reference: the count of repeated messages always quotes the message.",
+        "The count of repeated messages quotes the message.",
     )
-    .legacy("RepeatedMsgContainsOriginalMsg"),
+    .legacy("RepeatedMsgContainsOriginalMsg")
+    .no_effect("as in rsyslogd, the count of repeated messages always quotes the message"),
     Param::new(
         "action.resumeRetryCount",
         Kind::Int { min: -1, max: i32::MAX as i64 },

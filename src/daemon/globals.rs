@@ -145,6 +145,9 @@ pub(super) fn internal_settings(
             .int("errorMessagesToStderr.maxNumber")
             .and_then(|most| u64::try_from(most).ok()),
         foreground,
+        debug_file: args.str("debug.logFile").map(|path| OsStr::from_bytes(path).into()),
+        debug: directives.int("DebugLevel").map(|level| level >= 2),
+        debug_shutdown: args.bool("debug.onShutdown"),
     }
 }
 

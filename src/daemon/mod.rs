@@ -9,7 +9,7 @@ mod build;
 mod globals;
 mod handle;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -235,6 +235,7 @@ impl Daemon {
     /// What comes back is to be done as the last step of the process.
     #[must_use]
     pub fn stop(self, signal: i32) -> LastStep {
+        internal::begin_shutdown();
         log::debug!(code = 0, own = true; "rsyslogd shutting down");
         let core = self.core;
         self.inputs.iter().for_each(|input| input.stop());
@@ -349,6 +350,5 @@ fn take_identity(privileges: Privileges) -> Result<(), String> {
 fn print_stats(stats: &stats::Set) {
     let objects = stats.read(stats::Purpose::Look);
     let lines: String = objects.iter().map(|object| stats::report::full(object) + "\n").collect();
-    // Standard error may be closed by now.
-    let _ = io::stderr().write_all(lines.as_bytes());
+    internal::debug::write(lines.as_bytes());
 }

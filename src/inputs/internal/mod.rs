@@ -13,10 +13,12 @@
 //! stands already. Levels below info go to standard error only, and only in debug mode; with key `own` a debug
 //! record is a message, too, which `internalmsg.severity="debug"` lets through.
 
+pub mod debug;
 mod delivery;
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -55,6 +57,12 @@ pub struct Settings {
     pub stderr_max: Option<u64>,
     /// Runs in the foreground: errors are written to standard error whatever the parameters say.
     pub foreground: bool,
+    /// `debug.logFile`: gets the debug output, too.
+    pub debug_file: Option<PathBuf>,
+    /// `$DebugLevel`: whether there is debug output; `None` leaves it as it is.
+    pub debug: Option<bool>,
+    /// `debug.onShutdown`: debug output from [`begin_shutdown`] on.
+    pub debug_shutdown: bool,
 }
 
 impl Default for Settings {
@@ -70,6 +78,9 @@ impl Default for Settings {
             all_to_stderr: false,
             stderr_max: None,
             foreground: false,
+            debug_file: None,
+            debug: None,
+            debug_shutdown: false,
         }
     }
 }
@@ -116,11 +127,26 @@ pub fn toggle_debug() {
 /// Obeys the configuration from now on.
 pub fn configure(settings: Settings) {
     if let Some(internal) = INTERNAL.get() {
+        let file = settings.debug_file.clone();
+        let debug = settings.debug;
         let mut state = lock(&internal.state);
         state.stderr_left = settings.stderr_max;
         state.settings = settings;
         drop(state);
-        set_debug(internal.debug.load(Ordering::Relaxed));
+        if let Some(path) = file
+            && let Err(e) = debug::open(&path)
+        {
+            log::error!("debug log file '{}' could not be opened: {e}", path.display());
+        }
+        set_debug(debug.unwrap_or_else(|| internal.debug.load(Ordering::Relaxed)));
+    }
+}
+
+/// The daemon is about to stop: `debug.onShutdown` turns debug output on.
+pub fn begin_shutdown() {
+    let internal = INTERNAL.get();
+    if internal.is_some_and(|internal| lock(&internal.state).settings.debug_shutdown) {
+        set_debug(true);
     }
 }
 
@@ -194,7 +220,7 @@ impl log::Log for Internal {
             None => false,
         };
         if !shown && self.debug.load(Ordering::Relaxed) {
-            debug_logger().log(record);
+            debug::logger().log(record);
         }
     }
 
@@ -210,24 +236,6 @@ fn severity(level: Level, own: bool) -> Option<u8> {
         Level::Debug if own => Some(7),
         Level::Debug | Level::Trace => None,
     }
-}
-
-/// The debug output: time and thread, then the text, like rsyslogd's.
-fn debug_logger() -> &'static env_logger::Logger {
-    static LOGGER: OnceLock<env_logger::Logger> = OnceLock::new();
-    LOGGER.get_or_init(|| {
-        env_logger::Builder::new()
-            .filter_level(LevelFilter::Trace)
-            .target(env_logger::Target::Stderr)
-            .format(|out, record| {
-                let now = clock::now_usec();
-                let (seconds, micros) = (now.div_euclid(1_000_000), now.rem_euclid(1_000_000));
-                let thread = std::thread::current();
-                let thread = thread.name().unwrap_or("?");
-                writeln!(out, "{seconds}.{micros:06}:{thread:<15}: {}", record.args())
-            })
-            .build()
-    })
 }
 
 impl Entry {
