@@ -13,6 +13,7 @@ mod lookups;
 mod messages;
 mod notify;
 mod outputs;
+mod oversize;
 mod queues;
 mod ratelimits;
 mod sendertrack;

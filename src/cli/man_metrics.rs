@@ -81,6 +81,11 @@ const METRICS: &[(&str, &str)] = &[
     ("sluice_core_action_failed_total", "Messages it has lost."),
     ("sluice_core_action_suspended_now", "1 while its output does not work."),
     ("sluice_core_action_suspended_total", "Times its output stopped working."),
+    (
+        "sluice_core_oversize_messages_total",
+        "Messages longer than maxMessageSize that came through an input; sluice_core_oversize_split_added_total counts those \
+         that splitting made of them.",
+    ),
     ("sluice_imtcp_submitted_total", "Messages received over TCP."),
     ("sluice_imtcp_bytes_received_total", "Bytes received over TCP."),
     ("sluice_imtcp_sessions_open", "Connections that are open."),

@@ -210,6 +210,9 @@ impl<'a> Checker<'a> {
                 Value::Array(self.environment(entries, place))
             }
             ("maxMessageSize", Value::Size(size)) => Value::Size(self.message_size(size, place)),
+            ("oversizemsg.input.mode", Value::Str(mode)) => {
+                Value::Str(self.oversize_mode(mode, place))
+            }
             (_, value) => value,
         };
         self.config.globals.args.set(name, value);
@@ -234,6 +237,20 @@ impl<'a> Checker<'a> {
             false
         });
         entries
+    }
+
+    /// One of the modes there are. The reference takes any other word for `truncate` and says nothing.
+    fn oversize_mode(&mut self, mode: Vec<u8>, place: Span) -> Vec<u8> {
+        if matches!(mode.as_slice(), b"truncate" | b"split" | b"accept") {
+            return mode;
+        }
+        let text = format!(
+            "oversizemsg.input.mode: unknown mode '{}' - truncate is used",
+            String::from_utf8_lossy(&mode)
+        );
+        let diagnostic = Diagnostic::parsing(place, text).warning();
+        self.diagnostics.push(diagnostic.help("one of truncate, split, accept"));
+        b"truncate".to_vec()
     }
 
     /// `maxMessageSize` within its limits.

@@ -102,17 +102,20 @@ pub static GLOBAL: &[Param] = &[
         "oversizemsg.errorfile",
         Kind::Word,
         None,
-        "File that gets oversize messages as JSON lines.",
-    )
-    .missing(),
-    Param::new("oversizemsg.report", Kind::Bool, Some("on"), "Log oversize messages.").missing(),
+        "File that gets messages longer than maxMessageSize as JSON lines.",
+    ),
+    Param::new(
+        "oversizemsg.report",
+        Kind::Bool,
+        Some("on"),
+        "Log messages longer than maxMessageSize that an input has not cut.",
+    ),
     Param::new(
         "oversizemsg.input.mode",
-        Kind::Choice(&["truncate", "split", "accept"]),
+        Kind::Word,
         Some("truncate"),
-        "What an input does with an oversize message.",
-    )
-    .missing(),
+        "What becomes of a message longer than maxMessageSize that an input has not cut: truncate, split or accept.",
+    ),
     Param::new(
         "reportChildProcessExits",
         Kind::Choice(&["none", "errors", "all"]),

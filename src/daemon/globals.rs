@@ -11,6 +11,7 @@ use crate::message::vars;
 use crate::net::access;
 use crate::net::resolver::local_name;
 use crate::param::Args;
+use crate::ruleset::oversize;
 use crate::stats::tracked;
 use crate::tls;
 
@@ -148,6 +149,20 @@ pub(super) fn internal_settings(
         debug_file: args.str("debug.logFile").map(|path| OsStr::from_bytes(path).into()),
         debug: directives.int("DebugLevel").map(|level| level >= 2),
         debug_shutdown: args.bool("debug.onShutdown"),
+    }
+}
+
+/// `oversizemsg.…`.
+pub(super) fn oversize(args: &Args) -> oversize::Settings {
+    oversize::Settings {
+        limit: args.size("maxMessageSize").map_or(usize::MAX, to_usize),
+        report: args.bool("oversizemsg.report"),
+        mode: match args.str("oversizemsg.input.mode") {
+            Some(b"split") => oversize::Mode::Split,
+            Some(b"accept") => oversize::Mode::Accept,
+            _ => oversize::Mode::Truncate,
+        },
+        error_file: args.str("oversizemsg.errorfile").map(|path| OsStr::from_bytes(path).into()),
     }
 }
 

@@ -29,6 +29,7 @@ use crate::net::resolver::Resolver;
 use crate::param::{Args, Problem};
 use crate::queue::{Frozen, Queue};
 use crate::ratelimit::Kit;
+use crate::ruleset::oversize::{Bounded, Oversize};
 use crate::ruleset::{Hostname, Inlet, Job};
 use crate::stats;
 use crate::sync::lock;
@@ -61,6 +62,7 @@ struct Core {
     queues: Vec<Arc<Queue<Job>>>,
     handle: Arc<Handle>,
     limits: Arc<Kit>,
+    oversize: Arc<Oversize>,
 }
 
 /// A running daemon.
@@ -113,13 +115,29 @@ impl Plan {
         let names = resolver.clone().map(|resolver| resolver as Arc<dyn Names>);
         let handle = Arc::new(Handle::new(&globals, &main, &queues, &actions, &lookups));
         let control = Arc::<Handle>::clone(&handle) as Arc<dyn Control>;
-        let inputs = shop.inputs(&inlet, names, &control, diagnostics);
+        let oversize = globals::oversize(args);
+        let oversize = Arc::new(Oversize::new(oversize, &hostname, &stats));
+        let bounded = |ruleset| {
+            let oversize = Arc::clone(&oversize);
+            Arc::new(Bounded { oversize, next: inlet(ruleset) }) as Arc<dyn Submit>
+        };
+        let inputs = shop.inputs(&bounded, names, &control, diagnostics);
         let own = inlet(config.default_ruleset);
         let internal = globals::internal_settings(args, &config.directives.args, foreground);
         let globals_args = args.clone();
         let queues = queues.into_iter().map(|(_, queue)| queue).collect();
-        let core =
-            Core { globals, globals_args, stats, hostname, actions, main, queues, handle, limits };
+        let core = Core {
+            globals,
+            globals_args,
+            stats,
+            hostname,
+            actions,
+            main,
+            queues,
+            handle,
+            limits,
+            oversize,
+        };
         Self { core, inputs, resolver, own, internal, tasks }
     }
 
@@ -216,6 +234,7 @@ impl Daemon {
         }
         self.core.handle.lookups().iter().for_each(Lookup::hup);
         self.core.limits.hup();
+        self.core.oversize.hup();
         self.inputs.iter().for_each(|input| input.hup());
         // Last, because it may ask a name server.
         let name = globals::hostname(&self.core.globals_args);

@@ -21,7 +21,7 @@ use super::options::Options;
 
 /// Takes the frames a [`Decoder`] finds. No frame is empty.
 pub trait Sink {
-    /// A frame that lies inside the input. `oversize`: it was cut off, or announced as too long.
+    /// A frame that lies inside the input. `oversize`: it was cut off, announced as too long, or is too long.
     fn frame(&mut self, range: Range<usize>, oversize: bool);
     /// A frame of bytes from earlier receives followed by a part of the input, which may be empty.
     fn joined(&mut self, head: &[u8], tail: Range<usize>, oversize: bool);

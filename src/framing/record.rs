@@ -11,6 +11,8 @@
 //! The expression is tried as each byte comes, as the reference does: the record ends as soon as a *part* of
 //! the line matches, and segmentation makes no difference. Trying it once per receive says the same, except
 //! for expressions that may match a part of a line but not a longer part; [`Boundary`] tells them apart.
+//!
+//! A record of up to twice `maxMessageSize` is handed over whole: `oversizemsg.input.mode` says what becomes of it.
 
 use super::decoder::Sink;
 use super::fault::Fault;
@@ -124,7 +126,7 @@ impl RecordDecoder {
 
     /// Hands over the first `len` bytes of the record, and empties it.
     fn emit(&mut self, len: usize, message_bytes: usize, sink: &mut impl Sink) {
-        let frame = self.record.get(..len.min(message_bytes)).unwrap_or_default();
+        let frame = self.record.get(..len).unwrap_or_default();
         if !frame.is_empty() {
             sink.joined(frame, 0..0, len > message_bytes);
         }
@@ -177,8 +179,7 @@ mod tests {
         let (mut record, mut line) = (Vec::new(), 0);
         let emit = |frame: &[u8], frames: &mut Frames| {
             if !frame.is_empty() {
-                let cut = &frame[..frame.len().min(MESSAGE_BYTES)];
-                frames.0.push((cut.to_vec(), cut.len() < frame.len()));
+                frames.0.push((frame.to_vec(), frame.len() > MESSAGE_BYTES));
             }
         };
         for &byte in input {
@@ -215,7 +216,7 @@ mod tests {
             (PRI, b"\n\n<33>a", &["\n", "<33>a"]),
             (PRI, b"<33>a\n\0<33>b\n<33>c", &["<33>a\n\0<33>b", "<33>c"]),
             (PRI, b"<33>0123456789\n<33>c", &["<33>0123456789", "<33>c"]),
-            (PRI, b"<33>0123456789xxx\n<33>c", &["<33>0123456789xx", "<33>c"]),
+            (PRI, b"<33>0123456789xxx\n<33>c", &["<33>0123456789xxx", "<33>c"]),
             // A part of the line matches, though the whole does not.
             ("^a$", b"x\nabc\nd", &["x", "abc\nd"]),
             ("b\\>", b"x\nabc\nd", &["x", "abc\nd"]),
@@ -243,7 +244,7 @@ mod tests {
     #[test]
     fn a_record_without_end_is_cut() {
         let frames = decode("^<", [[b'x'; 4 * MESSAGE_BYTES + 1].as_slice()]);
-        let piece = (vec![b'x'; MESSAGE_BYTES], true);
+        let piece = (vec![b'x'; 2 * MESSAGE_BYTES], true);
         assert_eq!(frames.0, [piece.clone(), piece, (b"x".to_vec(), false)]);
         assert_eq!(frames.1, vec![Fault::NoBoundary { size: 2 * MESSAGE_BYTES + 1 }; 2]);
     }

@@ -35,7 +35,8 @@
 //! 8. memory budget of an imrawtcp input: per 128 KiB of a large message; the ready queue is locked after it is let go.
 //! 9. shard of a table of senders (`actions::sendertrack`): once per commit and shard, and by the control thread while it
 //!    copies the shard; within it, where a sender comes or goes, the table's number of senders.
-//! 10. resolver cache, own-message list, statistics set, TLS context of an input (per connection and per HUP): leaves.
+//! 10. error file of oversize messages (`ruleset::oversize`): for a write of such a message.
+//! 11. resolver cache, own-message list, statistics set, TLS context of an input (per connection and per HUP): leaves.
 //!
 //! # Stop
 //! inputs stop accepting and submit what they hold → queues let go of whoever waits → input threads are joined →

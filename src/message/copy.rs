@@ -20,6 +20,27 @@ pub(super) fn extent(record: &Record) -> Span {
     Span { start: record.raw.start, len: record.raw.len.max(fields) }
 }
 
+impl Record {
+    /// The same message with only the `len` bytes of its raw text from `start` on; at its end MSG loses what the raw
+    /// text does. Fields stay if they lie in this part, or behind the raw text.
+    #[must_use]
+    pub fn section(&self, start: u32, len: u32) -> Self {
+        let mut part = *self;
+        let gone = self.raw.len.saturating_sub(len);
+        part.raw = Span { start: self.raw.start + start, len };
+        part.msg.start += start;
+        part.msg.len = part.msg.len.saturating_sub(gone);
+        for field in fields(&mut part) {
+            let moved = u32::from(field.start).checked_sub(start);
+            let within =
+                |at: &u32| *at >= self.raw.len - start || *at + u32::from(field.len) <= len;
+            let moved = moved.filter(within).and_then(|at| u16::try_from(at).ok());
+            *field = moved.map_or_else(Field::default, |start| Field { start, len: field.len });
+        }
+        part
+    }
+}
+
 impl Batch {
     /// A batch of the message at `index` alone, which no modifier has changed yet.
     #[must_use]

@@ -82,6 +82,11 @@ impl Flags {
 
     /// Whether the message is taken depends on the sender's name: ask `Sender::is_allowed`.
     pub const CHECK_SENDER: Self = Self(1 << 11);
+    /// The first part of a message, or the whole of one, that the input met as longer than `maxMessageSize`: for
+    /// `oversizemsg.errorfile`.
+    pub const OVERSIZE: Self = Self(1 << 12);
+    /// `maxMessageSize` does not count: the input has a limit of its own.
+    pub const ANY_SIZE: Self = Self(1 << 13);
 
     /// No bit.
     #[must_use]

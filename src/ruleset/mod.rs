@@ -8,10 +8,12 @@
 //! - [`program`]: statements as a flat list with jumps, so that running it needs no stack of its own.
 //! - [`dispatch`]: the consumer of a main or ruleset queue.
 //! - [`call`]: rulesets with a queue: jobs, and how they get there.
+//! - [`oversize`]: messages longer than `maxMessageSize`, on their way from inputs.
 //! - [`round`]: time, zone and host name of one batch.
 
 pub mod call;
 pub mod dispatch;
+pub mod oversize;
 pub mod program;
 pub mod round;
 

@@ -93,6 +93,7 @@ const REFERENCE: &[(&str, &[&str])] = &[
     // Objects of ours.
     ("core", &[]),
     ("core.dns", &[]),
+    ("core.oversize", &[]),
     ("core.parser", &[]),
 ];
 

@@ -327,7 +327,7 @@ impl Session {
     /// The batch of a message that has storage of its own; the message's part of the memory goes with it.
     pub(super) fn batch(&mut self, whole: Whole) -> Batch {
         self.messages += 1;
-        let flags = if whole.cut { Flags::TRUNCATED } else { Flags::empty() };
+        let flags = if whole.cut { CUT } else { Flags::ANY_SIZE };
         let Whole { text, len, .. } = whole;
         let mut batch =
             Batch::of_one(text, len, clock::now_usec(), Arc::clone(&self.sender), flags);
@@ -490,6 +490,9 @@ impl Session {
 }
 
 /// Return code of the notice about a closed connection.
+/// A message of imrawtcp, whose limit is its own, that was cut to that.
+const CUT: Flags = Flags::TRUNCATED.with(Flags::ANY_SIZE);
+
 const PEER_CLOSED: u16 = 2144;
 /// Return code of the error about a compressed stream.
 const BROKEN_STREAM: u16 = 2141;
@@ -532,7 +535,7 @@ impl<'a, 'b> Frames<'a, 'b> {
     fn raw_flags(&mut self, cut: bool) -> Flags {
         self.messages += 1;
         self.oversize += u64::from(cut);
-        if cut { Flags::TRUNCATED } else { Flags::empty() }
+        if cut { CUT } else { Flags::ANY_SIZE }
     }
 
     fn flags(&mut self, oversize: bool) -> Flags {
@@ -543,7 +546,7 @@ impl<'a, 'b> Frames<'a, 'b> {
         }
         if oversize {
             self.oversize += 1;
-            return flags.with(Flags::TRUNCATED);
+            return flags.with(Flags::TRUNCATED).with(Flags::OVERSIZE);
         }
         flags
     }
