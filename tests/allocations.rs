@@ -122,6 +122,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         report: &|problem| problems.borrow_mut().push(problem),
         stats: Arc::clone(&stats),
         tasks: &Tasks::default(),
+        reentries: &Default::default(),
         message_bytes: 8096,
         ip_protocol: Default::default(),
         own_defaults: false,

@@ -8,6 +8,7 @@
 //! - [`action`]: a configured action, shared by threads; [`settings`] its `action.*` parameters.
 //! - [`retry`]: one thread's end of it, the state machine around the output.
 //! - [`modify`]: the same for actions that modify messages.
+//! - [`reentry`]: ways back into the rules.
 //! - [`set`]: all actions, as one thread of the rules has them; [`queued`]: actions with a queue of their own.
 //! - [`file`](mod@file), [`forward`], [`pipe`], [`users`], [`shell`], [`sendertrack`], [`stdout`], [`discard`]: the outputs.
 //!
@@ -40,6 +41,7 @@ mod lines;
 pub mod modify;
 pub mod pipe;
 pub mod queued;
+pub mod reentry;
 pub mod retry;
 pub mod sendertrack;
 pub mod set;
@@ -184,6 +186,8 @@ pub struct OutputEnv<'a> {
     pub stats: Arc<stats::Set>,
     /// Takes work that the output wants done from time to time.
     pub tasks: &'a Tasks,
+    /// Ways back into the rules.
+    pub reentries: &'a reentry::Reentries,
     /// `maxMessageSize`, bytes.
     pub message_bytes: usize,
     /// `net.ipprotocol`: which addresses of a peer are used.

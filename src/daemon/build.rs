@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::globals::Globals;
 use crate::actions::action::Action;
 use crate::actions::modify::NoOutput;
+use crate::actions::reentry::Reentries;
 use crate::actions::set::{Configured, Set};
 use crate::actions::{self, OutputEnv};
 use crate::config::{
@@ -205,6 +206,7 @@ pub(super) struct Shop<'a> {
     pub(super) percentiles: &'a [Arc<Percentiles>],
     pub(super) stats: &'a Arc<stats::Set>,
     pub(super) tasks: &'a Arc<Tasks>,
+    pub(super) reentries: &'a Reentries,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) hostname: &'a Hostname,
     pub(super) variables: &'a Arc<vars::Globals>,
@@ -238,6 +240,7 @@ impl Shop<'_> {
             template: &|name| self.templates.find(name),
             stats: Arc::clone(self.stats),
             tasks: self.tasks,
+            reentries: self.reentries,
             message_bytes: self.globals.message_bytes,
             ip_protocol: self.globals.ip_protocol,
             own_defaults: decl.own_defaults,

@@ -17,6 +17,7 @@ use std::time::Duration;
 use self::build::{Shop, Templates};
 use self::globals::{Globals, Privileges};
 use self::handle::Handle;
+use crate::actions::reentry::Reentries;
 use crate::actions::set::Configured;
 use crate::config::diagnostic::REFERENCE_VERSION;
 use crate::config::{Config, Diagnostics, RulesetId};
@@ -88,6 +89,8 @@ impl Plan {
         let limits = Arc::new(build::limits(config, found, &hostname, &variables, diagnostics));
         let lookups = build::lookups(config, diagnostics);
         let (buckets, percentiles) = build::script_counters(config, &stats);
+        let rulesets = config.rulesets.iter().map(|decl| decl.name.clone()).collect();
+        let reentries = Reentries::new(rulesets, Arc::clone(&limits));
         let shop = Shop {
             config,
             globals: &globals,
@@ -97,6 +100,7 @@ impl Plan {
             percentiles: &percentiles,
             stats: &stats,
             tasks: &tasks,
+            reentries: &reentries,
             pool: &pool,
             hostname: &hostname,
             variables: &variables,
@@ -112,6 +116,7 @@ impl Plan {
             let queue = Arc::clone(own.unwrap_or(&main));
             Arc::new(Inlet { queue, ruleset }) as Arc<dyn Submit>
         };
+        reentries.open(inlet);
         let names = resolver.clone().map(|resolver| resolver as Arc<dyn Names>);
         let handle = Arc::new(Handle::new(&globals, &main, &queues, &actions, &lookups));
         let control = Arc::<Handle>::clone(&handle) as Arc<dyn Control>;

@@ -132,3 +132,10 @@
 //! socket with them unread, its kernel sends RST and drops what it has not sent yet. Of 11,000 messages of `loggen` on six
 //! connections 7,214 arrived. Sent in answer to the client's `close_notify` tickets do no harm, because by then everything
 //! has been read: all 11,000 arrived. TLS 1.2 has its ticket within the handshake and keeps it there.
+//!
+//! # 23. `retryFailures` without `retryRuleset` keeps documents in the worker (2026-11-21)
+//! The reference makes messages of all documents of a request that had failures, those that were stored as well, and submits
+//! them to the ruleset that is named, or to the default one. With a ruleset that looks at `$.omes!status` that is what the
+//! user asked for, and it is done the same way here. Without one, every other action of the default ruleset would see them
+//! twice, and the stored ones would be stored again; so what the cluster was too busy for stays in the worker and is sent
+//! again after a pause, and what it refused goes to `errorFile`.

@@ -13,6 +13,7 @@
 //! - [`json`]: JSON values and text.
 //! - [`labels`]: what an input says about its messages; [`zoneinfo`]: zones by name.
 //! - [`vars`]: the variables of a message.
+//! - `own`: messages that the daemon makes itself.
 
 pub mod amend;
 pub mod batch;
@@ -20,6 +21,7 @@ mod copy;
 pub mod date;
 pub mod json;
 pub mod labels;
+mod own;
 pub mod pri;
 pub mod property;
 pub mod record;

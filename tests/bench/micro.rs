@@ -217,6 +217,7 @@ fn senders() {
         report: &|problem| panic!("{problem:?}"),
         stats: Arc::default(),
         tasks: &tasks,
+        reentries: &Default::default(),
         message_bytes: 8096,
         ip_protocol: sluice::sys::socket::IpProtocol::Unspecified,
         own_defaults: false,

@@ -22,7 +22,7 @@ input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName="{{dir}}/port
 template(name="doc" type="string" string="{{\"message\":\"%msg:::json%\",\"host\":\"%hostname:::json%\"}}")
 template(name="index" type="string" string="logs_%programname%")
 template(name="id" type="string" string="id-%procid%-%msg:2:3%")
-action(type="omelasticsearch" server="127.0.0.1" serverport="{}" bulkMode="on" template="doc" searchType="ev"
+action(type="omelasticsearch" server="127.0.0.1" serverport="{}" template="doc" searchType="ev"
        errorFile="{{dir}}/errors" {action})
 "#,
         server.port
@@ -45,20 +45,85 @@ action(type="omelasticsearch" server="127.0.0.1" serverport="{}" bulkMode="on" t
     (sent.collect(), errors.replace(&own, "PORT"))
 }
 
+/// Whether there is something to compare with.
+fn is_installed() -> bool {
+    let found = Path::new(MODULE).exists();
+    assert!(found || std::env::var_os("CI").is_none(), "install rsyslog-elasticsearch");
+    found
+}
+
 #[test]
 fn requests_are_the_references() {
-    if !Path::new(MODULE).exists() {
-        assert!(std::env::var_os("CI").is_none(), "install rsyslog-elasticsearch");
+    if !is_installed() {
         return;
     }
     for action in [
-        r#"searchIndex="plain""#,
-        r#"searchIndex="index" dynSearchIndex="on" errorOnly="on""#,
-        r#"searchIndex="plain" writeOperation="create" bulkId="id" dynBulkId="on" errorOnly="on" interleaved="on""#,
+        r#"bulkMode="on" searchIndex="plain""#,
+        r#"bulkMode="on" searchIndex="index" dynSearchIndex="on" errorOnly="on""#,
+        r#"bulkMode="on" searchIndex="plain" writeOperation="create" bulkId="id" dynBulkId="on" errorOnly="on" interleaved="on""#,
+        r#"bulkMode="on" searchIndex="plain" pipelineName="pipe" timeout="1m" interleaved="on""#,
         r#"searchIndex="plain" pipelineName="pipe" timeout="1m""#,
+        r#"searchIndex="index" dynSearchIndex="on" writeOperation="create" bulkId="id" dynBulkId="on""#,
     ] {
         let ours = requests(&program(), action);
         let theirs = requests(Path::new(RSYSLOGD), action);
         assert_eq!(ours, theirs, "{action}");
     }
+}
+
+/// What a retry ruleset of `daemon` is given for one request with every kind of failure.
+fn handed_back(daemon: &Path) -> String {
+    let judge = |message: &str, _: usize| match message {
+        message if message.contains("bad") => 400,
+        message if message.contains("busy") => 429,
+        message if message.contains("gone") => 404,
+        message if message.contains("ill") => 503,
+        // The one without the field.
+        "" => 400,
+        _ => 201,
+    };
+    let server = Server::start(Plan { judge: Box::new(judge), ..Plan::default() });
+    let text = format!(
+        r#"global(net.enableDNS="off")
+module(load="imtcp")
+module(load="omelasticsearch")
+template(name="doc" type="string" string="{{\"message\":\"%msg:::json%\",\"host\":\"%hostname:::json%\",\"n\":[1,2.50,null,true]}}")
+template(name="bare" type="string" string="{{\"text\":\"%msg:::json%\"}}")
+template(name="id" type="string" string="id-%procid%")
+template(name="all" type="string" string="%msg%|%rawmsg%|%hostname%|%syslogtag%|%inputname%|%fromhost%|%fromhost-ip%|%pri%|%syslogfacility-text%|%syslogseverity%|%programname%|%app-name%|%procid%|%protocol-version%|%$.omes%|%$.omes!status%|%$.omes!error!type%|%$!%|%$!all-json%\n")
+input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName="{{dir}}/port" ruleset="in")
+ruleset(name="retry") {{ action(type="omfile" file="{{dir}}/retry" template="all") }}
+ruleset(name="in" queue.type="LinkedList" queue.minDequeueBatchSize="8" queue.minDequeueBatchSize.timeout="60000") {{
+  if $msg contains "bare" then
+    action(type="omelasticsearch" server="127.0.0.1" serverport="{port}" bulkMode="on" template="bare" searchIndex="plain" searchType="ev"
+           retryFailures="on" retryRuleset="retry")
+  else
+    action(type="omelasticsearch" server="127.0.0.1" serverport="{port}" bulkMode="on" template="doc" searchType="ev"
+           searchIndex="plain" writeOperation="create" bulkId="id" dynBulkId="on" retryFailures="on" retryRuleset="retry")
+}}
+"#,
+        port = server.port
+    );
+    let mut daemon = Daemon::start_program(daemon, &text, &[], tempdir());
+    let port = daemon.port("port");
+    let texts =
+        ["one \"q\" \\ / é", "busy", "bad", "dup", "dup", "gone", "ill", "bare bad"].into_iter();
+    let line = |(id, text): (usize, &str)| {
+        let id = if text == "dup" { 0 } else { id };
+        format!("<13>Oct 11 22:14:15 host app[{id}]: {text}\n")
+    };
+    let lines: String = texts.enumerate().map(line).collect();
+    send::tcp(port, lines.as_bytes());
+    daemon.wait_lines("retry", 8);
+    String::from_utf8(daemon.stop_lossy().read("retry")).expect("UTF-8")
+}
+
+#[test]
+fn a_retry_ruleset_is_given_what_the_references_is() {
+    if !is_installed() {
+        return;
+    }
+    let ours = handed_back(&program());
+    let theirs = handed_back(Path::new(RSYSLOGD));
+    assert_eq!(ours, theirs);
 }

@@ -12,6 +12,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod, SslVerifyMode};
+use openssl::symm::Cipher;
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 
@@ -55,9 +56,9 @@ fn write(dir: &Path, name: &str, (certificate, key): &(X509, PKey<Private>)) {
         .expect("written");
 }
 
-/// Takes one bulk request over TLS from a client with a certificate; returns its head.
-fn serve_once(dir: &Path) -> (u16, std::thread::JoinHandle<String>) {
-    let mut acceptor = SslAcceptor::mozilla_intermediate(SslMethod::tls_server()).expect("TLS");
+/// Takes one bulk request over TLS from a client with a certificate; returns its head, TLS version and cipher.
+fn serve_once(dir: &Path) -> (u16, std::thread::JoinHandle<(String, String)>) {
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).expect("TLS");
     acceptor.set_certificate_file(dir.join("server.pem"), SslFiletype::PEM).expect("certificate");
     acceptor.set_private_key_file(dir.join("server.key"), SslFiletype::PEM).expect("key");
     acceptor.set_ca_file(dir.join("ca.pem")).expect("ca");
@@ -69,6 +70,9 @@ fn serve_once(dir: &Path) -> (u16, std::thread::JoinHandle<String>) {
         loop {
             let (stream, _) = listener.accept().expect("a connection");
             let Ok(mut stream) = acceptor.accept(stream) else { continue };
+            let ssl = stream.ssl();
+            let cipher = ssl.current_cipher().map_or("", |cipher| cipher.name());
+            let terms = format!("{} {cipher}", ssl.version_str());
             let mut request = Vec::new();
             let mut byte = [0];
             while !request.ends_with(b"\r\n\r\n") {
@@ -87,7 +91,7 @@ fn serve_once(dir: &Path) -> (u16, std::thread::JoinHandle<String>) {
                 format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{reply}", reply.len());
             stream.write_all(answer.as_bytes()).expect("written");
             if head.starts_with("POST") {
-                return head;
+                return (head, terms);
             }
         }
     });
@@ -100,14 +104,22 @@ fn both_ends_show_certificates() {
     let authority = certificate("authority", None);
     write(dir.path(), "ca", &authority);
     write(dir.path(), "server", &certificate("server", Some(&authority)));
-    write(dir.path(), "client", &certificate("the client", Some(&authority)));
+    let client = certificate("the client", Some(&authority));
+    write(dir.path(), "client", &client);
+    let locked =
+        client.1.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), b"open sesame");
+    fs::write(dir.path().join("client.key"), locked.expect("PEM")).expect("written");
     let (port, server) = serve_once(dir.path());
-    let tls = r#"tls.caCert="{dir}/ca.pem" tls.myCert="{dir}/client.pem" tls.myPrivKey="{dir}/client.key""#;
+    let tls = r#"tls.caCert="{dir}/ca.pem" tls.myCert="{dir}/client.pem" tls.myPrivKey="{dir}/client.key"
+        tls.keyPassphrase="open sesame" tls.tlsVersion="TLSv1.3" tls.cipherSuites="TLS_AES_128_GCM_SHA256"
+        tls.keyExchangeGroups="P-256:X25519""#;
     let text = config(&format!("\"https://127.0.0.1:{port}\""), "", tls);
     let mut daemon = Daemon::start_program(&program(), &text, &["-d"], dir);
     let port = daemon.port("port");
     send::tcp(port, b"secret\n");
-    assert!(server.join().expect("served").starts_with("POST /_bulk?"));
+    let (head, terms) = server.join().expect("served");
+    assert!(head.starts_with("POST /_bulk?"));
+    assert_eq!(terms, "TLSv1.3 TLS_AES_128_GCM_SHA256");
     daemon.stop();
 }
 

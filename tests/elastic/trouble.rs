@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{config, counter, start};
 use crate::harness::bulk_server::{Answer, Plan, Server, free_port, spawn};
+use crate::harness::daemon::{program, tempdir};
 use crate::harness::{Daemon, Stopped, send};
 
 /// `count` lines `line 0` and so on.
@@ -133,4 +134,75 @@ fn a_cluster_that_is_away_holds_up_the_senders() {
     assert_eq!(stored.len(), COUNT);
     let stopped = daemon.stop();
     assert!(counter(&stopped.stderr, "resumed") > 0);
+}
+
+/// The way rsyslog's documentation does it: a ruleset looks at what the cluster said, and sends again what may be
+/// stored another time.
+#[test]
+fn a_ruleset_decides_what_is_sent_again() {
+    let judge = |message: &str, before: usize| match message {
+        "bad" => 400,
+        "busy" if before < 3 => 429,
+        _ => 201,
+    };
+    let server = Server::start(Plan { judge: Box::new(judge), ..Plan::default() });
+    let text = format!(
+        r#"global(net.enableDNS="off")
+module(load="imrawtcp")
+module(load="omelasticsearch")
+input(type="imrawtcp" address="127.0.0.1" port="0" listenPortFileName="{{dir}}/port" ruleset="send")
+template(name="doc" type="list") {{ property(name="$!") }}
+ruleset(name="send" queue.type="LinkedList") {{
+  if strlen($.omes!status) > 0 then {{
+    if $.omes!status == 200 or $.omes!status == 201 or ($.omes!status == 409 and $.omes!writeoperation == "create") then
+      stop
+    if $.omes!status == 400 then {{
+      action(type="omfile" file="{{dir}}/refused" template="doc")
+      stop
+    }}
+  }} else
+    set $!message = $rawmsg;
+  action(type="omelasticsearch" server="127.0.0.1:{}" bulkMode="on" searchIndex="x" writeOperation="create"
+         template="doc" retryFailures="on" retryRuleset="send")
+}}
+"#,
+        server.port
+    );
+    let mut daemon = Daemon::start(&text);
+    let port = daemon.port("port");
+    send::tcp(port, b"one\nbusy\nbad\ntwo\n");
+    let stored = server.stored(3);
+    daemon.wait_text("refused", "bad");
+    daemon.stop();
+    let mut messages: Vec<_> = stored.iter().map(|document| document.message()).collect();
+    messages.sort();
+    assert_eq!(messages, ["busy", "one", "two"]);
+    assert_eq!((server.sent("busy"), server.sent("bad")), (4, 1));
+}
+
+/// What the limit of `retryRuleset` drops is counted.
+#[test]
+fn what_goes_to_the_retry_ruleset_is_limited() {
+    let server = Server::start(Plan { judge: Box::new(|_, _| 400), ..Plan::default() });
+    let text = format!(
+        r#"global(net.enableDNS="off")
+module(load="imrawtcp")
+module(load="omelasticsearch")
+input(type="imrawtcp" address="127.0.0.1" port="0" listenPortFileName="{{dir}}/port" ruleset="send")
+template(name="doc" type="string" string="{{\"message\":\"%rawmsg:::json%\"}}")
+ruleset(name="retry") {{ action(type="omfile" file="{{dir}}/retry" template="doc") }}
+ruleset(name="send" queue.type="LinkedList" queue.minDequeueBatchSize="5" queue.minDequeueBatchSize.timeout="60000") {{
+  action(type="omelasticsearch" server="127.0.0.1:{}" bulkMode="on" searchIndex="x" template="doc"
+         retryFailures="on" retryRuleset="retry" rateLimit.interval="600" rateLimit.burst="2")
+}}
+"#,
+        server.port
+    );
+    let mut daemon = Daemon::start_program(&program(), &text, &["-d"], tempdir());
+    let port = daemon.port("port");
+    send::tcp(port, b"1\n2\n3\n4\n5\n");
+    daemon.wait_text("retry", "2");
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("retry"), [r#"{"message":"1"}"#, r#"{"message":"2"}"#]);
+    assert_eq!(counter(&stopped.stderr, "discarded.ratelimit"), 3);
 }

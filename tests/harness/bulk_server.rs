@@ -216,6 +216,9 @@ impl Shared {
         if request.line.starts_with("GET /_cat/health ") {
             return write(stream, 200, b"1 12:00:00 test green 1 1 0 0 0 0 0 0 - 100.0%\n");
         }
+        if !request.line.starts_with("POST /_bulk") {
+            return self.answer_single(stream, request);
+        }
         let documents = match check(&request) {
             Ok(documents) => documents,
             Err(complaint) => {
@@ -259,6 +262,31 @@ impl Shared {
             }
             _ => write(stream, 200, reply.as_bytes()),
         }
+    }
+
+    /// A request with one document: `POST /INDEX/TYPE`.
+    fn answer_single(&self, stream: &TcpStream, mut request: Request) -> bool {
+        let document = match single(&request) {
+            Ok(document) => document,
+            Err(complaint) => {
+                self.lock().complaints.push(format!("{complaint}: {}", request.line));
+                self.changed.notify_all();
+                return false;
+            }
+        };
+        request.documents = 1;
+        let mut state = self.lock();
+        state.requests.push(request);
+        let item = self.store(&mut state, document);
+        drop(state);
+        self.changed.notify_all();
+        let content = &item["create"];
+        let status = content["status"].as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(500);
+        let reply = match content.get("error") {
+            Some(_) => content.clone(),
+            None => json!({"_index": "x", "_id": "1", "result": "created"}),
+        };
+        write(stream, status, reply.to_string().as_bytes())
     }
 
     /// Stores a document, or not, and says so.
@@ -380,6 +408,24 @@ fn check(request: &Request) -> Result<Vec<Document>, String> {
         return Err("an action without a source".to_owned());
     }
     lines.chunks_exact(2).map(|pair| document(pair[0], pair[1])).collect()
+}
+
+/// Checks a request with one document.
+fn single(request: &Request) -> Result<Document, String> {
+    let path = request.line.strip_prefix("POST /").and_then(|rest| rest.split(' ').next());
+    let (path, query) = path.map_or(("", ""), |path| path.split_once('?').unwrap_or((path, "")));
+    let (index, kind) = path.split_once('/').ok_or("no index and type")?;
+    if kind.is_empty() || kind.contains('/') {
+        return Err(format!("type {kind:?}"));
+    }
+    let known = |name: &str| ["pipeline", "timeout", "parent"].contains(&name);
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        if !known(parameter.split('=').next().unwrap_or_default()) {
+            return Err(format!("parameter {parameter}"));
+        }
+    }
+    let body = std::str::from_utf8(&request.body).map_err(|_| "a body that is no UTF-8")?;
+    document(&json!({"create": {"_index": index}}).to_string(), body)
 }
 
 fn document(meta: &str, source: &str) -> Result<Document, String> {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openssl::ssl::SslVersion;
+
 use super::super::OutputEnv;
 use super::tls;
 use crate::message::Msg;
@@ -211,6 +213,14 @@ fn tls_options(args: &Args) -> Result<tls::Options, Problem> {
         authorities: path("tls.caCert"),
         certificate: path("tls.myCert"),
         key: path("tls.myPrivKey"),
+        passphrase: args.str("tls.keyPassphrase").map(<[u8]>::to_vec),
+        version: match args.str("tls.tlsVersion") {
+            Some(b"TLSv1.2") => Some(SslVersion::TLS1_2),
+            Some(b"TLSv1.3") => Some(SslVersion::TLS1_3),
+            _ => None,
+        },
+        suites: args.text("tls.cipherSuites"),
+        groups: args.text("tls.keyExchangeGroups"),
         takes_any: args.bool("allowUnsignedCerts"),
         skips_name: args.bool("skipVerifyHost"),
     };
@@ -219,6 +229,20 @@ fn tls_options(args: &Args) -> Result<tls::Options, Problem> {
             "omelasticsearch: tls.myCert and tls.myPrivKey belong together; one is missing",
         )
         .at(if options.key.is_none() { "tls.myCert" } else { "tls.myPrivKey" }));
+    }
+    // One by one, to name the one at fault.
+    for (param, alone) in [
+        ("tls.cipherSuites", tls::Options { suites: options.suites.clone(), ..Default::default() }),
+        (
+            "tls.keyExchangeGroups",
+            tls::Options { groups: options.groups.clone(), ..Default::default() },
+        ),
+    ] {
+        if let Err(why) = alone.builder() {
+            let value = args.text(param).unwrap_or_default();
+            let text = format!("omelasticsearch: OpenSSL does not take {param} \"{value}\": {why}");
+            return Err(Problem::error(text).at(param));
+        }
     }
     Ok(options)
 }
@@ -256,6 +280,7 @@ mod tests {
             report: &|problem| panic!("{problem:?}"),
             stats: Arc::new(stats::Set::default()),
             tasks: &Tasks::default(),
+            reentries: &Default::default(),
             message_bytes: 8096,
             ip_protocol: Default::default(),
             name: "es",
@@ -309,6 +334,8 @@ mod tests {
                 "searchIndex",
             ),
             (vec![("tls.myCert", text("c"))], "tls.myCert"),
+            (vec![("tls.cipherSuites", text("NO_SUCH_SUITE"))], "tls.cipherSuites"),
+            (vec![("tls.keyExchangeGroups", text("no-such-group"))], "tls.keyExchangeGroups"),
             (vec![("server", Value::Array(vec![b"ftp://x".to_vec()]))], "server"),
         ] {
             let problems = check(&params).err().unwrap_or_default();

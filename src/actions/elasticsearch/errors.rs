@@ -1,5 +1,5 @@
-//! `errorFile`: what was sent and what the cluster said, for documents that it refused. The three forms are the
-//! reference's: the whole request, only what failed as two lists, or as pairs.
+//! `errorFile`: what was sent and what the cluster said, for documents that it refused. The forms are the
+//! reference's: the whole request as it is, two lists, or pairs; the latter two also of what failed alone.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -16,9 +16,9 @@ pub(super) struct ErrorFile {
     file: Mutex<Option<File>>,
 }
 
-/// A document that was refused: as it was sent, and the reply's item.
-pub(super) struct Failed {
-    pub(super) request: Vec<u8>,
+/// A document as it was sent, and the reply's item.
+pub(super) struct Pair<'a> {
+    pub(super) request: &'a [u8],
     pub(super) reply: Vec<u8>,
 }
 
@@ -33,23 +33,23 @@ impl ErrorFile {
         self.write(&object([("request", request), ("reply", reply)]));
     }
 
-    /// Only what failed.
-    pub(super) fn write_failed(&self, url: &str, failed: &[Failed], interleaved: bool) {
+    /// Some of the documents with their replies.
+    pub(super) fn write_pairs<'a>(
+        &self,
+        url: &str,
+        pairs: impl Iterator<Item = Pair<'a>>,
+        interleaved: bool,
+    ) {
+        let pairs = pairs.map(|pair| (string(pair.request), string(&pair.reply)));
         let url = ("url", string(url.as_bytes()));
-        let line = if interleaved {
-            let pair = |failed: &Failed| {
-                object([("request", string(&failed.request)), ("reply", string(&failed.reply))])
-            };
-            object([url, ("response", Json::Array(failed.iter().map(pair).collect()))])
+        self.write(&if interleaved {
+            let pairs =
+                pairs.map(|(request, reply)| object([("request", request), ("reply", reply)]));
+            object([url, ("response", Json::Array(pairs.collect()))])
         } else {
-            let list = |of: fn(&Failed) -> &[u8]| {
-                Json::Array(failed.iter().map(|failed| string(of(failed))).collect())
-            };
-            let (requests, replies) =
-                (list(|failed| &failed.request), list(|failed| &failed.reply));
-            object([url, ("request", requests), ("reply", replies)])
-        };
-        self.write(&line);
+            let (requests, replies) = pairs.unzip();
+            object([url, ("request", Json::Array(requests)), ("reply", Json::Array(replies))])
+        });
     }
 
     fn write(&self, line: &Json) {
@@ -58,7 +58,7 @@ impl ErrorFile {
         text.push(b'\n');
         let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {
-            let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path);
+            let opened = OpenOptions::new().append(true).create(true).mode(0o660).open(&self.path);
             *slot = opened.map_err(|why| self.complain(&why)).ok();
         }
         if let Some(Err(why)) = slot.as_mut().map(|file| file.write_all(&text)) {
@@ -98,12 +98,13 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("errors");
         let file = ErrorFile::new(path.clone());
-        let failed =
-            || Failed { request: b"{\"m\":\"x\"}\n".to_vec(), reply: b"{\"status\":400}".to_vec() };
+        let failed = || {
+            [Pair { request: b"{\"m\":\"x\"}\n", reply: b"{\"status\":400}".to_vec() }].into_iter()
+        };
         file.write_request("http://h:1/_bulk", b"{}\n", object([("errors", Json::Bool(true))]));
-        file.write_failed("http://h:1/_bulk", &[failed()], false);
+        file.write_pairs("http://h:1/_bulk", failed(), false);
         assert_eq!(file.reopen(), 1);
-        file.write_failed("http://h:1/_bulk", &[failed()], true);
+        file.write_pairs("http://h:1/_bulk", failed(), true);
         let expected = [
             r#"{ "request": { "url": "http:\/\/h:1\/_bulk", "postdata": "{}\n" }, "reply": { "errors": true } }"#,
             r#"{ "url": "http:\/\/h:1\/_bulk", "request": [ "{\"m\":\"x\"}\n" ], "reply": [ "{\"status\":400}" ] }"#,

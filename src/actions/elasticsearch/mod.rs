@@ -15,6 +15,7 @@
 //! - `bulk`: documents in the form of the request; `ids`: their ids.
 //! - `client`: HTTP; `tls`: HTTPS with the system's OpenSSL.
 //! - `reply`: what the cluster says; `backoff`: when to try again; `errors`: the error file.
+//! - `resubmit`: documents as messages again (`retryRuleset`).
 //!
 //! The place for disk queues: ids are made when a document enters the worker. A queue that outlives the process has
 //! to keep them with its messages.
@@ -29,6 +30,7 @@ mod errors;
 mod ids;
 mod parameters;
 mod reply;
+mod resubmit;
 mod tls;
 mod worker;
 
@@ -36,6 +38,7 @@ use std::sync::Arc;
 
 use self::conf::Conf;
 use self::errors::ErrorFile;
+use self::resubmit::Resubmit;
 use self::worker::Worker;
 use super::{Output, OutputEnv, OutputKind, OutputWorker};
 use crate::param::{Args, Problem};
@@ -47,7 +50,11 @@ pub static KIND: OutputKind = OutputKind { module: &parameters::MODULE, build };
 fn build(args: &Args, _: &Args, env: &OutputEnv<'_>) -> Result<Arc<dyn Output>, Vec<Problem>> {
     let conf = Conf::new(args, env)?;
     let errors = conf.error_file.clone().map(ErrorFile::new);
-    Ok(Arc::new(Elasticsearch { conf, errors, counters: Counters::new(&env.stats) }))
+    let mut object = stats::Object::new("omelasticsearch", "omelasticsearch");
+    let counters = Counters::new(&mut object);
+    let resubmit = Resubmit::new(args, env, &mut object).map_err(|problem| vec![problem])?;
+    env.stats.add(object);
+    Ok(Arc::new(Elasticsearch { conf, errors, counters, resubmit }))
 }
 
 /// A configured action, shared by its workers.
@@ -55,6 +62,8 @@ struct Elasticsearch {
     conf: Conf,
     errors: Option<ErrorFile>,
     counters: Counters,
+    /// Where documents go that the cluster did not store, instead of being sent again.
+    resubmit: Option<Resubmit>,
 }
 
 impl Output for Elasticsearch {
@@ -64,6 +73,13 @@ impl Output for Elasticsearch {
 
     fn hup(&self) -> usize {
         self.errors.as_ref().map_or(0, ErrorFile::reopen)
+    }
+
+    fn close(&self) -> usize {
+        if let Some(resubmit) = &self.resubmit {
+            resubmit.finish();
+        }
+        0
     }
 
     fn retries_forever(&self) -> bool {
@@ -92,9 +108,8 @@ struct Counters {
 }
 
 impl Counters {
-    fn new(stats: &stats::Set) -> Self {
-        let mut object = stats::Object::new("omelasticsearch", "omelasticsearch");
-        let counters = Self {
+    fn new(object: &mut stats::Object) -> Self {
+        Self {
             submitted: object.counter("submitted"),
             http_failed: object.counter("failed.http"),
             request_failed: object.counter("failed.httprequests"),
@@ -107,8 +122,6 @@ impl Counters {
             rejection: object.counter("response.bulkrejection"),
             other: object.counter("response.other"),
             rebinds: object.counter("rebinds"),
-        };
-        stats.add(object);
-        counters
+        }
     }
 }

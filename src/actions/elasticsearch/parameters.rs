@@ -27,6 +27,13 @@ pub(super) static MODULE: Module = Module {
         ("response.bulkrejection", "Documents that the cluster was too busy for (429)."),
         ("response.other", "Documents with any other status."),
         ("rebinds", "Connections closed because of rebindInterval."),
+        ("discarded.ratelimit", "Messages to retryRuleset beyond the rate limit."),
+        (
+            "discarded.persource",
+            "Messages to retryRuleset beyond what the rate limit allows their source.",
+        ),
+        ("repeated.held", "Messages to retryRuleset held back by $RepeatedMsgReduction."),
+        ("repeated.told", "Messages submitted in their place."),
     ],
     examples: &[
         r#"module(load="omelasticsearch")
@@ -163,13 +170,13 @@ const PARAMS: &[Param] = &[
         "errorOnly",
         Kind::Bool,
         Some("off"),
-        "errorFile gets the refused documents of a request, not all of it.",
+        "errorFile gets the refused documents of a request, not all of it; always so with dataStream.",
     ),
     Param::new(
         "interleaved",
         Kind::Bool,
         Some("off"),
-        "With errorOnly: each document with its reply.",
+        "errorFile gets each document with its reply, not first all documents and then all replies.",
     ),
     Param::new(
         "retryFailures",
@@ -177,12 +184,30 @@ const PARAMS: &[Param] = &[
         Some("off"),
         "Documents that the cluster could not take now (429, 5xx) are sent again; always so with dataStream.",
     ),
-    Param::new("retryRuleset", Kind::Str, None, "Ruleset for documents to be sent again.")
-        .missing(),
-    Param::new("rateLimit.interval", Kind::NONNEG, None, "Limit of resubmitted documents.")
-        .missing(),
-    Param::new("rateLimit.burst", Kind::NONNEG, None, "Limit of resubmitted documents.").missing(),
-    Param::new("rateLimit.name", Kind::Str, None, "Limit of resubmitted documents.").missing(),
+    Param::new(
+        "retryRuleset",
+        Kind::Str,
+        None,
+        "With retryFailures and bulkMode: where a request had failures, all its documents go to this ruleset as messages instead of being sent again; $! is the document, $.omes says what the cluster did with it.",
+    ),
+    Param::new(
+        "rateLimit.interval",
+        Kind::Int { min: 0, max: u32::MAX as i64 },
+        Some("600"),
+        "Seconds of the window for messages to retryRuleset; 0 is no limit.",
+    ),
+    Param::new(
+        "rateLimit.burst",
+        Kind::Int { min: 0, max: u32::MAX as i64 },
+        Some("20000"),
+        "Messages to retryRuleset let through in a window.",
+    ),
+    Param::new(
+        "rateLimit.name",
+        Kind::Str,
+        None,
+        "A ratelimit() object to use instead of interval and burst.",
+    ),
     Param::new(
         "backoff.init",
         Kind::POSITIVE,
@@ -215,10 +240,26 @@ const PARAMS: &[Param] = &[
     ),
     Param::new("tls.myCert", Kind::Str, None, "File of the client's certificate and its chain."),
     Param::new("tls.myPrivKey", Kind::Str, None, "File of the client's private key."),
+    Param::new("tls.keyPassphrase", Kind::Str, None, "Passphrase of the private key."),
     Param::new("allowUnsignedCerts", Kind::Bool, Some("off"), "Take any certificate."),
     Param::new("skipVerifyHost", Kind::Bool, Some("off"), "Take certificates of other names."),
-    Param::new("tls.tlsVersion", Kind::Str, None, "Oldest version of TLS.").missing(),
-    Param::new("tls.cipherSuites", Kind::Str, None, "Cipher suites.").missing(),
-    Param::new("tls.keyExchangeGroups", Kind::Str, None, "Key exchange groups.").missing(),
+    Param::new(
+        "tls.tlsVersion",
+        Kind::Choice(&["TLSv1.2", "TLSv1.3"]),
+        None,
+        "Oldest version of TLS; unset is the library's.",
+    ),
+    Param::new(
+        "tls.cipherSuites",
+        Kind::Str,
+        None,
+        "Cipher suites of TLS 1.3, with colons between them; unset are the library's.",
+    ),
+    Param::new(
+        "tls.keyExchangeGroups",
+        Kind::Str,
+        None,
+        "Key exchange groups, with colons between them; unset are the library's.",
+    ),
     Param::new("asyncRepl", Kind::Gone, None, "Gone."),
 ];

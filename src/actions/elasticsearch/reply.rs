@@ -1,7 +1,7 @@
 //! What the cluster says to a bulk request: one verdict per document.
 
 use crate::message::Json;
-use crate::message::json::{self, Case, Style};
+use crate::message::json::{self, Case, Object, Style};
 
 /// What became of one document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,15 @@ impl Items {
             409 => Verdict::Duplicate,
             status @ (429 | 500..) => Verdict::Busy(status),
             status => Verdict::Refused(status),
+        }
+    }
+
+    /// The operation that the item answers for, and its content.
+    pub(super) fn operation(&self, index: usize) -> Option<(&[u8], &Object)> {
+        let Json::Object(item) = self.0.get(index)? else { return None };
+        match item.iter().next()? {
+            (name, Json::Object(content)) => Some((name, content)),
+            _ => None,
         }
     }
 

@@ -1,11 +1,14 @@
 //! HTTPS with the system's OpenSSL. Files are read when a connection is made, so a new certificate needs no restart.
 
-use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    HandshakeError, SslConnector, SslFiletype, SslMethod, SslStream, SslVerifyMode,
+    HandshakeError, SslConnector, SslConnectorBuilder, SslMethod, SslStream, SslVerifyMode,
+    SslVersion,
 };
 use ureq::Error;
 use ureq::unversioned::transport::{
@@ -20,10 +23,53 @@ pub(super) struct Options {
     pub(super) authorities: Option<PathBuf>,
     pub(super) certificate: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
+    /// Passphrase of the key.
+    pub(super) passphrase: Option<Vec<u8>>,
+    /// The oldest version.
+    pub(super) version: Option<SslVersion>,
+    /// Cipher suites of TLS 1.3, as OpenSSL writes lists.
+    pub(super) suites: Option<String>,
+    /// Key exchange groups, likewise.
+    pub(super) groups: Option<String>,
     /// Any certificate will do.
     pub(super) takes_any: bool,
     /// Any name will do.
     pub(super) skips_name: bool,
+}
+
+impl Options {
+    /// What does not depend on files.
+    ///
+    /// # Errors
+    /// The library does not take it.
+    pub(super) fn builder(&self) -> Result<SslConnectorBuilder, ErrorStack> {
+        // Checks certificates and names, with the system's authorities.
+        let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+        if self.version.is_some() {
+            builder.set_min_proto_version(self.version)?;
+        }
+        if let Some(suites) = &self.suites {
+            builder.set_ciphersuites(suites)?;
+        }
+        if let Some(groups) = &self.groups {
+            builder.set_groups_list(groups)?;
+        }
+        if self.takes_any {
+            builder.set_verify(SslVerifyMode::NONE);
+        }
+        Ok(builder)
+    }
+
+    fn key(&self, file: &Path) -> io::Result<PKey<Private>> {
+        let passphrase = self.passphrase.as_deref().unwrap_or_default();
+        // Without a callback OpenSSL would ask the terminal for a passphrase.
+        let key = PKey::private_key_from_pem_callback(&fs::read(file)?, |room| {
+            let Some(room) = room.get_mut(..passphrase.len()) else { return Ok(0) };
+            room.copy_from_slice(passphrase);
+            Ok(passphrase.len())
+        });
+        Ok(key?)
+    }
 }
 
 /// Makes TLS of a TCP connection, where the URL asks for it.
@@ -35,20 +81,20 @@ impl Tls {
         Self(options)
     }
 
-    fn connector(&self) -> Result<SslConnector, ErrorStack> {
-        let Options { authorities, certificate, key, takes_any, .. } = &self.0;
-        // Checks certificates and names, with the system's authorities.
-        let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-        if let Some(file) = authorities {
-            builder.set_ca_file(file)?;
+    fn connector(&self) -> io::Result<SslConnector> {
+        let mut builder = self.0.builder()?;
+        let named = |file: &Path, why: io::Error| {
+            io::Error::new(why.kind(), format!("{}: {why}", file.display()))
+        };
+        if let Some(file) = &self.0.authorities {
+            builder.set_ca_file(file).map_err(|why| named(file, why.into()))?;
         }
-        if let (Some(certificate), Some(key)) = (certificate, key) {
-            builder.set_certificate_chain_file(certificate)?;
-            builder.set_private_key_file(key, SslFiletype::PEM)?;
-            builder.check_private_key()?;
-        }
-        if *takes_any {
-            builder.set_verify(SslVerifyMode::NONE);
+        if let (Some(certificate), Some(file)) = (&self.0.certificate, &self.0.key) {
+            builder
+                .set_certificate_chain_file(certificate)
+                .map_err(|why| named(certificate, why.into()))?;
+            let key = self.0.key(file).map_err(|why| named(file, why))?;
+            builder.set_private_key(&key).and_then(|()| builder.check_private_key())?;
         }
         Ok(builder.build())
     }

@@ -12,9 +12,10 @@ use super::backoff::Backoff;
 use super::bulk::{Bulk, Fate};
 use super::client::{Answer, Client, Payload};
 use super::conf::{Conf, Text};
-use super::errors::Failed;
+use super::errors::Pair;
 use super::ids::Ids;
 use super::reply::{Items, Verdict};
+use super::resubmit::Resubmit;
 use super::{Counters, Elasticsearch};
 use crate::actions::{Failure, Lost, OutputWorker};
 use crate::limits;
@@ -146,10 +147,10 @@ impl Worker {
                 self.settle(range.start);
                 Outcome::Answered
             }
-            status @ (400 | 413) => {
+            status if status == 400 || status == 413 || (!conf.bulk && is_final(status)) => {
                 counters.request_failed.add(1);
-                if !conf.bulk {
-                    self.write_error(range, &url, &answer.body);
+                if range.len() == 1 {
+                    self.write_request(range, &url, &answer.body);
                 }
                 Outcome::Refused(status)
             }
@@ -185,6 +186,12 @@ impl Worker {
                 format!("omelasticsearch: {url}: the reply does not answer for every document");
             return Outcome::Later(text, None);
         };
+        if (0..range.len()).any(|place| items.verdict(place) != Verdict::Stored)
+            && let Some(resubmit) = &output.resubmit
+        {
+            self.hand_back(range, &items, resubmit, lost);
+            return Outcome::Answered;
+        }
         let mut failed = Vec::new();
         for (place, index) in range.clone().enumerate() {
             let verdict = items.verdict(place);
@@ -199,24 +206,56 @@ impl Worker {
                         format!("omelasticsearch: document refused with status {status}: {reason}");
                     lost(&Failure::data(REFUSED, text), self.bulk.document(index));
                     self.settle(index);
-                    if output.errors.is_some() {
-                        let request = self.bulk.body(index..index + 1).to_vec();
-                        failed.push(Failed { request, reply: items.text(place) });
-                    }
+                    failed.push(place);
                 }
             }
         }
         if let (Some(errors), false) = (&output.errors, failed.is_empty()) {
-            if conf.error_only {
-                errors.write_failed(url, &failed, conf.interleaved);
-            } else {
-                self.write_error(range, url, &answer.body);
+            let pair = |place: &usize| Pair {
+                request: self.bulk.body(range.start + place..range.start + place + 1),
+                reply: items.text(*place),
+            };
+            match (conf.error_only, conf.interleaved) {
+                (true, interleaved) => {
+                    errors.write_pairs(url, failed.iter().map(pair), interleaved);
+                }
+                (false, true) => {
+                    errors.write_pairs(url, (0..range.len()).map(|at| pair(&at)), true);
+                }
+                (false, false) => self.write_request(range, url, &answer.body),
             }
         }
         Outcome::Answered
     }
 
-    fn write_error(&self, range: Range<usize>, url: &str, reply: &[u8]) {
+    /// All documents of a request as messages again, for `retryRuleset`.
+    fn hand_back(
+        &mut self,
+        range: Range<usize>,
+        items: &Items,
+        resubmit: &Resubmit,
+        lost: &mut Lost<'_>,
+    ) {
+        let output = Arc::clone(&self.output);
+        let counters = &output.counters;
+        let mut round = resubmit.begin();
+        for (place, index) in range.enumerate() {
+            counters.count(items.verdict(place));
+            let document = self.bulk.document(index);
+            if !round.push(self.bulk.meta(index), document, items, place) {
+                counters.bad.add(1);
+                counters.refused.add(1);
+                let text =
+                    "omelasticsearch: document cannot go to retryRuleset: it is no JSON object";
+                lost(&Failure::data(REFUSED, text), document);
+            }
+            self.settle(index);
+        }
+        round.submit();
+    }
+
+    /// The whole request to the error file.
+    fn write_request(&self, range: Range<usize>, url: &str, reply: &[u8]) {
         let Some(errors) = &self.output.errors else { return };
         let text = || Json::Str(reply.into());
         let reply = json::parse_whole(reply, Case::Sensitive).unwrap_or_else(text);
@@ -366,6 +405,12 @@ impl Counters {
         };
         counter.add(1);
     }
+}
+
+/// Whether a request for one document will not be answered otherwise another time. Of credentials, load and servers
+/// that may change.
+fn is_final(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 401 | 403 | 408 | 429)
 }
 
 /// Compresses a body. It is sent as it is where that fails.

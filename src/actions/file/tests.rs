@@ -81,6 +81,7 @@ fn build_as(
         report: &report,
         stats,
         tasks: &Tasks::default(),
+        reentries: &Default::default(),
         message_bytes: 8096,
         ip_protocol: Default::default(),
         own_defaults,

@@ -70,6 +70,7 @@ fn read(given: &[(&str, Value)]) -> (Result<Settings, Problem>, Vec<Problem>) {
         report: &|problem| said.borrow_mut().push(problem),
         stats: Arc::default(),
         tasks: &Tasks::default(),
+        reentries: &Default::default(),
         message_bytes: 8096,
         ip_protocol: IpProtocol::default(),
         own_defaults: true,

@@ -357,6 +357,7 @@ fn build(
         report: &|problem| problems.borrow_mut().push(problem),
         stats: Arc::default(),
         tasks: &Tasks::default(),
+        reentries: &Default::default(),
         message_bytes: 8096,
         ip_protocol: crate::sys::socket::IpProtocol::Unspecified,
         own_defaults: false,

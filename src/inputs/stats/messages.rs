@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::inputs::{self, InputEnv};
-use crate::message::{Builder, Field, Flags, FlowControl, Record, Sender, Submit};
+use crate::message::{Builder, FlowControl, Sender, Submit};
 use crate::stats::{Counter, Object};
 
 /// TAG of the messages.
@@ -35,27 +35,7 @@ impl Messages {
 
     /// Adds a message that was made at `now`, microseconds since the epoch. Waits for the queue where that is full.
     pub(super) fn push(&mut self, line: &[u8], now: i64) {
-        let bytes = self.builder.bytes();
-        let mut record = if Field::new(line.len(), TAG.len()).len > 0 {
-            // TAG stands behind the text, so that `rawmsg` is the text.
-            let raw = bytes.append(line);
-            bytes.append(TAG);
-            Record::unparsed(raw, now, 0, Flags::empty())
-        } else {
-            // A line of 64 KiB: TAG cannot stand behind it, so it is part of `rawmsg`.
-            let text = [TAG, b" ", line].concat();
-            let raw = bytes.append(&text);
-            let mut record = Record::unparsed(raw, now, 0, Flags::empty());
-            let head = u32::try_from(TAG.len() + 1).unwrap_or_default();
-            record.msg.start += head;
-            record.msg.len -= head;
-            record
-        };
-        let behind = record.msg.start == record.raw.start;
-        record.tag = Field::new(if behind { line.len() } else { 0 }, TAG.len());
-        record.program_len = u16::try_from(TAG.len() - 1).unwrap_or_default();
-        record.pri = self.pri;
-        self.builder.push_record(record, &self.sender);
+        self.builder.push_own((line, TAG), self.pri, now, &self.sender);
         if self.builder.is_full() {
             self.submit();
         }
@@ -76,7 +56,7 @@ impl Messages {
 mod tests {
     use super::*;
     use crate::inputs::IpProtocol;
-    use crate::message::{Batch, Env, Msg, Zone};
+    use crate::message::{Batch, Env, Field, Msg, Zone};
     use crate::sync::{Mutex, lock};
 
     #[derive(Default)]
