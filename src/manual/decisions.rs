@@ -139,3 +139,10 @@
 //! user asked for, and it is done the same way here. Without one, every other action of the default ruleset would see them
 //! twice, and the stored ones would be stored again; so what the cluster was too busy for stays in the worker and is sent
 //! again after a pause, and what it refused goes to `errorFile`.
+//!
+//! # 24. Ids of senders are hashed with foldhash (2026-11-21)
+//! omsendertrack hashes an id per message, and ids are the peers' choice. std's SipHash withstands
+//! anybody; foldhash withstands who does not know its seed. The seed comes from the kernel, and nothing that a peer sees
+//! depends on it but time, in which one look-up of a batch is lost. Who found collisions all the same could make a table
+//! slow, not large (`maxSenders`). Per message, one run each: with 1,000 senders in turn from 56 to 50 ns, with a million
+//! known ones from 246 to 135. Of the 28 ns with one sender most is rendering the id.

@@ -15,7 +15,10 @@ mod tests;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{LazyLock, Mutex, MutexGuard};
+
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 
 use self::shard::Shard;
 pub(super) use self::shard::{Stat, Watch};
@@ -33,12 +36,15 @@ const SHARDS: usize = 64;
 /// All senders of an action, shared by its threads.
 pub(super) struct Table {
     shards: [Mutex<Shard>; SHARDS],
-    hasher: RandomState,
+    hasher: SeedableRandomState,
     /// How many senders there may be besides [`OTHER`].
     limit: usize,
     /// Senders in all shards. Locked within a shard's lock, and only when a sender comes or goes.
     senders: Mutex<usize>,
 }
+
+/// The half of the key that all tables of the process share; the other half is each table's own.
+static SEED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(random()));
 
 /// What a commit did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +60,7 @@ impl Table {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            hasher: RandomState::new(),
+            hasher: SeedableRandomState::with_seed(random(), &SEED),
             limit: limit.min(limits::SENDERS),
             senders: Mutex::new(0),
         }
@@ -209,6 +215,11 @@ impl Table {
     fn hash(&self, name: &[u8]) -> u64 {
         self.hasher.hash_one(name)
     }
+}
+
+/// A number from the kernel's randomness, which std keys its maps with.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 /// The shard of a hash: its upper bits.
