@@ -9,13 +9,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::daemon::{Daemon, run, tempdir};
+use crate::harness::daemon::{Daemon, program, run, tempdir};
+use crate::harness::pki::{Identity, Wanted};
 use crate::harness::send;
 
 /// Every object that metrics are documented for.
 const CONFIG: &str = r#"global(net.enableDNS="off")
 module(load="impstats" log.syslog="off" http.listen="127.0.0.1:0" http.listenPortFileName="{dir}/http")
 module(load="imtcp" workerThreads="4")
+module(load="imrawtcp")
 module(load="imudp")
 module(load="omsendertrack")
 dyn_stats(name="hosts")
@@ -25,6 +27,10 @@ set $.x = dyn_inc("hosts", $hostname);
 action(type="omsendertrack" name="track" senderId="host" stateFile="{dir}/state" alarm.silence="60")
 action(type="omfile" name="out" file="{dir}/out" template="out")
 input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+input(type="imtcp" name="tls" port="0" address="127.0.0.1" streamDriver.name="ossl" streamDriver.mode="1"
+      streamDriver.authMode="anon" streamDriver.caFile="{dir}/server.pem" streamDriver.certFile="{dir}/server.pem"
+      streamDriver.keyFile="{dir}/server.key")
+input(type="imrawtcp" name="raw" port="0" address="127.0.0.1" tls.certificate="{dir}/server.pem" tls.key="{dir}/server.key")
 input(type="imudp" port="{udp}" address="127.0.0.1")
 "#;
 
@@ -47,9 +53,16 @@ fn ask(mut stream: impl std::io::Read + std::io::Write, path: &str) -> String {
     body.to_owned()
 }
 
+/// A daemon with this configuration and a certificate.
+fn start(config: &str) -> Daemon {
+    let dir = tempdir();
+    Identity::own(&Wanted::name("localhost")).write(dir.path(), "server");
+    Daemon::start_program(&program(), config, &["-d"], dir)
+}
+
 /// A daemon that has taken messages of three hosts.
 fn busy() -> (Daemon, u16) {
-    let mut daemon = Daemon::start(CONFIG);
+    let mut daemon = start(CONFIG);
     let (http, tcp) = (daemon.port("http"), daemon.port("port"));
     let text: String = (0..60).map(|n| message(&format!("h{}", n % 3))).collect();
     send::tcp(tcp, text.as_bytes());
@@ -149,7 +162,7 @@ fn senders_and_health_are_answered() {
 fn a_unix_socket_serves_and_goes_with_the_daemon() {
     let config =
         CONFIG.replace("127.0.0.1:0\" http.listenPortFileName=\"{dir}/http", "{dir}/http.sock");
-    let daemon = Daemon::start(&config);
+    let daemon = start(&config);
     let path = daemon.dir().join("http.sock");
     assert_eq!(ask(UnixStream::connect(&path).expect("connect"), "/healthz"), "ok\n");
     let stopped = daemon.stop();

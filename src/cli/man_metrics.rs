@@ -96,6 +96,11 @@ const METRICS: &[(&str, &str)] = &[
         "sluice_imtcp_starvation_protect_total",
         "Times a worker sent a busy connection to the end of the line.",
     ),
+    (
+        "sluice_imtcp_tls_certificate_notafter_seconds",
+        "When the first certificate of a TLS input's chain ends, seconds since the epoch; read again on HUP.",
+    ),
+    ("sluice_imrawtcp_tls_certificate_notafter_seconds", "The same of an imrawtcp input."),
     ("sluice_imudp_submitted_total", "Messages received over UDP."),
     ("sluice_imudp_msgs_received_total", "Datagrams that a worker received."),
     ("sluice_omsendertrack_senders", "Senders in a table."),

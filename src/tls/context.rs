@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
+use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use openssl::ssl::{
@@ -34,7 +35,15 @@ pub struct Store {
     settings: Settings,
     /// Sessions are resumed only where they began.
     id: Vec<u8>,
-    current: Mutex<Context>,
+    current: Mutex<Loaded>,
+}
+
+/// What files came to.
+#[derive(Debug)]
+struct Loaded {
+    context: Context,
+    /// See [`Store::first_end`].
+    first_end: Option<u64>,
 }
 
 impl Store {
@@ -58,7 +67,14 @@ impl Store {
     /// The present context.
     #[must_use]
     pub fn current(&self) -> Context {
-        lock(&self.current).clone()
+        lock(&self.current).context.clone()
+    }
+
+    /// The second since the epoch at which the first certificate of our chain ends: from then on peers no longer
+    /// believe us. `None` without a certificate.
+    #[must_use]
+    pub fn first_end(&self) -> Option<u64> {
+        lock(&self.current).first_end
     }
 
     /// Loads all files again, for connections from now on.
@@ -72,16 +88,16 @@ impl Store {
     }
 }
 
-fn load(settings: &Settings, id: &[u8]) -> Result<Context, Problem> {
+fn load(settings: &Settings, id: &[u8]) -> Result<Loaded, Problem> {
     let mut builder = basics(settings, id).map_err(|why| {
         Problem::error(format!("TLS could not be set up: {}", reason(&why))).code(BASE_INIT)
     })?;
     settings.priority.apply(&mut builder).map_err(|why| Problem::error(why).code(SYS_ERR))?;
     authorities(&mut builder, settings)?;
-    identity(&mut builder, settings)?;
+    let first_end = identity(&mut builder, settings)?;
     verification(&mut builder, settings)
         .map_err(|why| Problem::error(format!("TLS could not be set up: {}", reason(&why))))?;
-    Ok(builder.build())
+    Ok(Loaded { context: builder.build(), first_end })
 }
 
 /// What does not depend on files.
@@ -128,11 +144,11 @@ fn authorities(builder: &mut SslContextBuilder, settings: &Settings) -> Result<(
     Ok(())
 }
 
-/// Our certificate and key.
-fn identity(builder: &mut SslContextBuilder, settings: &Settings) -> Result<(), Problem> {
-    let Some(cert_file) = &settings.cert_file else { return Ok(()) };
-    let Some(key_file) = &settings.key_file else { return Ok(()) };
-    load_certificate(builder, cert_file)
+/// Our certificate and key; returns when the first certificate of the chain ends.
+fn identity(builder: &mut SslContextBuilder, settings: &Settings) -> Result<Option<u64>, Problem> {
+    let Some(cert_file) = &settings.cert_file else { return Ok(None) };
+    let Some(key_file) = &settings.key_file else { return Ok(None) };
+    let first_end = load_certificate(builder, cert_file)
         .map_err(|why| no_access("Certificate file", cert_file, &why, CERT_ERR))?;
     let key = load_key(key_file).map_err(|why| no_access("Key", key_file, &why, KEY_ERR))?;
     builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(|why| {
@@ -143,7 +159,8 @@ fn identity(builder: &mut SslContextBuilder, settings: &Settings) -> Result<(), 
             reason(&why)
         ))
         .code(KEY_ERR)
-    })
+    })?;
+    Ok(Some(first_end))
 }
 
 /// Which certificates OpenSSL lets pass; `verdict` judges those afterwards.
@@ -210,14 +227,24 @@ fn load_crl(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Unusable
     Ok(())
 }
 
-fn load_certificate(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Unusable> {
+/// Returns when the first certificate of the chain ends.
+fn load_certificate(builder: &mut SslContextBuilder, file: &Path) -> Result<u64, Unusable> {
     let mut chain = X509::stack_from_pem(&fs::read(file)?)?.into_iter();
     let own = chain.next().ok_or(Unusable::Empty)?;
     builder.set_certificate(&own)?;
+    let mut first_end = seconds(own.not_after())?;
     for certificate in chain {
+        first_end = first_end.min(seconds(certificate.not_after())?);
         builder.add_extra_chain_cert(certificate)?;
     }
-    Ok(())
+    Ok(first_end)
+}
+
+/// Seconds since the epoch; 0 before it.
+fn seconds(time: &Asn1TimeRef) -> Result<u64, ErrorStack> {
+    let since = Asn1Time::from_unix(0)?.diff(time)?;
+    let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);
+    Ok(u64::try_from(seconds).unwrap_or(0))
 }
 
 fn load_key(file: &Path) -> Result<PKey<openssl::pkey::Private>, Unusable> {
@@ -254,3 +281,21 @@ const CERT_ERR: u16 = 2084;
 const CRL_INVALID: u16 = 2333;
 const KEY_ERR: u16 = 2446;
 const BASE_INIT: u16 = 2459;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_certificates_are_seconds_since_the_epoch() {
+        for (text, wanted) in [
+            ("20380119031408Z", 1 << 31),
+            ("19700102000001Z", 86_401),
+            ("19500101000000Z", 0),
+            ("99991231235959Z", 253_402_300_799),
+        ] {
+            let time = Asn1Time::from_str(text).expect("a time");
+            assert_eq!(seconds(&time).ok(), Some(wanted), "{text}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslStream};
@@ -50,6 +51,21 @@ fn certificates_are_read_again_on_hup_and_a_bad_set_is_not_taken() {
     fs::write(&key, good).expect("write");
     Client::new(None).send(port, "still there").expect("send");
     assert_eq!(messages(&daemon.stop()), ["<13>still there"]);
+}
+
+/// What the page of counters says about the end of the certificate is what peers will see.
+#[test]
+fn the_end_of_the_certificate_is_told_and_told_anew_after_hup() {
+    const COUNTER: &str = "tls.certificate.notafter.seconds";
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let (daemon, _root) = Site::new().start(&[r#"streamDriver.authMode="anon""#]);
+    assert!(counter(&daemon.stop(), COUNTER) as u64 > now);
+    let (mut daemon, root) = Site::new().start(&[r#"streamDriver.authMode="anon""#]);
+    let over = Wanted { expired: true, ..Wanted::name("over") };
+    root.issue(&over).write(daemon.dir(), "server");
+    hup(&mut daemon, "input 'in0' has read its certificates again");
+    let end = counter(&daemon.stop(), COUNTER) as u64;
+    assert!(end < now && end > now - 2 * 86_400, "{end}, now {now}");
 }
 
 /// A context that remembers the sessions it was given.

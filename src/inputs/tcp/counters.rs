@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::conf::Conf;
 use crate::ratelimit;
 use crate::stats::{Counter, Object, Set};
-use crate::tls::transport;
+use crate::tls::{self, transport};
 
 /// What a worker counts between two submits.
 #[derive(Debug, Default)]
@@ -51,11 +51,17 @@ pub(super) struct Cells {
     incomplete: Arc<Counter>,
     short: Arc<Counter>,
     pub(super) memory: Arc<Counter>,
+    /// Set where there is a certificate.
+    expiry: Option<Arc<Counter>>,
 }
 
 impl Cells {
     /// The cells, and with TLS those of handshakes.
-    pub(super) fn new(conf: &Conf, stats: &Set, tls: bool) -> (Self, Option<transport::Cells>) {
+    pub(super) fn new(
+        conf: &Conf,
+        stats: &Set,
+        tls: Option<&tls::Store>,
+    ) -> (Self, Option<transport::Cells>) {
         let mut object =
             Object::new(object_name(format!("{}({})", conf.name, conf.port)), conf.module);
         let raw = conf.module != "imtcp";
@@ -65,7 +71,7 @@ impl Cells {
             |object: &mut Object, name| if raw { Arc::default() } else { object.counter(name) };
         let decompressed = stream(&mut object, "bytes.decompressed");
         let broken_streams = stream(&mut object, "decompression.errors");
-        let cells = Self {
+        let mut cells = Self {
             submitted,
             bytes,
             decompressed,
@@ -87,11 +93,24 @@ impl Cells {
             incomplete: if raw { object.counter("frames.incomplete") } else { Arc::default() },
             short: if raw { object.counter("memory.waits") } else { Arc::default() },
             memory: if raw { object.gauge("memory.used") } else { Arc::default() },
+            expiry: None,
         };
-        let handshakes = tls.then(|| transport::Cells::new(&mut object));
+        let handshakes = tls.map(|_| transport::Cells::new(&mut object));
+        if let Some(end) = tls.and_then(tls::Store::first_end) {
+            let expiry = object.gauge("tls.certificate.notafter.seconds");
+            expiry.set(end);
+            cells.expiry = Some(expiry);
+        }
         object.gauge("sessions.limit").set(conf.max_sessions as u64);
         stats.add(object);
         (cells, handshakes)
+    }
+
+    /// The certificates have been read again.
+    pub(super) fn renewed(&self, store: &tls::Store) {
+        if let (Some(expiry), Some(end)) = (&self.expiry, store.first_end()) {
+            expiry.set(end);
+        }
     }
 
     pub(super) fn add(&self, tally: &Tally) {

@@ -41,6 +41,10 @@ pub(super) static MODULE: Module = Module {
             "With TLS: handshakes that failed, took too long, or whose peer was not let in.",
         ),
         ("tls.handshakes.open", "With TLS: handshakes that are not complete now."),
+        (
+            "tls.certificate.notafter.seconds",
+            "With TLS: when the first certificate of the input's chain ends, seconds since the epoch.",
+        ),
         ("runs", "Per worker: turns of sessions."),
         ("read", "Per worker: receives that brought bytes."),
         ("emptyread", "Per worker: turns in which nothing was read."),

@@ -144,7 +144,7 @@ impl Shared {
         store: Option<tls::Store>,
     ) -> io::Result<Self> {
         let limiter = Arc::<Limiter>::default();
-        let (cells, handshakes) = Cells::new(&conf, &env.stats, store.is_some());
+        let (cells, handshakes) = Cells::new(&conf, &env.stats, store.as_ref());
         let tls = store
             .zip(handshakes)
             .map(|(store, cells)| Arc::new(Engine { store, cells, limiter: Arc::clone(&limiter) }));
@@ -227,7 +227,10 @@ impl Running {
         let Some(engine) = &self.shared.tls else { return };
         let name = &self.shared.conf.name;
         match engine.store.reload() {
-            Ok(()) => log::debug!("imtcp: input '{name}' has read its certificates again"),
+            Ok(()) => {
+                self.shared.cells.renewed(&engine.store);
+                log::debug!("imtcp: input '{name}' has read its certificates again");
+            }
             Err(problem) => {
                 let text = &problem.text;
                 log::error!(

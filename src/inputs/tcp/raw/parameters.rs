@@ -34,6 +34,17 @@ pub(super) static MODULE: Module = Module {
             "framing.errors",
             "Sessions closed, and their last message lost, because it was too long or its count no number.",
         ),
+        ("tls.handshakes.ok", "With TLS: handshakes after which the peer was let in."),
+        ("tls.handshakes.resumed", "With TLS: those of them that resumed a session."),
+        (
+            "tls.handshakes.failed",
+            "With TLS: handshakes that failed, took too long, or whose peer was not let in.",
+        ),
+        ("tls.handshakes.open", "With TLS: handshakes that are not complete now."),
+        (
+            "tls.certificate.notafter.seconds",
+            "With TLS: when the first certificate of the input's chain ends, seconds since the epoch.",
+        ),
         ("discarded.ratelimit", "Messages beyond the rate limit."),
         ("discarded.persource", "Messages beyond what the rate limit allows their source."),
         ("repeated.held", "Messages held back by $RepeatedMsgReduction."),
