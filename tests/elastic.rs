@@ -1,5 +1,6 @@
 //! Lines over TCP, documents to Elasticsearch: the whole way, with a cluster that is as bad as it can be.
 
+mod input_tls;
 mod peers;
 mod secure;
 mod trouble;

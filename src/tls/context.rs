@@ -150,7 +150,9 @@ fn identity(builder: &mut SslContextBuilder, settings: &Settings) -> Result<Opti
     let Some(key_file) = &settings.key_file else { return Ok(None) };
     let first_end = load_certificate(builder, cert_file)
         .map_err(|why| no_access("Certificate file", cert_file, &why, CERT_ERR))?;
-    let key = load_key(key_file).map_err(|why| no_access("Key", key_file, &why, KEY_ERR))?;
+    let passphrase = settings.key_passphrase.as_deref();
+    let key = load_key(key_file, passphrase.unwrap_or_default())
+        .map_err(|why| no_access("Key", key_file, &why, KEY_ERR))?;
     builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(|why| {
         Problem::error(format!(
             "Error: Certificate and key are not usable together: '{}', '{}': {}",
@@ -169,9 +171,12 @@ fn verification(builder: &mut SslContextBuilder, settings: &Settings) -> Result<
         builder.set_verify(SslVerifyMode::NONE);
         return Ok(());
     }
-    let required = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
-    if matches!(settings.auth, Auth::Fingerprint(_)) {
-        // The list vouches for the certificate, nobody else has to.
+    let required = match settings.auth {
+        Auth::CertOptional => SslVerifyMode::PEER,
+        _ => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
+    };
+    if matches!(settings.auth, Auth::Fingerprint(_) | Auth::CertAny) {
+        // A list vouches for the certificate, or nobody has to.
         builder.set_verify_callback(required, |_, _| true);
         return Ok(());
     }
@@ -247,9 +252,14 @@ fn seconds(time: &Asn1TimeRef) -> Result<u64, ErrorStack> {
     Ok(u64::try_from(seconds).unwrap_or(0))
 }
 
-fn load_key(file: &Path) -> Result<PKey<openssl::pkey::Private>, Unusable> {
-    // Without a callback OpenSSL would ask the terminal for a pass phrase.
-    Ok(PKey::private_key_from_pem_callback(&fs::read(file)?, |_| Ok(0))?)
+fn load_key(file: &Path, passphrase: &[u8]) -> Result<PKey<openssl::pkey::Private>, Unusable> {
+    // Without a callback OpenSSL would ask the terminal for a passphrase.
+    let key = PKey::private_key_from_pem_callback(&fs::read(file)?, |room| {
+        let Some(room) = room.get_mut(..passphrase.len()) else { return Ok(0) };
+        room.copy_from_slice(passphrase);
+        Ok(passphrase.len())
+    });
+    Ok(key?)
 }
 
 fn no_access(what: &str, file: &Path, why: &Unusable, code: u16) -> Problem {

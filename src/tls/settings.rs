@@ -33,6 +33,10 @@ pub enum Auth {
     Anonymous,
     /// Who has a certificate that our authorities vouch for.
     CertValid,
+    /// The same, and who has no certificate at all.
+    CertOptional,
+    /// Who has a certificate, whoever vouches for it.
+    CertAny,
     /// Who has one of these certificates, whoever vouches for it.
     Fingerprint(Fingerprints),
     /// Who has a certificate that our authorities vouch for, and that carries one of these names.
@@ -68,6 +72,10 @@ pub struct Settings {
     pub cert_file: Option<PathBuf>,
     /// Our private key, PEM.
     pub key_file: Option<PathBuf>,
+    /// What the key is encrypted with.
+    pub key_passphrase: Option<Vec<u8>>,
+    /// SHA-256 of certificates or public keys, one of which has to be in the chain that vouches for a peer; none: any.
+    pub pins: Vec<[u8; 32]>,
     /// Revoked certificates, PEM.
     pub crl_file: Option<PathBuf>,
     /// Whether a certificate's extended key usage has to allow clients, where it has one.

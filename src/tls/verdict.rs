@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::fmt::Display;
 
 use openssl::asn1::Asn1Time;
+use openssl::sha::sha256;
 use openssl::ssl::SslRef;
 use openssl::x509::{X509Ref, X509VerifyResult};
 
@@ -28,14 +29,26 @@ pub(super) fn judge(
         return Ok(None);
     }
     let Some(certificate) = ssl.peer_certificate() else {
-        return Err(no_certificate(settings.driver, ip));
+        return match settings.auth {
+            Auth::CertOptional => Ok(None),
+            _ => Err(no_certificate(settings.driver, ip)),
+        };
     };
+    if settings.auth == Auth::CertAny {
+        return Ok(None);
+    }
     // With a fingerprint nobody vouches for the certificate, so there is nothing to be valid.
     let verified = ssl.verify_result();
     if !matches!(settings.auth, Auth::Fingerprint(_)) && verified != X509VerifyResult::OK {
         return Err(invalid(settings.driver, ip, verified.as_raw(), verified.error_string()));
     }
     permitted(settings, &certificate, ip)?;
+    if !settings.pins.is_empty() && !has_pin(settings, ssl) {
+        let text = format!(
+            "TLS session terminated with '{ip}': no pinned authority is in the chain of its certificate"
+        );
+        return Err(Refusal::line(NOT_PERMITTED, text));
+    }
     let expired = is_expired(&certificate)
         || ssl.verified_chain().is_some_and(|chain| chain.iter().any(is_expired));
     match settings.expired {
@@ -49,7 +62,7 @@ pub(super) fn judge(
 
 fn permitted(settings: &Settings, certificate: &X509Ref, ip: &dyn Display) -> Result<(), Refusal> {
     let (permitted, text) = match &settings.auth {
-        Auth::Anonymous | Auth::CertValid => return Ok(()),
+        Auth::Anonymous | Auth::CertValid | Auth::CertOptional | Auth::CertAny => return Ok(()),
         Auth::Fingerprint(list) => (list.permit(certificate), show_fingerprint(certificate)),
         Auth::Name(list) => {
             (list.permit(certificate, settings.prioritize_san), show_names(certificate))
@@ -75,6 +88,18 @@ fn permitted(settings: &Settings, certificate: &X509Ref, ip: &dyn Display) -> Re
         ),
     };
     Err(Refusal::line(NOT_PERMITTED, text))
+}
+
+/// Whether a pin is that of a certificate in the verified chain, or of its public key.
+fn has_pin(settings: &Settings, ssl: &SslRef) -> bool {
+    let is_pinned = |certificate: &X509Ref| {
+        let key = certificate.public_key().and_then(|key| key.public_key_to_der());
+        [certificate.to_der(), key]
+            .into_iter()
+            .flatten()
+            .any(|der| settings.pins.contains(&sha256(&der)))
+    };
+    ssl.verified_chain().is_some_and(|chain| chain.iter().any(is_pinned))
 }
 
 fn no_certificate(driver: Driver, ip: &dyn Display) -> Refusal {

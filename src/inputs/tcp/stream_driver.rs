@@ -38,6 +38,8 @@ pub(super) fn settings(
         extra_ca_files: defaults.extra_ca_files.clone(),
         cert_file: read.file(CERT_FILE, &defaults.cert_file),
         key_file: read.file(KEY_FILE, &defaults.key_file),
+        key_passphrase: None,
+        pins: Vec::new(),
         crl_file: read.file(CRL_FILE, &defaults.crl_file),
         check_purpose: statement.bool(PURPOSE),
         prioritize_san: statement.bool(SAN),

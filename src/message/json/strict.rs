@@ -71,6 +71,32 @@ mod tests {
     }
 
     proptest! {
+        /// For any bytes: valid to a strict parser, and the same text but for what is no UTF-8.
+        #[test]
+        fn any_bytes_are_read_back_by_serde(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    any::<Vec<u8>>(),
+                    any::<String>().prop_map(String::into_bytes),
+                    proptest::sample::select(vec![
+                        &b"\xed\xa0\x80"[..], b"\xf0\x9f\x98", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\\ud800",
+                        b"\xe2\x80\xa8", b"\x7f", b"\0", b"\"\\", b"0123456789abcdef0123456789abcdef",
+                    ]).prop_map(<[u8]>::to_vec),
+                ],
+                0..8,
+            ),
+        ) {
+            let bytes = parts.concat();
+            let json = format!("\"{}\"", escaped(&bytes));
+            let read: String = serde_json::from_str(&json).expect("valid JSON");
+            let mut expected = String::new();
+            for chunk in bytes.utf8_chunks() {
+                expected.push_str(chunk.valid());
+                expected.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
+            }
+            prop_assert_eq!(read, expected);
+        }
+
         #[test]
         fn what_comes_out_is_read_back(text: String, around in 0..70_usize) {
             let text = format!("{}{text}", "x".repeat(around));

@@ -435,8 +435,22 @@ const TYPES: &[(&str, &str)] = &[
 
 fn check_any(text: &[u8], syslog: bool, preserve_original: bool) {
     let labels = Labels { preserve_original, ..labels(syslog) };
-    let document = parse(&render(text, labels));
-    check_types(&document);
+    let rendered = render(text, labels);
+    // Strictly valid, by a parser that is not ours.
+    let strict: serde_json::Value = serde_json::from_str(&rendered).expect(&rendered);
+    if !syslog {
+        let message = strict["message"].as_str().expect("a string");
+        assert_eq!(message, expected_text(text));
+    }
+    check_types(&parse(&rendered));
+}
+
+/// What a text is after invalid bytes have become U+FFFD, one for each.
+fn expected_text(text: &[u8]) -> String {
+    let chunk = |chunk: std::str::Utf8Chunk<'_>| {
+        format!("{}{}", chunk.valid(), "\u{fffd}".repeat(chunk.invalid().len()))
+    };
+    text.utf8_chunks().map(chunk).collect()
 }
 
 proptest! {

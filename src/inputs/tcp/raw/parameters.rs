@@ -194,6 +194,13 @@ const PARAMS: &[Param] = &[
         "Whether texts that are no syslog get no error.message.",
     ),
     Param::new(
+        "syslog.tag",
+        Kind::Str,
+        None,
+        "Names the processor in the log of Elastic's agent; documents do not have it.",
+    )
+    .missing(),
+    Param::new(
         "name",
         Kind::Str,
         Some("imrawtcp"),
@@ -235,8 +242,8 @@ const PARAMS: &[Param] = &[
         "Whether peers speak TLS; unset, they do where a certificate, key or authority is given.",
     ),
     Param::new("tls.certificate", Kind::Str, None, "File of the certificate and its chain, PEM."),
-    Param::new("tls.key", Kind::Str, None, "File of the private key, PEM, without passphrase."),
-    Param::new("tls.keyPassphrase", Kind::Str, None, "Passphrase of the private key.").missing(),
+    Param::new("tls.key", Kind::Str, None, "File of the private key, PEM."),
+    Param::new("tls.keyPassphrase", Kind::Str, None, "Passphrase of the private key."),
     Param::new(
         "tls.certificateAuthorities",
         Kind::Array,
@@ -247,7 +254,13 @@ const PARAMS: &[Param] = &[
         "tls.clientAuthentication",
         Kind::Choice(&["none", "optional", "required"]),
         None,
-        "Whether clients need a certificate; unset is required with certificateAuthorities, else none. optional is not implemented.",
+        "Whether clients need a certificate; unset is required with certificateAuthorities, else none. optional: one that is shown is checked. Without certificateAuthorities the system's count.",
+    ),
+    Param::new(
+        "tls.verificationMode",
+        Kind::Choice(&["full", "strict", "certificate", "none"]),
+        Some("full"),
+        "none: a certificate is not checked, whoever made it; all others check its chain and its dates.",
     ),
     Param::new(
         "tls.supportedProtocols",
@@ -262,5 +275,10 @@ const PARAMS: &[Param] = &[
         "Ciphers below TLS 1.3, by Elastic's or OpenSSL's names.",
     ),
     Param::new("tls.curveTypes", Kind::Array, None, "Curves: P-256, P-384, P-521, X25519."),
-    Param::new("tls.caSha256", Kind::Array, None, "Pins of authorities.").missing(),
+    Param::new(
+        "tls.caSha256",
+        Kind::Array,
+        None,
+        "SHA-256 in base64 of certificates, or of their public keys, one of which has to be in the chain of a client's certificate.",
+    ),
 ];

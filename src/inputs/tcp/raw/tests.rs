@@ -191,6 +191,42 @@ fn a_silent_peer_is_closed() {
     fixture.stop();
 }
 
+/// Row 18, the other half: a byte now and then keeps the connection, though the message takes longer than the limit.
+#[test]
+fn a_slow_peer_is_not_a_silent_one() {
+    const LIMIT: Duration = Duration::from_millis(500);
+    let fixture = Fixture::start(&[("timeout", text("500ms"))]);
+    // On a machine that is busy enough the peer itself is silent for too long; then it says nothing about the daemon.
+    for _ in 0..20 {
+        let mut peer = fixture.connect();
+        peer.set_read_timeout(Some(LIMIT / 10)).unwrap();
+        let start = Instant::now();
+        let mut last = start;
+        let mut longest = Duration::ZERO;
+        let mut bytes = 0;
+        while start.elapsed() < LIMIT * 2 {
+            let sent = peer.write_all(b"x");
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+            let closed = sent.is_err() || peer.read(&mut [0]).is_ok();
+            if closed {
+                break;
+            }
+            bytes += 1;
+        }
+        if longest.max(last.elapsed()) > LIMIT / 2 {
+            continue;
+        }
+        peer.write_all(b"\n").unwrap();
+        drop(peer);
+        let seen = fixture.texts(1);
+        assert_eq!(seen, [(vec![b'x'; bytes], false)]);
+        fixture.stop();
+        return;
+    }
+    panic!("this machine is never quiet for long enough");
+}
+
 /// Row 19.
 #[test]
 fn a_connection_beyond_the_limit_waits_for_its_turn() {

@@ -19,7 +19,7 @@ pub(super) fn settings(args: &Args) -> Result<Option<Settings>, Problem> {
     let enabled = match args.given(ENABLED) {
         true => args.bool(ENABLED),
         // As with Elastic, a section that is there is meant.
-        false => args.given(CERTIFICATE) || args.given(KEY) || args.given(AUTHORITIES),
+        false => [CERTIFICATE, KEY, AUTHORITIES, CLIENTS].iter().any(|name| args.given(name)),
     };
     if !enabled {
         return Ok(None);
@@ -28,8 +28,9 @@ pub(super) fn settings(args: &Args) -> Result<Option<Settings>, Problem> {
     for file in args.array(AUTHORITIES).unwrap_or_default() {
         authorities.push(path(file, AUTHORITIES)?);
     }
-    let auth = auth(args, !authorities.is_empty())?;
-    if auth == Auth::CertValid && authorities.is_empty() {
+    let auth = auth(args, !authorities.is_empty());
+    let pins = pins(args)?;
+    if matches!(auth, Auth::CertValid | Auth::CertOptional) && authorities.is_empty() {
         authorities.push(PathBuf::from(SYSTEM_AUTHORITIES));
     }
     let mut authorities = authorities.into_iter();
@@ -41,6 +42,8 @@ pub(super) fn settings(args: &Args) -> Result<Option<Settings>, Problem> {
         extra_ca_files: authorities.collect(),
         cert_file: Some(required(args, CERTIFICATE)?),
         key_file: Some(required(args, KEY)?),
+        key_passphrase: args.str(PASSPHRASE).map(<[u8]>::to_vec),
+        pins,
         crl_file: None,
         check_purpose: false,
         prioritize_san: false,
@@ -56,6 +59,9 @@ const CERTIFICATE: &str = "tls.certificate";
 const KEY: &str = "tls.key";
 const AUTHORITIES: &str = "tls.certificateAuthorities";
 const CLIENTS: &str = "tls.clientAuthentication";
+const MODE: &str = "tls.verificationMode";
+const PASSPHRASE: &str = "tls.keyPassphrase";
+const PINS: &str = "tls.caSha256";
 const PROTOCOLS: &str = "tls.supportedProtocols";
 const CIPHERS: &str = "tls.cipherSuites";
 const CURVES: &str = "tls.curveTypes";
@@ -83,21 +89,35 @@ fn required(args: &Args, param: &'static str) -> Result<PathBuf, Problem> {
     }
 }
 
-fn auth(args: &Args, has_authorities: bool) -> Result<Auth, Problem> {
+fn auth(args: &Args, has_authorities: bool) -> Auth {
     let wanted = match args.str(CLIENTS) {
         Some(wanted) => wanted,
         None if has_authorities => b"required",
         None => b"none",
     };
-    match wanted {
-        b"required" => Ok(Auth::CertValid),
-        b"optional" => {
-            Err(Problem::error(format!("imrawtcp: {CLIENTS}=\"optional\" is not implemented"))
-                .at(CLIENTS)
-                .help("use required, or none"))
-        }
-        _ => Ok(Auth::Anonymous),
+    match (wanted, args.str(MODE) == Some(b"none")) {
+        (b"required", false) => Auth::CertValid,
+        (b"required", true) => Auth::CertAny,
+        (b"optional", false) => Auth::CertOptional,
+        // Nobody would look at a certificate.
+        _ => Auth::Anonymous,
     }
+}
+
+/// `tls.caSha256`.
+fn pins(args: &Args) -> Result<Vec<[u8; 32]>, Problem> {
+    let texts = args.array(PINS).unwrap_or_default();
+    let pin = |text: &Vec<u8>| {
+        let text = String::from_utf8_lossy(text);
+        let bytes = openssl::base64::decode_block(&text).ok();
+        bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
+            let why = format!("imrawtcp: {PINS}: \"{text}\" is no SHA-256 in base64");
+            Problem::error(why).at(PINS).help(
+                "openssl x509 -in ca.pem -outform der | openssl dgst -sha256 -binary | base64",
+            )
+        })
+    };
+    texts.iter().map(pin).collect()
 }
 
 /// The library's commands for versions, ciphers and curves.
@@ -120,18 +140,53 @@ fn priority(args: &Args) -> Result<Priority, Problem> {
         commands.push(format!("MinProtocol={first}"));
         commands.push(format!("MaxProtocol={last}"));
     }
-    // OpenSSL has no hyphen between a cipher and its length.
-    let cipher = |name: String| name.replace("AES-128", "AES128").replace("AES-256", "AES256");
-    let ciphers: Vec<_> = list(CIPHERS).into_iter().map(cipher).collect();
+    let mut ciphers: Vec<_> = list(CIPHERS)
+        .iter()
+        .filter(|name| !is_of_13(name))
+        .map(|name| openssl_name(name))
+        .collect();
+    let curves = list(CURVES);
+    // One by one, to name the one at fault.
+    for (command, names, param) in
+        [("CipherString", &ciphers, CIPHERS), ("Curves", &curves, CURVES)]
+    {
+        for name in names {
+            if Priority::parse(&format!("{command}={name}")).is_err() {
+                let text = format!("imrawtcp: {param}: OpenSSL does not know \"{name}\"");
+                return Err(Problem::error(text).at(param));
+            }
+        }
+    }
+    if versions.first().is_some_and(|version| version == "TLSv1.1") {
+        // Its signatures are too weak for any higher level.
+        ciphers.extend(ciphers.is_empty().then(|| "DEFAULT".to_owned()));
+        ciphers.push("@SECLEVEL=0".to_owned());
+    }
     if !ciphers.is_empty() {
         commands.push(format!("CipherString={}", ciphers.join(":")));
     }
-    let curves = list(CURVES);
     if !curves.is_empty() {
         commands.push(format!("Curves={}", curves.join(":")));
     }
     let why = |why: String| Problem::error(format!("imrawtcp: tls: {why}"));
     Priority::parse(&commands.join("\n")).map_err(why)
+}
+
+/// Whether it is a suite of TLS 1.3: those are always on, as with Elastic.
+fn is_of_13(name: &str) -> bool {
+    name.starts_with("TLS-") || name.starts_with("TLS_")
+}
+
+/// OpenSSL's name of a cipher that Elastic calls so; its own names stay as they are.
+fn openssl_name(name: &str) -> String {
+    name.strip_prefix("RSA-")
+        .unwrap_or(name)
+        .replace("AES-128-CBC", "AES128")
+        .replace("AES-256-CBC", "AES256")
+        .replace("AES-128", "AES128")
+        .replace("AES-256", "AES256")
+        // As Elastic writes it.
+        .replace("POLY1205", "POLY1305")
 }
 
 const VERSIONS: [&str; 3] = ["TLSv1.1", "TLSv1.2", "TLSv1.3"];
@@ -169,15 +224,50 @@ mod tests {
         let system = Some(PathBuf::from(SYSTEM_AUTHORITIES));
         assert_eq!(auth(&[]), (Auth::Anonymous, None));
         assert_eq!(auth(&[(AUTHORITIES, list(&["a"]))]), (Auth::CertValid, Some("a".into())));
-        assert_eq!(auth(&[(CLIENTS, Value::Choice("required"))]), (Auth::CertValid, system));
+        assert_eq!(
+            auth(&[(CLIENTS, Value::Choice("required"))]),
+            (Auth::CertValid, system.clone())
+        );
         let none = [(AUTHORITIES, list(&["a"])), (CLIENTS, Value::Choice("none"))];
         assert_eq!(auth(&none), (Auth::Anonymous, Some("a".into())));
+        let optional = (CLIENTS, Value::Choice("optional"));
+        assert_eq!(auth(std::slice::from_ref(&optional)), (Auth::CertOptional, system.clone()));
+        let unchecked = (MODE, Value::Choice("none"));
+        assert_eq!(auth(&[optional, unchecked.clone()]).0, Auth::Anonymous);
+        assert_eq!(auth(&[(AUTHORITIES, list(&["a"])), unchecked]).0, Auth::CertAny);
         let tuned = [
             (PROTOCOLS, list(&["TLSv1.2", "TLSv1.3"])),
             (CIPHERS, list(&["ECDHE-RSA-AES-128-GCM-SHA256"])),
             (CURVES, list(&["P-256", "X25519"])),
         ];
         assert_eq!(auth(&tuned).0, Auth::Anonymous);
+    }
+
+    /// Elastic's list of names below TLS 1.3, without those that no OpenSSL of today has.
+    #[test]
+    fn elastics_names_of_ciphers_are_known() {
+        let names = [
+            "ECDHE-ECDSA-AES-128-CBC-SHA",
+            "ECDHE-ECDSA-AES-128-CBC-SHA256",
+            "ECDHE-ECDSA-AES-128-GCM-SHA256",
+            "ECDHE-ECDSA-AES-256-CBC-SHA",
+            "ECDHE-ECDSA-AES-256-GCM-SHA384",
+            "ECDHE-ECDSA-CHACHA20-POLY1205",
+            "ECDHE-RSA-AES-128-CBC-SHA",
+            "ECDHE-RSA-AES-128-CBC-SHA256",
+            "ECDHE-RSA-AES-128-GCM-SHA256",
+            "ECDHE-RSA-AES-256-CBC-SHA",
+            "ECDHE-RSA-AES-256-GCM-SHA384",
+            "ECDHE-RSA-CHACHA20-POLY1205",
+            "RSA-AES-128-CBC-SHA",
+            "RSA-AES-128-CBC-SHA256",
+            "RSA-AES-128-GCM-SHA256",
+            "RSA-AES-256-CBC-SHA",
+            "RSA-AES-256-GCM-SHA384",
+            "TLS-AES-128-GCM-SHA256",
+        ];
+        let params = [(CERTIFICATE, text("c")), (KEY, text("k")), (CIPHERS, list(&names))];
+        assert!(check(&params).unwrap().is_some());
     }
 
     #[test]
@@ -190,8 +280,12 @@ mod tests {
                 vec![(CERTIFICATE, text("-----BEGIN CERTIFICATE-----")), (KEY, text("k"))],
                 CERTIFICATE,
             ),
-            ([&pair[..], &[(CLIENTS, Value::Choice("optional"))]].concat(), CLIENTS),
+            (vec![(CLIENTS, Value::Choice("optional"))], ENABLED),
+            ([&pair[..], &[(PINS, list(&["c2hvcnQ="]))]].concat(), PINS),
+            ([&pair[..], &[(PINS, list(&["no base64"]))]].concat(), PINS),
             ([&pair[..], &[(PROTOCOLS, list(&["SSLv3"]))]].concat(), PROTOCOLS),
+            ([&pair[..], &[(CIPHERS, list(&["AES-128-GCM-MD4"]))]].concat(), CIPHERS),
+            ([&pair[..], &[(CURVES, list(&["P-255"]))]].concat(), CURVES),
         ] {
             assert_eq!(check(&params).unwrap_err().param, Some(at), "{params:?}");
         }
