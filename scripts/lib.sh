@@ -23,6 +23,19 @@ need_component() {
     rustup component add "$2" >&2 || die "installing the Rust component $2 failed"
 }
 
+# has_nightly: whether there is a nightly toolchain.
+has_nightly() {
+    command -v rustup >/dev/null && rustup toolchain list | grep -q '^nightly'
+}
+
+# need_nightly: a nightly toolchain with the source of the standard library, which it can rebuild with other flags.
+need_nightly() {
+    has_nightly || die "this takes a nightly toolchain: rustup toolchain install nightly"
+    [ -e "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ] && return
+    echo "installing the Rust component rust-src of the nightly toolchain" >&2
+    rustup component add rust-src --toolchain nightly >&2 || die "installing rust-src failed"
+}
+
 # install_package PACKAGE WHAT-IS-MISSING: installs the Debian package.
 install_package() {
     command -v apt-get >/dev/null || die "$2 is missing and this is not a Debian system; install what Debian calls '$1'"

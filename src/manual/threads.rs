@@ -23,7 +23,7 @@
 //! # Locks
 //! Each is held for a few instructions, and never while another one is taken, except where this list says so.
 //! 1. ready queue and session table of an input, one lock (`net::ready`): once per `epoll_wait`, per session popped,
-//!    and per batch to give sessions back.
+//!    and per batch to give sessions back; while they are given back, their sockets are armed under it.
 //! 2. batch pool (`message::batch`): once per batch.
 //! 3. queue (`queue::memory`): once per push, once per pop.
 //! 4. action state (`actions::retry`): on state changes, and once per commit.

@@ -87,7 +87,7 @@ impl Poller {
         self.epoll.add(fd, READ_ONCE, token.to_u64())
     }
 
-    /// Arms a session that was parked. The last touch of it (see [`ready`](super::ready)).
+    /// Arms a session on its way to the table. The last touch of it (see [`ready`](super::ready)).
     ///
     /// # Errors
     /// Those of `epoll_ctl(2)`; none is expected for a descriptor that is in the set.

@@ -2,9 +2,9 @@
 //!
 //! | state   | owner          | leaves it by                                                          |
 //! |---------|----------------|-----------------------------------------------------------------------|
-//! | armed   | the table      | [`Ready::wake`]: the poller saw input → queued; [`Ready::take_unless`], [`Ready::reclaim`] → running |
+//! | armed   | the table      | [`Ready::wake`]: the poller saw input → queued; [`Ready::take_unless`], [`Ready::pick`] → running |
 //! | queued  | the queue      | [`Ready::next`], [`Ready::wait`]: a worker pops it → running          |
-//! | running | one thread     | [`Ready::park`] → armed, [`Ready::requeue`] → queued, [`Ready::close`] |
+//! | running | one thread     | [`Ready::arm`], [`Ready::park`] → armed, [`Ready::requeue`] → queued, [`Ready::close`] |
 //! | closed  | nobody         | the slot is free; its generation has risen, so old tokens name nobody |
 //!
 //! A session is moved by value, so two owners do not compile, and closing consumes it. An accepted session
@@ -17,10 +17,10 @@
 //! the worker goes on popping other sessions in between; it submits when the builder is full or when the
 //! queue is empty, and so holds no session for longer than it takes to fill one batch.
 //!
-//! **Re-arming is the last touch.** `park` puts the sessions into the table *before* the caller arms their
-//! descriptors in epoll: a report that comes at once then finds its session. The other order would lose it.
-//! Arming by descriptor number is safe in between: the descriptor is open, for only a report, which
-//! cannot come while it is disarmed, or the end of the workers lets anyone take the session out.
+//! **Re-arming is the last touch, and under the lock.** A report that comes at once finds its session in the table,
+//! because whoever heard of it waits for the lock. Arming after the lock would be by the number of a descriptor that
+//! is no longer the worker's: a session that is in the table may be closed for its silence, its number be the next
+//! connection's by then, and that one would be watched under a token that names nobody.
 //!
 //! **No lost wake-up.** A worker goes to sleep only while it holds the lock and sees an empty queue, and it
 //! is counted as idle before it lets go; `wake` pushes under the same lock and then wakes as many workers as
@@ -173,17 +173,28 @@ impl<S> Ready<S> {
         shared.stopping || !shared.queue.is_empty()
     }
 
-    /// Running → armed. The caller arms the descriptors in epoll right after.
+    /// Running → armed, for sessions that something else than their descriptors wakes, or that are watched already.
     pub fn park(&self, sessions: impl Iterator<Item = Owned<S>>) {
-        let mut shared = lock(&self.shared);
-        for owned in sessions {
-            shared.table.park(owned.token, owned.session);
-        }
+        let refused = self.arm(sessions, |_| true);
+        debug_assert!(refused.is_empty());
     }
 
-    /// Armed → running, for a session that epoll failed to arm.
-    pub fn reclaim(&self, token: Token) -> Option<Owned<S>> {
-        lock(&self.shared).table.take(token).map(|session| Owned { token, session })
+    /// Running → armed: `watch` has the descriptor watched. Returns the sessions for which it could not.
+    pub fn arm(
+        &self,
+        sessions: impl Iterator<Item = Owned<S>>,
+        mut watch: impl FnMut(&Owned<S>) -> bool,
+    ) -> Vec<Owned<S>> {
+        let mut refused = Vec::new();
+        let mut shared = lock(&self.shared);
+        for owned in sessions {
+            if watch(&owned) {
+                shared.table.park(owned.token, owned.session);
+            } else {
+                refused.push(owned);
+            }
+        }
+        refused
     }
 
     /// Armed → running, unless `keep` has a reason against it. A session that is kept is not touched.
@@ -377,7 +388,7 @@ mod models {
     }
 
     #[test]
-    fn loom_bytes_that_come_between_park_and_rearm_are_not_forgotten() {
+    fn loom_bytes_that_come_while_a_session_is_armed_are_not_forgotten() {
         loom::model(|| {
             let ready = Arc::new(Ready::new(1));
             let socket = Arc::new(Mutex::new(Socket { unread: 0, armed: true }));
@@ -393,12 +404,14 @@ mod models {
                             ready.close(owned);
                             return ready.stop();
                         }
-                        ready.park([owned].into_iter());
-                        let report = {
+                        let mut report = false;
+                        ready.arm([owned].into_iter(), |_| {
                             let mut socket = lock(&socket);
                             socket.armed = true;
-                            socket.report()
-                        };
+                            report = socket.report();
+                            true
+                        });
+                        // The poller hears of it as soon as the kernel does, but has to wait for the lock.
                         if report {
                             ready.wake([token].into_iter());
                         }

@@ -98,6 +98,9 @@ impl Regex {
             return false; // longer than the interface can express, hence than any message
         };
         *first = regmatch_t { rm_so: 0, rm_eo: len };
+        // ThreadSanitizer takes it that regexec reads up to a NUL, REG_STARTEND or not.
+        #[cfg(races)]
+        let text = &*[text, b"\0"].concat();
         // SAFETY: `compiled` came from a successful regcomp; REG_STARTEND: "match the string starting at
         // string + pmatch[0].rm_so and ending before string + pmatch[0].rm_eo", which is exactly `text`;
         // `found.len()` is the number of elements at `found`.

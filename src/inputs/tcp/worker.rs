@@ -2,7 +2,6 @@
 //!
 //! The order of these steps is what keeps a connection's messages in order; `net::ready` explains it.
 
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,8 +13,6 @@ use crate::framing::raw::Whole;
 use crate::limits;
 use crate::message::{Batch, Builder};
 use crate::net::ready::Owned;
-use crate::net::session::Token;
-use crate::net::transport::Interest;
 use crate::ratelimit;
 use crate::sys::clock;
 
@@ -38,8 +35,6 @@ pub(super) struct Worker {
     over: Vec<Owned<Boxed>>,
     /// Sessions that wait for memory, once their frames are submitted.
     short: Vec<Owned<Boxed>>,
-    /// Kept for its storage: the descriptors to arm.
-    arm: Vec<(RawFd, Token, Interest)>,
 }
 
 impl Worker {
@@ -54,7 +49,6 @@ impl Worker {
             unfinished: Vec::new(),
             over: Vec::new(),
             short: Vec::new(),
-            arm: Vec::new(),
         }
     }
 
@@ -307,18 +301,19 @@ impl Worker {
                 let now = self.shared.uptime_msec();
                 self.drained.iter_mut().for_each(|owned| owned.session.waits_since = Some(now));
             }
-            let target = |owned: &Owned<Boxed>| {
+            let poller = &self.shared.poller;
+            let mut failure = None;
+            let unwatched = ready.arm(self.drained.drain(..), |owned| {
                 let transport = &owned.session.transport;
-                (transport.fd(), owned.token(), transport.interest())
-            };
-            self.arm.extend(self.drained.iter().map(target));
-            ready.park(self.drained.drain(..));
-            for (fd, token, interest) in self.arm.drain(..) {
-                if let Err(why) = self.shared.poller.rearm_session(fd, token, interest) {
-                    log::error!(code = EPOLL_CTL; "epoll_ctl failed re-arm socket {fd}: {why}");
-                    // Nobody would ever hear of it again.
-                    self.over.extend(ready.reclaim(token));
-                }
+                let armed =
+                    poller.rearm_session(transport.fd(), owned.token(), transport.interest());
+                armed.map_err(|why| failure = Some(why)).is_ok()
+            });
+            if let Some(why) = failure {
+                let count = unwatched.len();
+                log::error!(code = EPOLL_CTL; "epoll_ctl failed re-arm of {count} sockets: {why}");
+                // Nobody would ever hear of them again.
+                self.over.extend(unwatched);
             }
         }
     }
