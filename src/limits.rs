@@ -80,6 +80,24 @@ pub const TLS_RESUME_SECS: u16 = 3600;
 pub const HANDSHAKE_STALL_MSEC: u64 = 2000;
 /// Milliseconds until the poller looks again at a handshake that a worker is busy with.
 pub const HANDSHAKE_LOOK_MSEC: u64 = 100;
+/// How long an OCSP responder may take to answer, as in the reference.
+pub const OCSP_PATIENCE: Duration = Duration::from_secs(5);
+/// Responders of a certificate that are asked one after the other: a handshake's default time is enough for these.
+pub const OCSP_RESPONDERS: usize = 3;
+/// Bytes of a responder's answer: some kilobytes with the certificates in it.
+pub const OCSP_ANSWER_BYTES: u64 = 64 * 1024;
+/// Questions that are asked at a time, each by a thread of its own.
+pub const OCSP_THREADS: usize = 16;
+/// Those of them to one responder: one that does not answer leaves room for others.
+pub const OCSP_PER_RESPONDER: usize = 4;
+/// Certificates whose status is remembered or being asked for, per input.
+pub const OCSP_KNOWN: usize = 4096;
+/// How long an answer is kept that does not say until when it is valid, as in the reference.
+pub const OCSP_KEEP_DEFAULT: Duration = Duration::from_secs(3600);
+/// How long an answer is kept at most, however long it is valid.
+pub const OCSP_KEEP_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Seconds by which a responder's clock may differ from ours, as in the reference.
+pub const OCSP_LEEWAY_SECS: u32 = 300;
 /// Senders that `senders.keepTrack` counts one by one; those of a datacenter, not those an attacker invents.
 pub const SENDERS_TRACKED: usize = 100_000;
 

@@ -5,6 +5,7 @@ mod hostile;
 mod interop;
 mod matrix;
 mod reload;
+mod revocation;
 mod wrong;
 
 use std::path::Path;

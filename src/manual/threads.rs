@@ -10,6 +10,7 @@
 //! | `rs:main Q:Reg` and other queue workers | `queue.workerThreads` | a batch, its actions' buffers, regular expressions | queue |
 //! | resolver | 1 | nothing | its questions |
 //! | `lkp:<table>` | 1 per lookup table while its file is read again | the new content | nothing |
+//! | `ocsp` | 16 at most, while certificates are being asked about ([`tls::revocation`](crate::tls::revocation)) | a question | a responder, 5 s at most |
 //! | `http` | 1, with `http.listen` | its listener and clients | `poll` |
 //! | internal | 1 | the daemon's own messages | its list |
 //!
@@ -36,7 +37,9 @@
 //! 9. shard of a table of senders (`actions::sendertrack`): once per commit and shard, and by the control thread while it
 //!    copies the shard; within it, where a sender comes or goes, the table's number of senders.
 //! 10. error file of oversize messages (`ruleset::oversize`): for a write of such a message.
-//! 11. resolver cache, own-message list, statistics set, TLS context of an input (per connection and per HUP): leaves.
+//! 11. what is known of certificates (`tls::revocation`), and one answer: per handshake with a check; where an answer
+//!     comes, sessions are woken (1) after both are let go.
+//! 12. resolver cache, own-message list, statistics set, TLS context of an input (per connection and per HUP): leaves.
 //!
 //! # Stop
 //! inputs stop accepting and submit what they hold → queues let go of whoever waits → input threads are joined →

@@ -87,14 +87,16 @@ impl Poller {
         self.epoll.add(fd, READ_ONCE, token.to_u64())
     }
 
-    /// Arms a session on its way to the table. The last touch of it (see [`ready`](super::ready)).
+    /// Arms a session on its way to the table, unless its socket is none of its interest. The last touch of it (see
+    /// [`ready`](super::ready)).
     ///
     /// # Errors
     /// Those of `epoll_ctl(2)`; none is expected for a descriptor that is in the set.
-    pub fn rearm_session(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+    pub fn rearm_session(&self, fd: RawFd, token: Token, interest: &Interest) -> io::Result<()> {
         let events = match interest {
             Interest::Read => READ_ONCE,
             Interest::Write => WRITE_ONCE,
+            Interest::Event(_) => return Ok(()),
         };
         self.epoll.rearm(fd, events, token.to_u64())
     }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::io::{self, Read as _};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
+use std::sync::Arc;
 
 /// A connected, non-blocking socket, or what is layered upon one.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub trait Layer: Debug + Send {
     fn receive(&mut self, buffer: &mut [u8]) -> Received;
     /// The socket below.
     fn socket(&self) -> BorrowedFd<'_>;
-    /// What has to happen on the socket before `receive` can go on.
+    /// What has to happen before `receive` can go on.
     fn interest(&self) -> Interest;
     /// Whether the peer has yet to show who it is: no byte of it has been taken as a message's.
     fn is_opening(&self) -> bool;
@@ -28,15 +29,26 @@ pub trait Layer: Debug + Send {
     fn expire(&mut self) -> Refusal;
 }
 
-/// What a session's socket is watched for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a session is woken by.
+#[derive(Clone, Debug, Default)]
 pub enum Interest {
     /// Bytes from the peer.
     #[default]
     Read,
     /// Room for bytes to the peer.
     Write,
+    /// Something else: the socket is not watched.
+    Event(Arc<dyn Awaited>),
 }
+
+/// Something that happens elsewhere than on the socket.
+pub trait Awaited: Debug + Send + Sync {
+    /// Makes the call once it has happened, or at once where it has. It may be made too early: look again then.
+    fn when_done(&self, call: Call);
+}
+
+/// What wakes a session.
+pub type Call = Box<dyn FnOnce() + Send>;
 
 /// What a receive brought.
 #[derive(Debug)]
@@ -93,7 +105,7 @@ impl Transport {
         }
     }
 
-    /// What the socket is to be watched for.
+    /// What the session is to be woken by.
     #[must_use]
     pub fn interest(&self) -> Interest {
         match self {

@@ -9,6 +9,7 @@ pub mod logins;
 pub mod machine;
 pub mod mmsg;
 pub mod namespace;
+pub mod ocsp;
 pub mod process;
 pub mod regex;
 pub mod replace;

@@ -118,6 +118,10 @@ fn basics(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStac
     // Sessions are kept by the peers, in tickets, so that they cost nothing here.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_session_id_context(id)?;
+    if settings.check_revocation {
+        // The check wants the whole chain, which is not in a ticket.
+        builder.set_options(SslOptions::NO_TICKET);
+    }
     // Of TLS 1.3: a ticket goes with the goodbye (see `transport`).
     builder.set_num_tickets(0)?;
     tls::set_session_timeout(&mut builder, limits::TLS_RESUME_SECS);

@@ -4,6 +4,7 @@
 //! - [`priority`]: `gnutlsPriorityString` in its two spellings; `gnutls` translates the one that is not OpenSSL's.
 //! - [`context`]: certificates, keys and lists of authorities as loaded; read again on HUP.
 //! - [`peer`]: which certificates are let in.
+//! - [`revocation`]: whether certificates have been revoked, asked by OCSP.
 //! - [`verdict`]: the judgement of a peer after its handshake.
 //! - [`transport`]: a session's handshake and reading.
 //!
@@ -17,6 +18,7 @@ pub mod context;
 mod gnutls;
 pub mod peer;
 pub mod priority;
+pub mod revocation;
 pub mod settings;
 pub mod transport;
 pub mod verdict;

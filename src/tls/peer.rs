@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::x509::{X509NameRef, X509Ref};
+use openssl::x509::{X509NameEntryRef, X509NameRef, X509Ref};
 
 /// Digests of certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -281,6 +281,18 @@ pub fn show_names(certificate: &X509Ref) -> String {
         names.push(format!("CN: {}", show(&text)));
     }
     names.iter().map(|name| format!("{name}; ")).collect()
+}
+
+/// The subject of a certificate as messages show it, e.g. `/O=Example/CN=name`.
+#[must_use]
+pub fn show_subject(certificate: &X509Ref) -> String {
+    let entry = |entry: &X509NameEntryRef| {
+        let key = entry.object().nid().short_name().unwrap_or("?");
+        let value = entry.data().to_string().unwrap_or_default();
+        let value = value.chars().take(NAME_CHARS).collect::<String>();
+        format!("/{key}={}", value.escape_debug())
+    };
+    certificate.subject_name().entries().take(NAMES_SHOWN).map(entry).collect()
 }
 
 /// Names that a message shows.

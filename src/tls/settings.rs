@@ -80,6 +80,8 @@ pub struct Settings {
     pub crl_file: Option<PathBuf>,
     /// Whether a certificate's extended key usage has to allow clients, where it has one.
     pub check_purpose: bool,
+    /// Whether certificates' authorities are asked, by OCSP, whether they have been revoked.
+    pub check_revocation: bool,
     /// Whether the common name counts only in certificates without subject alternative names.
     pub prioritize_san: bool,
     /// Longest chain; `None` is the library's limit.

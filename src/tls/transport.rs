@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! opening ──handshake complete and the verdict is good──► open ──► (dropped: says goodbye)
-//!    └──handshake failed, verdict bad, too late──► shut
+//!    │  └──and revocation is to be asked about──► checking ──► open
+//!    └──handshake failed, verdict bad, revoked, too late──► shut
 //! ```
 //! With TLS 1.3 the session ticket is not sent behind the handshake, as is usual, but in answer to the peer's goodbye:
 //! a client that only writes never reads it, and when it closes its socket with that unread, its kernel sends RST and
@@ -22,10 +23,12 @@ use openssl::ssl::{Error, ErrorCode, ShutdownState, Ssl, SslStream};
 use openssl::x509::X509VerifyResult;
 
 use super::context::{Store, reason};
-use super::settings::Driver;
+use super::revocation::{self, Checker, Inquiry, Reason};
+use super::settings::{Driver, Settings};
 use super::verdict;
 use crate::net::report::Limiter;
 use crate::net::transport::{Interest, Layer, Received, Refusal};
+use crate::param::Problem;
 use crate::stats::{Counter, Object};
 use crate::sys::{clock, tls};
 
@@ -33,14 +36,40 @@ use crate::sys::{clock, tls};
 #[derive(Debug)]
 pub struct Engine {
     /// Certificates and rules.
-    pub store: Store,
+    store: Store,
     /// What is counted.
-    pub cells: Cells,
+    cells: Cells,
     /// For lines about peers that are let in all the same.
-    pub limiter: Arc<Limiter>,
+    limiter: Arc<Limiter>,
+    /// Who finds out whether a certificate has been revoked, where that is wanted.
+    checker: Option<Checker>,
 }
 
 impl Engine {
+    /// What connections are made with.
+    #[must_use]
+    pub fn new(store: Store, mut cells: Cells, limiter: Arc<Limiter>) -> Self {
+        let checker = cells.revocation.take().map(Checker::new);
+        Self { store, cells, limiter, checker }
+    }
+
+    /// Certificates and rules.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Loads all files again, for connections from now on, and forgets what was found out about certificates.
+    ///
+    /// # Errors
+    /// As [`Store::reload`].
+    pub fn reload(&self) -> Result<(), Problem> {
+        if let Some(checker) = &self.checker {
+            checker.forget();
+        }
+        self.store.reload()
+    }
+
     /// How long a handshake may take, the peer's being let in included.
     #[must_use]
     pub fn patience(&self) -> Duration {
@@ -61,17 +90,19 @@ pub struct Cells {
     resumed: Arc<Counter>,
     failed: Arc<Counter>,
     open: Arc<Counter>,
+    revocation: Option<revocation::Cells>,
 }
 
 impl Cells {
     /// Adds the counters to an input's object.
     #[must_use]
-    pub fn new(object: &mut Object) -> Self {
+    pub fn new(object: &mut Object, settings: &Settings) -> Self {
         Self {
             ok: object.counter("tls.handshakes.ok"),
             resumed: object.counter("tls.handshakes.resumed"),
             failed: object.counter("tls.handshakes.failed"),
             open: object.gauge("tls.handshakes.open"),
+            revocation: settings.check_revocation.then(|| revocation::Cells::new(object)),
         }
     }
 }
@@ -91,6 +122,8 @@ pub struct Server {
 #[derive(Debug)]
 enum State {
     Opening(Opening),
+    /// The handshake is complete; the answers are on their way.
+    Checking(Opening, Arc<Inquiry>),
     Open,
     Shut,
 }
@@ -133,13 +166,21 @@ impl Server {
         })
     }
 
-    /// Takes the handshake as far as it goes now. `None` where it has to be continued.
-    fn open(&mut self, deadline: Instant) -> Option<Result<(), Refusal>> {
-        if Instant::now() >= deadline {
+    /// Takes the opening as far as it goes now. `None` where it has to be continued.
+    fn open(&mut self) -> Option<Result<(), Refusal>> {
+        let (opening, inquiry) = match &self.state {
+            State::Opening(opening) => (opening, None),
+            State::Checking(opening, inquiry) => (opening, Some(Arc::clone(inquiry))),
+            State::Open | State::Shut => return None,
+        };
+        if Instant::now() >= opening.deadline {
             return Some(Err(self.too_late()));
         }
+        if let Some(inquiry) = inquiry {
+            return self.check(&inquiry);
+        }
         match self.stream.accept() {
-            Ok(()) => Some(self.judge()),
+            Ok(()) => self.judge().map_or_else(|refusal| Some(Err(refusal)), |()| self.inquire()),
             Err(why) => match why.code() {
                 ErrorCode::WANT_READ => {
                     self.interest = Interest::Read;
@@ -156,14 +197,45 @@ impl Server {
 
     fn judge(&mut self) -> Result<(), Refusal> {
         let ip = self.peer.ip().to_canonical();
-        let ssl = self.stream.ssl();
-        let remark = verdict::judge(self.engine.store.settings(), ssl, &ip)?;
+        let remark = verdict::judge(self.engine.store.settings(), self.stream.ssl(), &ip)?;
         if let Some(remark) = remark {
             self.engine.limiter.error(clock::now_usec(), None, remark);
         }
-        self.engine.cells.ok.add(1);
-        self.engine.cells.resumed.add(u64::from(ssl.session_reused()));
         Ok(())
+    }
+
+    /// Asks whether the certificates of a peer have been revoked that is welcome otherwise.
+    fn inquire(&mut self) -> Option<Result<(), Refusal>> {
+        let Some(checker) = &self.engine.checker else { return Some(Ok(())) };
+        let ssl = self.stream.ssl();
+        match Inquiry::begin(checker, ssl, &ssl.ssl_context().to_owned()) {
+            Ok(inquiry) => self.check(&Arc::new(inquiry)),
+            Err(reason) => Some(Err(self.revoked(reason))),
+        }
+    }
+
+    /// Looks at what has come of that.
+    fn check(&mut self, inquiry: &Arc<Inquiry>) -> Option<Result<(), Refusal>> {
+        match inquiry.result() {
+            Some(Ok(())) => Some(Ok(())),
+            Some(Err(reason)) => Some(Err(self.revoked(reason))),
+            None => {
+                self.interest = Interest::Event(Arc::<Inquiry>::clone(inquiry));
+                self.state = match std::mem::replace(&mut self.state, State::Shut) {
+                    State::Opening(opening) => State::Checking(opening, Arc::clone(inquiry)),
+                    other => other,
+                };
+                None
+            }
+        }
+    }
+
+    fn revoked(&self, (code, why): Reason) -> Refusal {
+        let (ip, driver) = (self.peer.ip().to_canonical(), self.engine.store.settings().driver);
+        let error = if code.is_some() { verdict::REVOKED } else { 0 };
+        let mut refusal = verdict::invalid(driver, &ip, error, "revocation check failed");
+        refusal.lines.insert(0, (code, why));
+        refusal
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Refusal {
@@ -274,10 +346,13 @@ impl Layer for Server {
         match &self.state {
             State::Open => self.read(buffer),
             State::Shut => Received::Closed,
-            State::Opening(opening) => match self.open(opening.deadline) {
+            State::Opening(_) | State::Checking(..) => match self.open() {
                 None => Received::Nothing,
                 Some(Err(refusal)) => Received::Refused(self.refuse(refusal)),
                 Some(Ok(())) => {
+                    self.engine.cells.ok.add(1);
+                    let is_resumed = self.stream.ssl().session_reused();
+                    self.engine.cells.resumed.add(u64::from(is_resumed));
                     self.state = State::Open;
                     self.interest = Interest::Read;
                     self.read(buffer)
@@ -291,11 +366,11 @@ impl Layer for Server {
     }
 
     fn interest(&self) -> Interest {
-        self.interest
+        self.interest.clone()
     }
 
     fn is_opening(&self) -> bool {
-        matches!(self.state, State::Opening(_))
+        matches!(self.state, State::Opening(_) | State::Checking(..))
     }
 
     fn expire(&mut self) -> Refusal {
@@ -310,7 +385,8 @@ impl Drop for Server {
             return;
         }
         // A peer that does not read, or is gone, is not told.
-        if self.stream.get_shutdown().contains(ShutdownState::RECEIVED)
+        if self.engine.checker.is_none()
+            && self.stream.get_shutdown().contains(ShutdownState::RECEIVED)
             && tls::new_session_ticket(self.stream.ssl())
         {
             let _ = self.stream.do_handshake();

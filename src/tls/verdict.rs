@@ -140,7 +140,7 @@ fn is_expired(certificate: &X509Ref) -> bool {
 }
 
 /// `X509_V_ERR_CERT_REVOKED`.
-const REVOKED: i32 = 23;
+pub(super) const REVOKED: i32 = 23;
 /// What OpenSSL says of [`EXPIRED`].
 const EXPIRED_TEXT: &str = "certificate has expired";
 
@@ -149,4 +149,4 @@ const NO_CERTIFICATE: u16 = 2085;
 const NOT_PERMITTED: u16 = 2088;
 const CERT_INVALID: u16 = 2090;
 const CERT_EXPIRED: u16 = 2092;
-const CERT_REVOKED: u16 = 2334;
+pub(super) const CERT_REVOKED: u16 = 2334;

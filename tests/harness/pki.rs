@@ -4,7 +4,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-use openssl::asn1::{Asn1Integer, Asn1Time};
+use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -12,7 +12,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
-use openssl::x509::{X509, X509NameBuilder};
+use openssl::x509::{X509, X509Builder, X509Extension, X509NameBuilder};
 
 /// A certificate and its key, and who signed it where that is no root.
 #[derive(Clone)]
@@ -36,6 +36,10 @@ pub(crate) struct Wanted<'a> {
     /// Its key is RSA's, not of a curve.
     pub(crate) rsa: bool,
     pub(crate) serial: u32,
+    /// URLs of OCSP responders.
+    pub(crate) responders: Vec<String>,
+    /// The URL of a list of revoked certificates.
+    pub(crate) revocation_list: Option<&'a str>,
 }
 
 impl<'a> Wanted<'a> {
@@ -136,6 +140,15 @@ fn make(wanted: &Wanted<'_>, issuer: Option<&Identity>) -> Identity {
         let names = names.build(&context).expect("names");
         builder.append_extension(names).expect("names");
     }
+    if !wanted.responders.is_empty() {
+        let describe = |url: &String| der(0x30, &[OCSP, &der(0x86, url.as_bytes())].concat());
+        let places: Vec<u8> = wanted.responders.iter().flat_map(describe).collect();
+        append(&mut builder, "1.3.6.1.5.5.7.1.1", &der(0x30, &places));
+    }
+    if let Some(url) = wanted.revocation_list {
+        let point = der(0xa0, &der(0xa0, &der(0x86, url.as_bytes())));
+        append(&mut builder, "2.5.29.31", &der(0x30, &der(0x30, &point)));
+    }
     let signer = issuer.map_or(&key, |issuer| &issuer.key);
     builder.sign(signer, MessageDigest::sha256()).expect("sign");
     let mut chain = Vec::new();
@@ -144,6 +157,22 @@ fn make(wanted: &Wanted<'_>, issuer: Option<&Identity>) -> Identity {
         chain.extend(issuer.chain.iter().cloned());
     }
     Identity { certificate: builder.build(), key, chain }
+}
+
+/// The object identifier id-ad-ocsp, encoded.
+const OCSP: &[u8] = &[0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01];
+
+/// An element of DER.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(content.len()).expect("short").to_be_bytes();
+    [&[tag, 0x82], &len[..], content].concat()
+}
+
+fn append(builder: &mut X509Builder, name: &str, content: &[u8]) {
+    let name = Asn1Object::from_str(name).expect("object");
+    let content = Asn1OctetString::new_from_bytes(content).expect("string");
+    let extension = X509Extension::new_from_der(&name, false, &content).expect("extension");
+    builder.append_extension(extension).expect("extension");
 }
 
 fn is_root(identity: &Identity) -> bool {

@@ -95,7 +95,7 @@ impl Cells {
             memory: if raw { object.gauge("memory.used") } else { Arc::default() },
             expiry: None,
         };
-        let handshakes = tls.map(|_| transport::Cells::new(&mut object));
+        let handshakes = tls.map(|store| transport::Cells::new(&mut object, store.settings()));
         if let Some(end) = tls.and_then(tls::Store::first_end) {
             let expiry = object.gauge("tls.certificate.notafter.seconds");
             expiry.set(end);

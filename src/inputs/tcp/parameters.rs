@@ -45,6 +45,14 @@ pub(super) static MODULE: Module = Module {
             "tls.certificate.notafter.seconds",
             "With TLS: when the first certificate of the input's chain ends, seconds since the epoch.",
         ),
+        (
+            "tls.ocsp.queries",
+            "With TlsRevocationCheck: certificates that responders were asked about.",
+        ),
+        (
+            "tls.ocsp.failed",
+            "With TlsRevocationCheck: those of them that no responder had a usable answer about.",
+        ),
         ("runs", "Per worker: turns of sessions."),
         ("read", "Per worker: receives that brought bytes."),
         ("emptyread", "Per worker: turns in which nothing was read."),
@@ -419,9 +427,9 @@ const DRIVER_REVOCATION: Param = Param::new(
     "streamDriver.TlsRevocationCheck",
     Kind::Bool,
     Some("off"),
-    "Whether revocation is asked for by OCSP.",
-)
-.missing();
+    "Whether certificates' authorities are asked by OCSP whether they have been revoked; a peer of which that cannot be \
+     found out is refused. Driver ossl.",
+);
 const DRIVER_CA: Param =
     Param::new("streamDriver.CAFile", Kind::Str, None, "Certificates of the authorities, PEM.");
 const DRIVER_CRL: Param =

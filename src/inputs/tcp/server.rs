@@ -147,7 +147,7 @@ impl Shared {
         let (cells, handshakes) = Cells::new(&conf, &env.stats, store.as_ref());
         let tls = store
             .zip(handshakes)
-            .map(|(store, cells)| Arc::new(Engine { store, cells, limiter: Arc::clone(&limiter) }));
+            .map(|(store, cells)| Arc::new(Engine::new(store, cells, Arc::clone(&limiter))));
         let guard = access.map(|list| {
             let (limiter, refused) = (Arc::clone(&limiter), Arc::clone(&cells.refused));
             Arc::new(Guard { list, reports: env.access.report, limiter, refused })
@@ -226,9 +226,9 @@ impl Running {
     pub(super) fn hup(&self) {
         let Some(engine) = &self.shared.tls else { return };
         let name = &self.shared.conf.name;
-        match engine.store.reload() {
+        match engine.reload() {
             Ok(()) => {
-                self.shared.cells.renewed(&engine.store);
+                self.shared.cells.renewed(engine.store());
                 log::debug!("imtcp: input '{name}' has read its certificates again");
             }
             Err(problem) => {

@@ -42,6 +42,7 @@ pub(super) fn settings(
         pins: Vec::new(),
         crl_file: read.file(CRL_FILE, &defaults.crl_file),
         check_purpose: statement.bool(PURPOSE),
+        check_revocation: statement.bool(REVOCATION),
         prioritize_san: statement.bool(SAN),
         verify_depth: read.verify_depth()?,
         priority: read.priority()?,
@@ -55,6 +56,11 @@ pub(super) fn settings(
             problems.push(Problem::warning(text).at(MODE));
         }
         return Ok((None, problems));
+    }
+    if settings.check_revocation && settings.auth == Auth::Anonymous {
+        let text = "imtcp: streamDriver.TlsRevocationCheck has nothing to check: with streamDriver.authMode=\"anon\" \
+                    peers show no certificate";
+        problems.push(Problem::warning(text).at(REVOCATION));
     }
     check_files(&settings)?;
     Ok((Some(settings), problems))
@@ -277,7 +283,9 @@ fn check_files(settings: &Settings) -> Result<(), Problem> {
         Err(error(at, code, format!("Error: {what} is not set"))
             .help(format!("give {at}, or {global} in global()")))
     };
-    let needs_ca = matches!(settings.auth, Auth::CertValid | Auth::Name(_));
+    // Somebody has to vouch for the certificate, or for what is said about it.
+    let needs_ca = matches!(settings.auth, Auth::CertValid | Auth::Name(_))
+        || (settings.check_revocation && settings.auth != Auth::Anonymous);
     if needs_ca && settings.ca_file.is_none() && settings.extra_ca_files.is_empty() {
         return missing(CA_FILE, NO_CA, "CA certificate");
     }

@@ -13,6 +13,7 @@ use crate::framing::raw::Whole;
 use crate::limits;
 use crate::message::{Batch, Builder};
 use crate::net::ready::Owned;
+use crate::net::transport::Interest;
 use crate::ratelimit;
 use crate::sys::clock;
 
@@ -302,13 +303,24 @@ impl Worker {
                 self.drained.iter_mut().for_each(|owned| owned.session.waits_since = Some(now));
             }
             let poller = &self.shared.poller;
-            let mut failure = None;
+            let (mut failure, mut awaited) = (None, Vec::new());
             let unwatched = ready.arm(self.drained.drain(..), |owned| {
                 let transport = &owned.session.transport;
-                let armed =
-                    poller.rearm_session(transport.fd(), owned.token(), transport.interest());
+                let interest = transport.interest();
+                let armed = poller.rearm_session(transport.fd(), owned.token(), &interest);
+                if let Interest::Event(event) = interest {
+                    awaited.push((event, owned.token()));
+                }
                 armed.map_err(|why| failure = Some(why)).is_ok()
             });
+            for (event, token) in awaited {
+                let shared = Arc::downgrade(&self.shared);
+                event.when_done(Box::new(move || {
+                    if let Some(shared) = shared.upgrade() {
+                        shared.resume(&[token]);
+                    }
+                }));
+            }
             if let Some(why) = failure {
                 let count = unwatched.len();
                 log::error!(code = EPOLL_CTL; "epoll_ctl failed re-arm of {count} sockets: {why}");

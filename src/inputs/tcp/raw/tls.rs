@@ -46,6 +46,7 @@ pub(super) fn settings(args: &Args) -> Result<Option<Settings>, Problem> {
         pins,
         crl_file: None,
         check_purpose: false,
+        check_revocation: false,
         prioritize_san: false,
         verify_depth: None,
         priority: priority(args)?,
