@@ -102,3 +102,35 @@ fn a_process_that_hangs_is_aborted() {
     assert!(end.starts_with("status=error\nreason=timeoutGuard\n"), "{end}");
     assert!(end.contains("\nphase=timeoutguard-abort\n"), "{end}");
 }
+
+#[test]
+fn reports_of_statistics_can_be_held_up() {
+    if reference() {
+        return;
+    }
+    let config = CONFIG.to_owned()
+        + r#"
+module(load="impstats" interval="1" log.file="{dir}/stats" log.syslog="off" resetCounters="off")
+dyn_stats(name="by" maxCardinality="1")
+ruleset(name="count") { set $.x = dyn_inc("by", $programname); }
+if $syslogtag contains "tag" then call count
+"#;
+    let mut daemon = Daemon::start(&config);
+    let mut client = Client::connect(&mut daemon);
+    assert!(client.ask("AwaitStatsReport").starts_with("imdiag::error"));
+    client.ask("BlockStatsReporting");
+    client.ask("injectmsg 0 10");
+    client.ask("WaitMainQueueEmpty");
+    assert_eq!(client.ask("AwaitStatsReport block_again"), "stats reporting was unblocked\n");
+    client.ask("injectmsg 0 5");
+    client.ask("WaitMainQueueEmpty");
+    assert_eq!(client.ask("AwaitStatsReport"), "stats reporting was unblocked\n");
+    daemon.wait("two reports", |dir| {
+        let text = fs::read_to_string(dir.join("stats")).ok()?;
+        // Reports zero a bucket's counters even where resetCounters is off.
+        let reports = text.lines().filter_map(|line| line.split_once("dynstats.bucket tag="));
+        let mut counts = reports.map(|(_, count)| count.trim().to_owned());
+        let first = counts.find(|count| count != "0")?;
+        (first == "10" && counts.next()? == "5").then_some(())
+    });
+}

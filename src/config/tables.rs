@@ -816,7 +816,12 @@ pub static LOOKUP_TABLE: &[Param] = &[
 /// `dyn_stats(…)`.
 pub static DYN_STATS: &[Param] = &[
     Param::required("name", Kind::Str, "Name, by which dyn_inc() refers to it; case matters."),
-    Param::new("resettable", Kind::Bool, Some("on"), "A report may zero the counters."),
+    Param::new(
+        "resettable",
+        Kind::Bool,
+        Some("on"),
+        "Every report zeroes the counters, whatever resetCounters says; off: none does.",
+    ),
     Param::new("maxCardinality", Kind::POSITIVE, Some("2000"), "How many counters there may be."),
     Param::new(
         "unusedMetricLife",

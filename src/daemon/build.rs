@@ -125,8 +125,12 @@ pub(super) fn script_counters(
 ) -> (Vec<Arc<Bucket>>, Vec<Arc<Percentiles>>) {
     let mut global = stats::Object::new("global", "dynstats").in_namespace("values");
     let now = Instant::now();
-    let mut buckets: Vec<_> =
-        config.dyn_stats.iter().map(|decl| Arc::new(bucket(decl, &mut global, now))).collect();
+    let reported = config.modules.iter().any(|decl| decl.module.name == "impstats");
+    let mut bucket = |decl| {
+        let bucket = bucket(decl, &mut global, now);
+        Arc::new(if reported { bucket } else { bucket.idle() })
+    };
+    let mut buckets: Vec<_> = config.dyn_stats.iter().map(&mut bucket).collect();
     stats.add(global);
     let mut writer = stats::Object::new("file-write-worker", "dynstats");
     // Never: state files of such sets are not written.

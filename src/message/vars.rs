@@ -60,6 +60,12 @@ impl Path {
         Some((scope, Self::new(path)))
     }
 
+    /// Whether it is the tree itself, as in `$!`.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Makes all names lower case.
     pub fn make_ascii_lowercase(&mut self) {
         self.0.iter_mut().for_each(|name| name.make_ascii_lowercase());

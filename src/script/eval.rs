@@ -114,7 +114,8 @@ impl Term {
                 let Some(msg) = msg else { return Value::Text(b"") };
                 let found =
                     scratch.vars.with((*scope, path), &msg.env.globals, |node| match node? {
-                        Json::Str(text) => {
+                        // A tree that is one text stays JSON, as in the reference.
+                        Json::Str(text) if !path.is_root() => {
                             buffer.extend_from_slice(text);
                             None
                         }

@@ -17,11 +17,13 @@ pub struct Bucket {
     /// How many counters there may be, survivors included.
     limit: usize,
     life: Duration,
-    /// Whether counters begin anew with `resetCounters`.
+    /// Whether counters begin anew after each report, whatever `resetCounters` says.
     resettable: bool,
     metrics: RwLock<Metrics>,
     expires: Mutex<Instant>,
     own: Own,
+    /// Nobody reads it, so it counts nothing.
+    idle: bool,
 }
 
 #[derive(Debug, Default)]
@@ -48,8 +50,8 @@ struct Own {
 pub struct Full;
 
 impl Bucket {
-    /// A bucket without counters; `global` gets what it counts about itself. Its counters are never zeroed by a
-    /// report unless they are `resettable`.
+    /// A bucket without counters; `global` gets what it counts about itself. Every report zeroes its counters if
+    /// they are `resettable`, none does if they are not.
     #[must_use]
     pub fn new(
         name: &str,
@@ -66,7 +68,13 @@ impl Bucket {
         let _ = own("ops_ignored");
         let own = Own { overflow, added, nameless, purged, purges: own("purge_triggered") };
         let (metrics, expires) = (RwLock::default(), Mutex::new(now + life));
-        Self { name: name.to_owned(), limit, life, resettable, metrics, expires, own }
+        Self { name: name.to_owned(), limit, life, resettable, metrics, expires, own, idle: false }
+    }
+
+    /// Counts nothing, as it does where no module reports statistics.
+    #[must_use]
+    pub fn idle(self) -> Self {
+        Self { idle: true, ..self }
     }
 
     /// Its name.
@@ -80,6 +88,9 @@ impl Bucket {
     /// # Errors
     /// There would be too many counters.
     pub fn increment(&self, metric: &[u8]) -> Result<(), Full> {
+        if self.idle {
+            return Ok(());
+        }
         if metric.is_empty() {
             self.own.nameless.add(1);
             return Ok(());
@@ -154,7 +165,7 @@ impl Bucket {
             style: Style::Counter,
             is_ours: false,
             recent: match purpose {
-                Purpose::Reset if self.resettable => counter.reset(),
+                Purpose::Report | Purpose::Reset if self.resettable => counter.reset(),
                 _ => counter.since_reset(),
             },
             total: counter.get(),
@@ -203,6 +214,14 @@ mod tests {
     }
 
     #[test]
+    fn an_idle_bucket_counts_nothing_and_is_never_full() {
+        let mut global = Object::new("global", "dynstats");
+        let bucket = Bucket::new("b", 1, LIFE, true, &mut global, Instant::now()).idle();
+        assert!(["x", "y", ""].iter().all(|metric| bucket.increment(metric.as_bytes()).is_ok()));
+        assert_eq!(full(&bucket.read(Purpose::Look)), "b: origin=dynstats.bucket ");
+    }
+
+    #[test]
     fn resettable_counters_begin_anew_and_looking_changes_nothing() {
         for (resettable, second) in [(true, "x=0 y=1 "), (false, "x=2 y=1 ")] {
             let mut global = Object::new("global", "dynstats");
@@ -215,7 +234,7 @@ mod tests {
                 String::from_utf8_lossy(&line).into_owned()
             };
             assert_eq!((bucket.increment(b"x"), bucket.increment(b"x")), (Ok(()), Ok(())));
-            for purpose in [Purpose::Look, Purpose::Report, Purpose::Reset] {
+            for purpose in [Purpose::Look, Purpose::Report] {
                 assert_eq!(read(purpose), "b: origin=dynstats.bucket x=2 ");
             }
             assert_eq!(bucket.increment(b"y"), Ok(()));

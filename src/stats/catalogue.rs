@@ -116,6 +116,8 @@ pub fn is_our_counter(origin: &str, counter: &str) -> bool {
 /// Where an object stands among the others: the order in which the reference makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
+    /// Before all others, imdiag's.
+    First,
     /// Made from the configuration, in its order.
     Configured,
     /// When that is complete: impstats' own.

@@ -144,6 +144,11 @@ impl Set {
         self.insert(Entry { rank: catalogue::rank(origin, ""), object });
     }
 
+    /// Adds an object that is read before all others.
+    pub fn add_first(&self, object: Arc<dyn Live>) {
+        self.insert(Entry { rank: Rank::First, object });
+    }
+
     fn insert(&self, entry: Entry) {
         let mut entries = self.lock();
         let place = entries.partition_point(|other| other.rank <= entry.rank);

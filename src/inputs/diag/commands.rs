@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{Control, InputEnv, Timeout};
+use super::gate::Gate;
 use crate::message::{Builder, Flags, FlowControl, Sender};
 use crate::queue::Interrupt;
 use crate::stats::Counter;
@@ -15,6 +16,9 @@ const QUEUE_LOOKS: u32 = 3;
 /// Between two looks at HUP, and how many must find it done.
 const HUP_POLL: Duration = Duration::from_micros(2500);
 const HUP_LOOKS: u32 = 10;
+/// Answers of `AwaitStatsReport`.
+const REPORTED: &str = "stats reporting was unblocked";
+const NOT_BLOCKED: &str = "imdiag::error : stats reporting was not blocked, bug?";
 
 /// What all connections share.
 pub(super) struct Commands {
@@ -24,6 +28,7 @@ pub(super) struct Commands {
     pub(super) sender: Arc<Sender>,
     pub(super) flow: FlowControl,
     pub(super) submitted: Arc<Counter>,
+    pub(super) gate: Arc<Gate>,
     /// How often the queues must be found empty, and once more.
     pub(super) looks: u32,
     /// Set when the input is told to stop.
@@ -65,9 +70,16 @@ impl Commands {
                     return None;
                 }
             },
-            "blockstatsreporting" => "next stats reporting call will be blocked".into(),
-            // Nothing reports statistics that could have been held up.
-            "awaitstatsreport" => "imdiag::error : stats reporting was not blocked, bug?".into(),
+            "blockstatsreporting" => {
+                self.gate.block();
+                "next stats reporting call will be blocked".into()
+            }
+            "awaitstatsreport" => {
+                let again = word(rest).0.eq_ignore_ascii_case(b"block_again");
+                let passed = self.gate.let_pass(again);
+                let answer = if passed { REPORTED } else { NOT_BLOCKED };
+                answer.into()
+            }
             "awaithupcomplete" => self.await_hup(),
             "enabledebug" => {
                 self.control.enable_debug();

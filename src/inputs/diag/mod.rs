@@ -7,9 +7,11 @@
 //! - `parameters`: what it can be told.
 //! - `server`: connections.
 //! - `commands`: what a request does.
+//! - `gate`: holds reports of statistics up.
 //! - `marker`: the termination file and the guard against hanging.
 
 mod commands;
+mod gate;
 mod marker;
 mod parameters;
 mod server;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::commands::Commands;
+use self::gate::Gate;
 use self::marker::{Cause, Marker};
 pub use self::parameters::MODULE;
 use self::server::Server;
@@ -46,6 +49,7 @@ struct Diag {
     input_name: Vec<u8>,
     lent: Option<(InputEnv, Arc<dyn Control>)>,
     submitted: Arc<Counter>,
+    gate: Arc<Gate>,
     listeners: Vec<TcpListener>,
 }
 
@@ -66,6 +70,7 @@ fn build(args: &Args) -> (Box<dyn Input>, Vec<Problem>) {
         input_name: args.str("serverInputName").unwrap_or_default().to_vec(),
         lent: None,
         submitted: Arc::default(),
+        gate: Arc::default(),
         listeners: Vec::new(),
     };
     (Box::new(diag), Vec::new())
@@ -76,12 +81,7 @@ impl Input for Diag {
         let mut object = stats::Object::new("imdiag", "imdiag");
         self.submitted = object.counter("submitted");
         env.stats.add(object);
-        let mut object = stats::Object::new("imdiag-stats-reporting-controller", "imdiag");
-        for (name, _) in MODULE.counters.iter().filter(|(name, _)| *name != "submitted") {
-            // Nothing counts them before there are reports to hold up.
-            object.counter(*name);
-        }
-        env.stats.add(object);
+        env.stats.add_first(Arc::<Gate>::clone(&self.gate));
         self.lent = Some((env.clone(), Arc::clone(control)));
     }
 
@@ -123,6 +123,7 @@ impl Input for Diag {
                 sender: Arc::new(Sender::local(input, b"127.0.0.1")),
                 flow: self.flow,
                 submitted: self.submitted,
+                gate: Arc::clone(&self.gate),
                 looks: commands::looks(checks.as_deref()),
                 stop: Interrupt::default(),
             };

@@ -105,6 +105,7 @@ impl Server {
 
     pub(super) fn stop(&self) {
         self.commands.stop.set();
+        self.commands.gate.end();
         // Fails only when the counter would overflow, and then the event is raised already.
         let _ = self.wake.write(1);
     }

@@ -77,6 +77,7 @@ fn commands(daemon: Daemon) -> (Commands, Arc<Daemon>, Arc<Collect>) {
         sender: Arc::new(Sender::local(input, b"127.0.0.1")),
         flow: FlowControl::Full,
         submitted: Arc::default(),
+        gate: Arc::default(),
         looks: 0,
         stop: Interrupt::default(),
     };
@@ -108,7 +109,6 @@ fn answers() {
         ("AwaitLookupTableReload", "no pending lookup-table reloads found"),
         ("AwaitHUPComplete", "seen HUP request, looks like it has completed [12 tries]"),
         ("AwaitHUPComplete", "timeout - looks like_HUP has completed [10 tries]"),
-        ("blockStatsReporting", "next stats reporting call will be blocked"),
         ("AwaitStatsReport", "imdiag::error : stats reporting was not blocked, bug?"),
         ("EnableDebug", "debug enabled"),
         ("SetMainMsgQueueTimeoutShutdown 10", "OK"),
@@ -132,6 +132,25 @@ fn answers() {
         (Timeout::Inputs, milliseconds(0)),
     ];
     assert_eq!(*lock(&daemon.timeouts), expected);
+}
+
+#[test]
+fn a_report_is_held_up_until_it_is_awaited() {
+    let (commands, _, _) = commands(Daemon::default());
+    let blocked = commands.run(b"blockStatsReporting");
+    assert_eq!(blocked.as_deref(), Some("next stats reporting call will be blocked"));
+    let gate = Arc::clone(&commands.gate);
+    let reports = crate::sys::process::spawn("reports", move || {
+        for _ in 0..2 {
+            stats::Live::read(&*gate, stats::Purpose::Report);
+        }
+    });
+    let reports = reports.unwrap();
+    for request in ["AwaitStatsReport block_again", "AwaitStatsReport"] {
+        let answer = commands.run(request.as_bytes());
+        assert_eq!(answer.as_deref(), Some("stats reporting was unblocked"));
+    }
+    reports.join().unwrap();
 }
 
 #[test]

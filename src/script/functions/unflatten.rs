@@ -60,7 +60,7 @@ fn unflatten(call: &mut Call<'_, '_>) -> Option<Json> {
             Some(Json::Object(nested))
         }
         Value::Json(other) => Some(other.copy()),
-        _ => None,
+        Value::Number(_) | Value::Text(_) => None,
     })
 }
 
