@@ -82,6 +82,8 @@ impl Flags {
 
     /// Whether the message is taken depends on the sender's name: ask `Sender::is_allowed`.
     pub const CHECK_SENDER: Self = Self(1 << 11);
+    /// The parser read all fields from the bytes up to the first of MSG, and would again from the same bytes.
+    pub const REPEATABLE: Self = Self(1 << 12);
     /// The first part of a message, or the whole of one, that the input met as longer than `maxMessageSize`: for
     /// `oversizemsg.errorfile`.
     pub const OVERSIZE: Self = Self(1 << 12);
@@ -102,6 +104,11 @@ impl Flags {
     #[must_use]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+    /// Those that are in both sets.
+    #[must_use]
+    pub const fn only(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
     /// Sets the bits of `other`.
     pub fn set(&mut self, other: Self) {

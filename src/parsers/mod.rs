@@ -9,6 +9,7 @@
 //! - [`null`], [`lastmsg`], [`ciscoios`]: further parsers, to be loaded and named.
 //! - [`aixforwardedfrom`], [`cisconames`], [`panngfw`], [`snare`]: those that take no message, but repair it for the
 //!   parsers behind them.
+//! - [`repeat`]: messages with the header of the one before.
 //! - [`settings`]: options, from the configuration.
 
 pub mod aixforwardedfrom;
@@ -19,6 +20,7 @@ mod inflate;
 pub mod lastmsg;
 pub mod null;
 pub mod panngfw;
+mod repeat;
 pub mod rfc3164;
 pub mod rfc5424;
 pub mod sanitise;
@@ -132,11 +134,20 @@ pub enum Outcome<'o> {
 /// # Errors
 /// zlib's return code; the message stays as it is.
 pub fn unpack(batch: &mut Batch, index: usize, options: &ParserOptions) -> Result<(), i32> {
+    let Some(record) = batch.records.get(index) else { return Ok(()) };
+    if batch.bytes.get(record.raw).first() != Some(&b'z') {
+        return Ok(());
+    }
+    unpack_packed(batch, index, options)
+}
+
+/// The same for a message that looks compressed.
+#[cold]
+fn unpack_packed(batch: &mut Batch, index: usize, options: &ParserOptions) -> Result<(), i32> {
     let Batch { bytes, records, .. } = batch;
     let Some(record) = records.get_mut(index) else { return Ok(()) };
-    let packed =
-        record.flags.has(Flags::NEEDS_PARSING) && bytes.get(record.raw).first() == Some(&b'z');
-    if !packed || !options.unpack || record.flags.has(Flags::NO_COMPRESSION) {
+    let is_parsed = !record.flags.has(Flags::NEEDS_PARSING);
+    if is_parsed || !options.unpack || record.flags.has(Flags::NO_COMPRESSION) {
         return Ok(());
     }
     let start = bytes.len();
@@ -165,6 +176,14 @@ pub fn parse<'o>(batch: &mut Batch, index: usize, options: &'o ParserOptions) ->
         return Outcome::Empty;
     }
     record.raw = sanitise::sanitise(&mut batch.bytes, record.raw, &options.sanitise);
+    if repeat::take(batch, index) {
+        return Outcome::Parsed;
+    }
+    parse_header(batch, index, options)
+}
+
+fn parse_header<'o>(batch: &mut Batch, index: usize, options: &'o ParserOptions) -> Outcome<'o> {
+    let Some(record) = batch.records.get_mut(index) else { return Outcome::Empty };
     let (pri, start) = pri::decode(batch.bytes.get(record.raw));
     record.pri = pri;
     let outcome = options.chain.iter().find_map(|parser| ask(parser, batch, index, start, options));
@@ -197,7 +216,7 @@ fn ask<'o>(
         }
         Parser::Rfc3164(own) => {
             match rfc3164::parse(raw, start, record, options, own) {
-                rfc3164::Tag::Found => {}
+                rfc3164::Tag::Found => repeat::mark(record, raw, start, options, own),
                 rfc3164::Tag::Dash => {
                     record.program_len = 1;
                     add_texts(batch, index, &[(|record| &mut record.tag, b"-")]);

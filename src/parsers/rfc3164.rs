@@ -121,7 +121,7 @@ fn is_data(rest: &[u8]) -> bool {
 }
 
 /// Length of `Mmm dd hh:mm:ss` and the blank behind it.
-const USUAL_BYTES: usize = 16;
+pub(super) const USUAL_BYTES: usize = 16;
 
 thread_local! {
     /// The last timestamp of that length that was one: most messages come in the second of the one before.

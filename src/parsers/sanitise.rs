@@ -46,7 +46,9 @@ impl Default for SanitiseOptions {
 /// Cleans the text at `raw`; returns where the clean one is: a part of it, or a changed copy at the end.
 pub fn sanitise(bytes: &mut Bytes, raw: Span, options: &SanitiseOptions) -> Span {
     let text = trim(bytes.get(raw), options);
-    let raw = Span::new(raw.start as usize, text.len());
+    // It begins where it did.
+    let raw =
+        Span { start: raw.start, len: raw.len.min(u32::try_from(text.len()).unwrap_or(raw.len)) };
     let Some(first) = options.first_special(text) else { return raw };
     // A byte becomes four at most.
     bytes.reserve(4 * raw.len as usize);
@@ -59,6 +61,9 @@ pub fn sanitise(bytes: &mut Bytes, raw: Span, options: &SanitiseOptions) -> Span
 
 /// Drops one trailing NUL, then one LF, then one CR.
 fn trim<'a>(mut text: &'a [u8], options: &SanitiseOptions) -> &'a [u8] {
+    if !matches!(text.last(), Some(b'\0' | b'\n' | b'\r')) {
+        return text;
+    }
     text = text.strip_suffix(b"\0").unwrap_or(text);
     if options.drop_trailing_lf {
         text = text.strip_suffix(b"\n").unwrap_or(text);

@@ -122,23 +122,6 @@ struct Place {
     refused: bool,
 }
 
-/// The batch a message is in.
-enum Held<'a> {
-    /// Nobody else has it.
-    Own(&'a mut Batch),
-    /// Others read it.
-    Shared(&'a Batch),
-}
-
-impl Held<'_> {
-    fn batch(&self) -> &Batch {
-        match self {
-            Self::Own(batch) => batch,
-            Self::Shared(batch) => batch,
-        }
-    }
-}
-
 impl Consume<Job> for Worker {
     fn consume(&mut self, job: &mut Job, range: Range<usize>) {
         self.round.begin();
@@ -162,9 +145,9 @@ impl Consume<Job> for Worker {
                 for place in range {
                     let Some(index) = frozen.records.get(place) else { break };
                     if let Some(msg) = frozen.msg(place, self.round.env()) {
-                        self.runner.state.begin(&msg);
-                        let held = &mut Held::Shared(&frozen.batch);
-                        self.runner.run(job.ruleset, *index, held, self.round.env());
+                        // Where a message may be modified, the batch was copied before.
+                        let modifier = self.runner.start(job.ruleset, *index, &msg);
+                        debug_assert!(modifier.is_none());
                     }
                 }
             }
@@ -255,10 +238,11 @@ impl Worker {
         let env = self.round.env();
         let Some(msg) = Msg::at(batch, index, env) else { return };
         if !msg.record.flags.has(Flags::DISCARDED) {
-            self.runner.state.begin(&msg);
             // A batch has fewer than 2³² records.
             let index = u32::try_from(index).unwrap_or(u32::MAX);
-            self.runner.run(ruleset, index, &mut Held::Own(batch), env);
+            if let Some((place, modifier)) = self.runner.start(ruleset, index, &msg) {
+                self.runner.go_on(place, modifier, index, batch, env);
+            }
         }
     }
 }
@@ -275,12 +259,32 @@ fn is_allowed(batch: &Batch, index: usize) -> bool {
 }
 
 impl Runner {
-    /// Runs a ruleset, and those it calls, on a message for which [`State::begin`] was called.
-    fn run(&mut self, start: RulesetId, mut index: u32, held: &mut Held<'_>, env: &Env) {
-        let mut place = Place { ruleset: start, at: 0, calls: 0, refused: false };
-        while let Some(msg) = Msg::at(held.batch(), index as usize, env) {
-            let Some(modifier) = self.walk(&mut place, index, &msg) else { return };
-            index = self.state.modify(modifier, index, held, env);
+    /// Runs a ruleset, and those it calls, on a message: to the end, or up to a modifier.
+    fn start(
+        &mut self,
+        ruleset: RulesetId,
+        index: u32,
+        msg: &Msg<'_>,
+    ) -> Option<(Place, ActionId)> {
+        self.state.begin(msg);
+        let mut place = Place { ruleset, at: 0, calls: 0, refused: false };
+        self.walk(&mut place, index, msg).map(|modifier| (place, modifier))
+    }
+
+    /// Goes on from a modifier to the end.
+    fn go_on(
+        &mut self,
+        mut place: Place,
+        mut modifier: ActionId,
+        mut index: u32,
+        batch: &mut Batch,
+        env: &Env,
+    ) {
+        loop {
+            index = self.state.modify(modifier, index, batch, env);
+            let Some(msg) = Msg::at(batch, index as usize, env) else { return };
+            let Some(next) = self.walk(&mut place, index, &msg) else { return };
+            modifier = next;
         }
     }
 
@@ -396,9 +400,7 @@ impl State {
     }
 
     /// Has the message modified; its new place in the batch.
-    fn modify(&mut self, id: ActionId, index: u32, held: &mut Held<'_>, env: &Env) -> u32 {
-        // Messages of a shared batch were copied before.
-        let Held::Own(batch) = held else { return index };
+    fn modify(&mut self, id: ActionId, index: u32, batch: &mut Batch, env: &Env) -> u32 {
         let Some(msg) = Msg::at(batch, index as usize, env) else { return index };
         let Self { scratch, actions, change, .. } = self;
         scratch.previous_suspended = actions.modify(id, &msg, &mut scratch.vars, change);
