@@ -122,6 +122,12 @@ struct Place {
     refused: bool,
 }
 
+impl Place {
+    fn start(ruleset: RulesetId) -> Self {
+        Self { ruleset, at: 0, calls: 0, refused: false }
+    }
+}
+
 impl Consume<Job> for Worker {
     fn consume(&mut self, job: &mut Job, range: Range<usize>) {
         self.round.begin();
@@ -146,7 +152,9 @@ impl Consume<Job> for Worker {
                     let Some(index) = frozen.records.get(place) else { break };
                     if let Some(msg) = frozen.msg(place, self.round.env()) {
                         // Where a message may be modified, the batch was copied before.
-                        let modifier = self.runner.start(job.ruleset, *index, &msg);
+                        self.runner.state.begin(&msg);
+                        let mut place = Place::start(job.ruleset);
+                        let modifier = self.runner.walk(&mut place, *index, &msg);
                         debug_assert!(modifier.is_none());
                     }
                 }
@@ -240,7 +248,9 @@ impl Worker {
         if !msg.record.flags.has(Flags::DISCARDED) {
             // A batch has fewer than 2³² records.
             let index = u32::try_from(index).unwrap_or(u32::MAX);
-            if let Some((place, modifier)) = self.runner.start(ruleset, index, &msg) {
+            self.runner.state.begin(&msg);
+            let mut place = Place::start(ruleset);
+            if let Some(modifier) = self.runner.walk(&mut place, index, &msg) {
                 self.runner.go_on(place, modifier, index, batch, env);
             }
         }
@@ -259,18 +269,6 @@ fn is_allowed(batch: &Batch, index: usize) -> bool {
 }
 
 impl Runner {
-    /// Runs a ruleset, and those it calls, on a message: to the end, or up to a modifier.
-    fn start(
-        &mut self,
-        ruleset: RulesetId,
-        index: u32,
-        msg: &Msg<'_>,
-    ) -> Option<(Place, ActionId)> {
-        self.state.begin(msg);
-        let mut place = Place { ruleset, at: 0, calls: 0, refused: false };
-        self.walk(&mut place, index, msg).map(|modifier| (place, modifier))
-    }
-
     /// Goes on from a modifier to the end.
     fn go_on(
         &mut self,
@@ -288,7 +286,8 @@ impl Runner {
         }
     }
 
-    /// Runs rules up to a modifier, which is left to the caller, or to the end.
+    /// Runs a ruleset, and those it calls, on a message for which [`State::begin`] was called: up to a modifier,
+    /// which is left to the caller, or to the end.
     fn walk(&mut self, place: &mut Place, index: u32, msg: &Msg<'_>) -> Option<ActionId> {
         let Self { rules, state } = self;
         let Place { mut ruleset, mut at, .. } = *place;
