@@ -5,6 +5,7 @@
 //! same parser as a user's text, so the documented and the real default cannot differ.
 
 mod parse;
+pub mod yaml;
 
 pub use parse::{
     FACILITIES, SEVERITIES, constant_number, group, number, size_unit, syslog_name, user,

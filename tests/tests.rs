@@ -11,6 +11,7 @@ mod http;
 mod lifecycle;
 mod lookups;
 mod messages;
+mod modifiers;
 mod notify;
 mod outputs;
 mod oversize;

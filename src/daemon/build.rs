@@ -298,6 +298,7 @@ impl Shop<'_> {
         let env = ModifierEnv {
             report: &|problem| remarks.borrow_mut().push(problem),
             stats: Arc::clone(self.stats),
+            tasks: Arc::clone(self.tasks),
             message_bytes: self.globals.message_bytes,
             slash_in_program_name: globals.bool("parser.permitSlashInProgramName"),
         };
@@ -398,7 +399,10 @@ impl Shop<'_> {
     }
 
     fn parser(&self, name: &str) -> Option<Parser> {
-        let env = ParserEnv { globals: &self.config.globals.args, zones: &self.config.timezones };
+        // Told where the objects are checked, once.
+        let report = |_| {};
+        let (globals, zones) = (&self.config.globals.args, &self.config.timezones[..]);
+        let env = ParserEnv { globals, zones, report: &report };
         let mut kinds = registry::PARSERS.iter();
         if let Some(kind) = kinds.clone().find(|kind| kind.name == name) {
             return Some((kind.build)(&Args::defaults(&[kind.module.params]), &env));
@@ -406,6 +410,21 @@ impl Shop<'_> {
         let decl = self.config.parsers.iter().find(|decl| decl.name == name)?;
         let kind = kinds.find(|kind| kind.module.name == decl.module.name)?;
         Some((kind.build)(&decl.args.args, &env))
+    }
+
+    /// Says what is wrong with the `parser()` objects.
+    pub(super) fn check_parsers(&self, diagnostics: &mut Diagnostics) {
+        for decl in &self.config.parsers {
+            let problems = RefCell::new(Vec::new());
+            let report = |problem| problems.borrow_mut().push(problem);
+            let (globals, zones) = (&self.config.globals.args, &self.config.timezones[..]);
+            let env = ParserEnv { globals, zones, report: &report };
+            let mut kinds = registry::PARSERS.iter();
+            if let Some(kind) = kinds.find(|kind| kind.module.name == decl.module.name) {
+                let _ = (kind.build)(&decl.args.args, &env);
+            }
+            self::report(&decl.args, problems.into_inner(), diagnostics);
+        }
     }
 
     /// Makes the inputs, those of one module together.

@@ -106,6 +106,7 @@ impl Plan {
             variables: &variables,
             limits: &limits,
         };
+        shop.check_parsers(diagnostics);
         let actions: Arc<[Option<Configured>]> = shop.actions(diagnostics).into();
         let (main, queues) = shop.queues(&actions, diagnostics);
         let resolver = globals

@@ -39,7 +39,8 @@
 //! 10. error file of oversize messages (`ruleset::oversize`): for a write of such a message.
 //! 11. what is known of certificates (`tls::revocation`), and one answer: per handshake with a check; where an answer
 //!     comes, sessions are woken (1) after both are let go.
-//! 12. resolver cache, own-message list, statistics set, TLS context of an input (per connection and per HUP): leaves.
+//! 12. policy of an mmjsontransform action: per message, to take what it says now.
+//! 13. resolver cache, own-message list, statistics set, TLS context of an input (per connection and per HUP): leaves.
 //!
 //! # Stop
 //! inputs stop accepting and submit what they hold → queues let go of whoever waits → input threads are joined →

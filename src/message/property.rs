@@ -378,6 +378,8 @@ impl<'a> Msg<'a> {
 
     fn app_name(&self) -> &'a [u8] {
         match self.record.version {
+            // A parser has found one.
+            0 if self.record.app.start != 0 => self.field(self.record.app),
             0 if self.program().is_empty() => b"-",
             0 => self.program(),
             _ => self.field(self.record.app),

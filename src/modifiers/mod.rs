@@ -16,12 +16,14 @@ use crate::message::{Amendment, Msg, Path, Scope, Vars};
 use crate::message::{Json, vars::Assign};
 use crate::param::{Args, Module, Problem};
 use crate::stats;
+use crate::task::Tasks;
 
 pub mod mmanon;
 pub mod mmcount;
 pub mod mmexternal;
 pub mod mmfields;
 pub mod mmjsonparse;
+pub mod mmjsontransform;
 pub mod mmpstrucdata;
 pub mod mmrm1stspace;
 pub mod mmsequence;
@@ -73,6 +75,8 @@ pub struct ModifierEnv<'a> {
     pub report: &'a dyn Fn(Problem),
     /// Where the modifier registers counters of its own.
     pub stats: Arc<stats::Set>,
+    /// Takes work that the modifier wants done from time to time.
+    pub tasks: Arc<Tasks>,
     /// `maxMessageSize`, bytes.
     pub message_bytes: usize,
     /// `parser.permitSlashInProgramName`.

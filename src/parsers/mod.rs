@@ -6,7 +6,7 @@
 //! - [`unpack`]: messages that came compressed.
 //! - [`sanitise`]: what is done to the text first.
 //! - [`rfc5424`], [`rfc3164`]: the parsers. Each takes a message or leaves it to the next of the chain.
-//! - [`null`], [`lastmsg`], [`ciscoios`]: further parsers, to be loaded and named.
+//! - [`null`], [`lastmsg`], [`ciscoios`], [`db2diag`]: further parsers, to be loaded and named.
 //! - [`aixforwardedfrom`], [`cisconames`], [`panngfw`], [`snare`]: those that take no message, but repair it for the
 //!   parsers behind them.
 //! - [`repeat`]: messages with the header of the one before.
@@ -16,6 +16,7 @@ pub mod aixforwardedfrom;
 pub mod ciscoios;
 pub mod cisconames;
 mod class;
+pub mod db2diag;
 mod inflate;
 pub mod lastmsg;
 pub mod null;
@@ -31,7 +32,7 @@ use std::fmt;
 
 use crate::config::Timezone;
 use crate::message::{Batch, Field, Flags, Record, Span, pri};
-use crate::param::{Args, Module};
+use crate::param::{Args, Module, Problem};
 
 pub use rfc3164::{Headerless, Rfc3164Options};
 pub use sanitise::SanitiseOptions;
@@ -64,6 +65,8 @@ pub enum Parser {
     LastMessage,
     /// `rsyslog.ciscoios`, or a `parser(type="pmciscoios")` object.
     CiscoIos(ciscoios::CiscoIos),
+    /// `db2.diag`, or a `parser(type="pmdb2diag")` object.
+    Db2Diag(db2diag::Db2Diag),
     /// Repairs a message, and leaves it to the next one.
     Repair(Repair),
 }
@@ -101,6 +104,8 @@ pub struct ParserEnv<'a> {
     pub globals: &'a Args,
     /// The `timezone()` objects.
     pub zones: &'a [Timezone],
+    /// Takes what is wrong with the arguments; the parser is there all the same.
+    pub report: &'a dyn Fn(Problem),
 }
 
 impl Default for ParserOptions {
@@ -251,6 +256,11 @@ fn ask<'o>(
             }
             let slots: Vec<Slot<'_>> = texts.iter().map(|(slot, text)| (*slot, &**text)).collect();
             add_texts(batch, index, &slots);
+        }
+        Parser::Db2Diag(own) => {
+            if let Some(time) = db2diag::parse(raw, record, own)? {
+                add_texts(batch, index, &[(|record| &mut record.timestamp, time.as_bytes())]);
+            }
         }
         Parser::Repair(repair) => {
             let len = repair.apply(bytes.get_mut(record.raw), start);

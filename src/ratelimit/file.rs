@@ -19,12 +19,11 @@
 
 use std::path::Path;
 
-use saphyr_parser::{Event, Parser};
-
 use super::policy::{Mode, Scope};
 use super::sources::{Allowance, Rules};
 use crate::limits;
 use crate::message::property::SEVERITIES;
+use crate::param::yaml::{Node, Wrong};
 use crate::sys::files;
 
 /// What a file says; `None` where it says nothing.
@@ -74,7 +73,7 @@ pub fn policy(path: &Path) -> Result<PolicyFile, String> {
 /// What is wrong with it, in the reference's words.
 pub fn source_rules(path: &Path) -> Result<Rules, String> {
     let shown = path.display().to_string();
-    let tree = Node::parse(&read(path, "per-source policy file")?, &shown)?;
+    let tree = tree(&read(path, "per-source policy file")?, &shown)?;
     let missing =
         format!("ratelimit: per-source policy file {shown} missing default.max or default.window");
     rules(&tree, "", &shown)?.ok_or(missing)
@@ -88,7 +87,7 @@ fn read(path: &Path, what: &str) -> Result<String, String> {
 }
 
 fn parse_policy(text: &str, shown: &str) -> Result<PolicyFile, String> {
-    let tree = Node::parse(text, shown)?;
+    let tree = tree(text, shown)?;
     let invalid =
         |what: &str, value: &str| format!("ratelimit: invalid {what} value '{value}' in {shown}");
     let field = |name: &str| tree.text(name);
@@ -178,77 +177,13 @@ fn rules(section: &Node, prefix: &str, shown: &str) -> Result<Option<Rules>, Str
     Ok(complete.map(|_| rules))
 }
 
-/// What YAML a policy needs: texts, lists and mappings.
-#[derive(Debug, PartialEq, Eq)]
-enum Node {
-    Text(String),
-    Sequence(Vec<Self>),
-    Mapping(Vec<(String, Self)>),
-}
-
-/// A list or mapping that is not complete yet; of a mapping, the key whose value is to come.
-enum Open {
-    Sequence(Vec<Node>),
-    Mapping(Vec<(String, Node)>, Option<String>),
-}
-
-impl Node {
-    fn parse(text: &str, shown: &str) -> Result<Self, String> {
-        let wrong =
-            |why: &str| format!("ratelimit: yaml parser error in policy file {shown}: {why}");
-        let mut open: Vec<Open> = Vec::new();
-        let mut root = None;
-        for event in Parser::new_from_str(text) {
-            let (event, _) = event.map_err(|why| wrong(&why.to_string()))?;
-            let node = match event {
-                Event::MappingStart(..) | Event::SequenceStart(..)
-                    if open.len() >= limits::POLICY_DEPTH =>
-                {
-                    return Err(format!("ratelimit: yaml nesting too deep in {shown}"));
-                }
-                Event::MappingStart(..) => {
-                    open.push(Open::Mapping(Vec::new(), None));
-                    continue;
-                }
-                Event::SequenceStart(..) => {
-                    open.push(Open::Sequence(Vec::new()));
-                    continue;
-                }
-                Event::MappingEnd | Event::SequenceEnd => match open.pop() {
-                    Some(Open::Mapping(members, _)) => Self::Mapping(members),
-                    Some(Open::Sequence(items)) => Self::Sequence(items),
-                    None => continue,
-                },
-                Event::Scalar(text, ..) => Self::Text(text.into_owned()),
-                Event::Alias(_) => return Err(wrong("aliases are not supported")),
-                _ => continue,
-            };
-            match open.last_mut() {
-                None => root = root.or(Some(node)),
-                Some(Open::Sequence(items)) => items.push(node),
-                Some(Open::Mapping(members, key)) => match (key.take(), node) {
-                    (Some(key), node) => members.push((key, node)),
-                    (None, Self::Text(text)) => *key = Some(text),
-                    (None, _) => return Err(wrong("a key must be a text")),
-                },
-            }
+fn tree(text: &str, shown: &str) -> Result<Node, String> {
+    Node::parse(text).map_err(|wrong| match wrong {
+        Wrong::Syntax(why) => {
+            format!("ratelimit: yaml parser error in policy file {shown}: {why}")
         }
-        Ok(root.unwrap_or(Self::Mapping(Vec::new())))
-    }
-
-    /// The member of a mapping; of several, the last.
-    fn get(&self, name: &str) -> Option<&Self> {
-        let Self::Mapping(members) = self else { return None };
-        members.iter().rev().find(|(key, _)| key == name).map(|(_, node)| node)
-    }
-
-    /// The text of a member.
-    fn text(&self, name: &str) -> Option<&str> {
-        match self.get(name) {
-            Some(Self::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
+        Wrong::TooDeep => format!("ratelimit: yaml nesting too deep in {shown}"),
+    })
 }
 
 fn number(text: &str) -> Option<u32> {

@@ -527,7 +527,7 @@ fn metric(key: &[u8]) -> String {
 
 /// Whether files have changed: by their time, size and identity, so that a replaced file counts, too.
 #[derive(Debug)]
-struct Watch {
+pub struct Watch {
     /// Seconds for which a changed file must be left alone.
     debounce: i64,
     state: Mutex<Watched>,
@@ -544,12 +544,15 @@ struct Watched {
 type Mark = Option<(SystemTime, u64, u64)>;
 
 impl Watch {
-    fn new(debounce_msec: u32, files: &[Option<PathBuf>; 2]) -> Self {
+    /// As the files are now.
+    #[must_use]
+    pub fn new(debounce_msec: u32, files: &[Option<PathBuf>; 2]) -> Self {
         let state = Watched { seen: marks(files), changed: None };
         Self { debounce: i64::from(debounce_msec.div_ceil(1000)), state: Mutex::new(state) }
     }
 
-    fn is_due(&self, now: i64, files: &[Option<PathBuf>; 2]) -> bool {
+    /// Whether they have changed and then been left alone, at this second; true once for each change.
+    pub fn is_due(&self, now: i64, files: &[Option<PathBuf>; 2]) -> bool {
         let mut state = lock(&self.state);
         let present = marks(files);
         if present != state.seen {

@@ -235,7 +235,7 @@ impl Worker {
                 self.logged += 1;
                 if self.logged <= UNPARSABLE_LOGGED {
                     let raw = batch.records.get(index).map(|record| batch.bytes.get(record.raw));
-                    log::error!("{}", Unparsable(raw.unwrap_or_default()));
+                    log::error!(code = 2160; "{}", Unparsable(raw.unwrap_or_default()));
                 }
                 None
             }

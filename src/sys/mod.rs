@@ -15,4 +15,5 @@ pub mod regex;
 pub mod replace;
 pub mod resolve;
 pub mod socket;
+pub mod strptime;
 pub mod tls;

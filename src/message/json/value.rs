@@ -38,7 +38,9 @@ pub enum Case {
 }
 
 impl Case {
-    fn same(self, left: &[u8], right: &[u8]) -> bool {
+    /// Whether two names are the same.
+    #[must_use]
+    pub fn same(self, left: &[u8], right: &[u8]) -> bool {
         match self {
             Self::Sensitive => left == right,
             Self::Insensitive => left.eq_ignore_ascii_case(right),
@@ -104,9 +106,14 @@ impl Object {
         }
     }
 
+    /// The members in order.
+    pub fn into_members(self) -> impl Iterator<Item = (Box<[u8]>, Json)> {
+        self.members.into_iter().flatten()
+    }
+
     /// Takes over the members of another object.
     pub fn merge(&mut self, other: Self, case: Case) {
-        for (name, value) in other.members.into_iter().flatten() {
+        for (name, value) in other.into_members() {
             self.set(&name, value, case);
         }
     }
