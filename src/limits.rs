@@ -135,6 +135,8 @@ pub const SENDERS: usize = 16 * 1024 * 1024;
 pub const SENDER_BYTES: usize = 64 * 1024;
 /// Bytes of an omsendertrack state file.
 pub const SENDER_STATE_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+/// Bytes of a state file of `dyn_stats()`.
+pub const DYN_STATS_STATE_BYTES: u64 = 256 * 1024 * 1024;
 /// HTTP clients at a time.
 pub const HTTP_CONNECTIONS: usize = 64;
 /// Bytes of an HTTP request.

@@ -1,6 +1,8 @@
 //! Counters that scripts count up.
 
-use crate::harness::daemon::{Daemon, reference};
+use std::fs;
+
+use crate::harness::daemon::{Daemon, program, reference, tempdir};
 use crate::harness::{ledger, send};
 
 /// Three counters and no more; what is too much is counted, too, and the script is told.
@@ -12,6 +14,7 @@ fn dyn_inc_counts_up_to_the_limit() {
     }
     let mut daemon = Daemon::start(
         r#"global(net.enableDNS="off")
+module(load="impstats" log.syslog="off")
 module(load="imtcp")
 dyn_stats(name="bucket" maxCardinality="3")
 template(name="result" type="string" string="%$.result%\n")
@@ -44,6 +47,7 @@ fn percentile_observe_notes_values() {
     }
     let mut daemon = Daemon::start(
         r#"global(net.enableDNS="off")
+module(load="impstats" log.syslog="off")
 module(load="imtcp")
 percentile_stats(name="bucket" percentiles=["50"] windowsize="10" delimiter="|")
 template(name="result" type="string" string="%$.result%\n")
@@ -63,4 +67,47 @@ input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
     let bucket = ledger::find(&objects, "bucket");
     let window = ["min", "max", "sum", "count"].map(|what| bucket.get(&format!("t|window_{what}")));
     assert_eq!(window, [1, 3, 6, 3]);
+}
+
+/// Counters with a state file go on where they were; those without begin anew.
+#[test]
+fn dyn_stats_are_kept_over_a_restart() {
+    if reference() {
+        return; // Debian's does not know how
+    }
+    let config = r#"global(net.enableDNS="off" workDirectory="{dir}")
+module(load="impstats" log.syslog="off")
+module(load="imtcp")
+dyn_stats(name="kept/here" persistStateTimeInterval="3600")
+dyn_stats(name="there" persistStateInterval="2" statefile.directory="{dir}/sub")
+dyn_stats(name="forgotten")
+set $.x = dyn_inc("kept/here", $msg);
+set $.x = dyn_inc("there", $msg);
+set $.x = dyn_inc("forgotten", $msg);
+action(type="omfile" file="{dir}/out")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+"#;
+    let mut dir = tempdir();
+    fs::create_dir(dir.path().join("sub")).expect("created");
+    for round in 1..3 {
+        let mut daemon = Daemon::start_program(&program(), config, &["-d"], dir);
+        let metrics = ["a", "b", "a"].map(|metric| format!("<13>Oct 11 22:14:15 h t:{metric}\n"));
+        send::tcp(daemon.port("port"), metrics.concat().as_bytes());
+        daemon.wait_lines("out", 3 * round);
+        let stopped = daemon.stop();
+        let objects = ledger::parse(&stopped.stderr);
+        for (bucket, times) in [("kept/here", round), ("there", round), ("forgotten", 1)] {
+            let bucket = ledger::find(&objects, bucket);
+            assert_eq!(["a", "b"].map(|metric| bucket.get(metric)), [2 * times, times]);
+        }
+        for (file, name) in
+            [("dynstats-state:kept_here", "kept\\/here"), ("sub/dynstats-state:there", "there")]
+        {
+            let wanted =
+                format!("{{\"name\":\"{name}\",\"values\":{{\"a\":{},\"b\":{round}}}}}", 2 * round);
+            assert_eq!(String::from_utf8_lossy(&stopped.read(file)), wanted, "{file}");
+        }
+        dir = stopped.dir;
+        fs::remove_file(dir.path().join("port")).expect("there");
+    }
 }

@@ -829,11 +829,24 @@ pub static DYN_STATS: &[Param] = &[
         Some("3600"),
         "Seconds after which a counter that is not counted up may be forgotten.",
     ),
-    Param::new("persistStateInterval", Kind::POSITIVE, None, "Operations between state files.")
-        .missing(),
-    Param::new("persistStateTimeInterval", Kind::POSITIVE, None, "Seconds between state files.")
-        .missing(),
-    Param::new("statefile.directory", Kind::Str, None, "Directory of the state file.").missing(),
+    Param::new(
+        "persistStateInterval",
+        Kind::POSITIVE,
+        None,
+        "Operations after which the counters are written to a state file, which is read at the next start.",
+    ),
+    Param::new(
+        "persistStateTimeInterval",
+        Kind::POSITIVE,
+        None,
+        "Seconds after which they are. With either, they are written at the end, too.",
+    ),
+    Param::new(
+        "statefile.directory",
+        Kind::Str,
+        None,
+        "Directory of the state file; workDirectory if not given.",
+    ),
 ];
 
 /// `ratelimit(…)`.

@@ -7,7 +7,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::globals::Globals;
 use crate::actions::action::Action;
@@ -16,8 +15,8 @@ use crate::actions::reentry::Reentries;
 use crate::actions::set::{Configured, Set};
 use crate::actions::{self, OutputEnv};
 use crate::config::{
-    ActionDecl, Config, Diagnostics, Element, InputDecl, ObjectArgs, PercentileDecl, RulesetDecl,
-    RulesetId, TemplateDecl, TemplateKind,
+    ActionDecl, Config, Diagnostics, Element, InputDecl, ObjectArgs, RulesetDecl, RulesetId,
+    TemplateDecl, TemplateKind,
 };
 use crate::inputs::{Control, Input, InputEnv};
 use crate::lookup::Lookup;
@@ -115,56 +114,6 @@ pub(super) fn lookups(config: &Config, diagnostics: &mut Diagnostics) -> Vec<Arc
         tables.push(Arc::new(lookup));
     }
     tables
-}
-
-/// Makes the sets of counters, the one written last first, and of percentiles that scripts fill, and registers them
-/// in the reference's order.
-pub(super) fn script_counters(
-    config: &Config,
-    stats: &stats::Set,
-) -> (Vec<Arc<Bucket>>, Vec<Arc<Percentiles>>) {
-    let mut global = stats::Object::new("global", "dynstats").in_namespace("values");
-    let now = Instant::now();
-    let reported = config.modules.iter().any(|decl| decl.module.name == "impstats");
-    let mut bucket = |decl| {
-        let bucket = bucket(decl, &mut global, now);
-        Arc::new(if reported { bucket } else { bucket.idle() })
-    };
-    let mut buckets: Vec<_> = config.dyn_stats.iter().map(&mut bucket).collect();
-    stats.add(global);
-    let mut writer = stats::Object::new("file-write-worker", "dynstats");
-    // Never: state files of such sets are not written.
-    writer.counter("enqueued");
-    writer.gauge("maxqsize");
-    stats.add(writer);
-    let mut global = stats::Object::new("global", "percentile").in_namespace("values");
-    let sets = config.percentile_stats.iter();
-    let percentiles: Vec<_> = sets.map(|decl| Arc::new(percentiles(decl, &mut global))).collect();
-    stats.add(global);
-    for bucket in &buckets {
-        stats.add_live("dynstats.bucket", Arc::<Bucket>::clone(bucket));
-    }
-    for set in &percentiles {
-        stats.add_live("percentile.bucket", Arc::<Percentiles>::clone(set));
-    }
-    buckets.reverse();
-    (buckets, percentiles)
-}
-
-fn bucket(decl: &ObjectArgs, global: &mut stats::Object, now: Instant) -> Bucket {
-    let args = &decl.args;
-    let limit = args.count("maxCardinality").unwrap_or_default();
-    let life = args.int("unusedMetricLife").and_then(|n| u32::try_from(n).ok());
-    let life = Duration::from_secs(life.unwrap_or(u32::MAX).into());
-    let name = args.text("name").unwrap_or_default();
-    Bucket::new(&name, limit, life, args.bool("resettable"), global, now)
-}
-
-fn percentiles(decl: &PercentileDecl, global: &mut stats::Object) -> Percentiles {
-    let args = &decl.args.args;
-    let text = |name| args.text(name).unwrap_or_default();
-    let window = args.count("windowsize").unwrap_or_default();
-    Percentiles::new(&text("name"), &text("delimiter"), &decl.percents, window, global)
 }
 
 /// Makes what limits are made of: the `ratelimit()` objects that make sense, and `$RepeatedMsgReduction`.

@@ -8,6 +8,7 @@
 mod build;
 mod globals;
 mod handle;
+mod script_counters;
 
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -88,7 +89,7 @@ impl Plan {
         let found = (&templates, &stats);
         let limits = Arc::new(build::limits(config, found, &hostname, &variables, diagnostics));
         let lookups = build::lookups(config, diagnostics);
-        let (buckets, percentiles) = build::script_counters(config, &stats);
+        let (buckets, percentiles) = script_counters::build(config, &stats, &tasks, diagnostics);
         let rulesets = config.rulesets.iter().map(|decl| decl.name.clone()).collect();
         let reentries = Reentries::new(rulesets, Arc::clone(&limits));
         let shop = Shop {

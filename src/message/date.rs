@@ -355,6 +355,16 @@ fn byte(n: u16) -> u8 {
     u8::try_from(n).unwrap_or(0)
 }
 
+/// A time in the name of a file, UTC: `20260102T030405`.
+#[must_use]
+pub fn stamp(epoch_seconds: i64) -> String {
+    let mut text = Vec::new();
+    let time = Time::from_epoch_usec(epoch_seconds.saturating_mul(1_000_000), &Zone::UTC);
+    DateFormat::Rfc3339.write(&time, &mut text);
+    let text = text.iter().take(19).filter(|byte| !matches!(byte, b'-' | b':'));
+    text.map(|byte| char::from(*byte)).collect()
+}
+
 /// Appends `n` in decimal.
 pub fn write_decimal(mut n: u64, out: &mut Vec<u8>) {
     let mut digits = [0u8; 20];

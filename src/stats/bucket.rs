@@ -24,6 +24,8 @@ pub struct Bucket {
     own: Own,
     /// Nobody reads it, so it counts nothing.
     idle: bool,
+    /// Times a counter was counted up; for who keeps a state file.
+    operations: Option<Counter>,
 }
 
 #[derive(Debug, Default)]
@@ -68,13 +70,57 @@ impl Bucket {
         let _ = own("ops_ignored");
         let own = Own { overflow, added, nameless, purged, purges: own("purge_triggered") };
         let (metrics, expires) = (RwLock::default(), Mutex::new(now + life));
-        Self { name: name.to_owned(), limit, life, resettable, metrics, expires, own, idle: false }
+        let (name, operations) = (name.to_owned(), None);
+        Self { name, limit, life, resettable, metrics, expires, own, idle: false, operations }
     }
 
     /// Counts nothing, as it does where no module reports statistics.
     #[must_use]
     pub fn idle(self) -> Self {
         Self { idle: true, ..self }
+    }
+
+    /// The same with [`Self::operations`] counted.
+    #[must_use]
+    pub fn counting_operations(mut self) -> Self {
+        self.operations = Some(Counter::default());
+        self
+    }
+
+    /// Times a counter was counted up.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.operations.as_ref().map_or(0, Counter::get)
+    }
+
+    /// Adds a counter that a state file has.
+    ///
+    /// # Errors
+    /// There would be too many counters.
+    pub fn load(&self, metric: &[u8], value: u64) -> Result<(), Full> {
+        let mut metrics = self.metrics.write().unwrap_or_else(PoisonError::into_inner);
+        if metrics.find(metric).is_none() {
+            if metrics.counters.len() >= self.limit {
+                return Err(Full);
+            }
+            metrics.add(metric, Arc::default());
+        }
+        if let Some(counter) = metrics.find(metric) {
+            counter.add(value);
+        }
+        Ok(())
+    }
+
+    /// Forgets all counters.
+    pub fn clear(&self) {
+        *self.metrics.write().unwrap_or_else(PoisonError::into_inner) = Metrics::default();
+    }
+
+    /// Calls `each` with every counter that is shown, and its value since the last reset.
+    pub fn each(&self, mut each: impl FnMut(&[u8], u64)) {
+        let mut values = Vec::new();
+        while self.read_some(Purpose::Look, &mut values) {}
+        values.iter().for_each(|value| each(&value.name, value.recent));
     }
 
     /// Its name.
@@ -95,6 +141,14 @@ impl Bucket {
             self.own.nameless.add(1);
             return Ok(());
         }
+        self.count_up(metric)?;
+        if let Some(operations) = &self.operations {
+            operations.add(1);
+        }
+        Ok(())
+    }
+
+    fn count_up(&self, metric: &[u8]) -> Result<(), Full> {
         let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(counter) = metrics.find(metric) {
             counter.add(1);
@@ -120,9 +174,7 @@ impl Bucket {
             }
         };
         counter.add(1);
-        let place = metrics.counters.len();
-        metrics.places.insert(metric.into(), place);
-        metrics.counters.push((metric.into(), counter));
+        metrics.add(metric, counter);
         Ok(())
     }
 
@@ -175,6 +227,11 @@ impl Bucket {
 }
 
 impl Metrics {
+    fn add(&mut self, metric: &[u8], counter: Arc<Counter>) {
+        self.places.insert(metric.into(), self.counters.len());
+        self.counters.push((metric.into(), counter));
+    }
+
     fn find(&self, metric: &[u8]) -> Option<&Counter> {
         self.counters.get(*self.places.get(metric)?).map(|(_, counter)| &**counter)
     }

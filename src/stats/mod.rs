@@ -9,6 +9,7 @@
 //! ```
 
 pub mod bucket;
+pub mod bucket_file;
 pub mod catalogue;
 pub mod counter;
 pub mod ledger;
@@ -20,6 +21,7 @@ pub mod set;
 pub mod tracked;
 
 pub use bucket::Bucket;
+pub use bucket_file::BucketFile;
 pub use counter::Counter;
 pub use percentiles::Percentiles;
 pub use reading::{Name, Purpose, Reading, Value};

@@ -82,6 +82,20 @@ pub fn replace(
     Ok(())
 }
 
+/// A name that is not taken yet for what is no such file and must not be overwritten; `stamp` says when.
+#[must_use]
+pub fn aside(path: &Path, stamp: &str) -> PathBuf {
+    let named = |tail: String| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".corrupt-{stamp}{tail}"));
+        PathBuf::from(name)
+    };
+    let taken = |path: &PathBuf| path.symlink_metadata().is_ok();
+    let tails = (1..1000).map(|n| named(format!("-{n}")));
+    let mut names = std::iter::once(named(String::new())).chain(tails);
+    names.find(|name| !taken(name)).unwrap_or_else(|| named("-more".to_owned()))
+}
+
 fn create(temporary: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     // O_NONBLOCK: a pipe in its place must not hold us up.
@@ -104,6 +118,16 @@ mod tests {
 
     fn text(path: &Path, text: &[u8]) -> Result<(), Failed> {
         replace(path, 0o644, |out| out.write_all(text))
+    }
+
+    #[test]
+    fn what_is_set_aside_replaces_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("state");
+        let first = aside(&path, "19700101T000000");
+        fs::write(&first, "1").expect("written");
+        let second = aside(&path, "19700101T000000");
+        assert!(first.ends_with("state.corrupt-19700101T000000") && first != second);
     }
 
     #[test]

@@ -14,8 +14,7 @@ use super::counters::Counters;
 use super::state::{self, Format, Unreadable};
 use super::table::{Stat, Table};
 use crate::limits;
-use crate::message::date::DateFormat;
-use crate::message::{Time, Zone};
+use crate::message::date;
 use crate::sys::replace::{self, Failed, Step};
 use crate::sys::{clock, process};
 use crate::task::Task;
@@ -132,7 +131,7 @@ impl Keeper {
             return;
         }
         let path = &self.settings.path;
-        let aside = aside(path, clock::now_secs());
+        let aside = replace::aside(path, &date::stamp(clock::now_secs()));
         match fs::rename(path, &aside) {
             Ok(()) => {
                 self.found = Found::Replaceable;
@@ -251,24 +250,6 @@ impl Task for Keeper {
 /// Whether a sender has not been seen for so many seconds.
 fn is_over(stat: &Stat, seconds: i64, now: i64) -> bool {
     now.saturating_sub(stat.last) > seconds
-}
-
-/// A name for what is set aside at this second that is not taken yet.
-pub(super) fn aside(path: &Path, now: i64) -> PathBuf {
-    let mut stamp = Vec::new();
-    let time = Time::from_epoch_usec(now.saturating_mul(1_000_000), &Zone::UTC);
-    DateFormat::Rfc3339.write(&time, &mut stamp);
-    let stamp = stamp.iter().take(19).filter(|byte| !matches!(byte, b'-' | b':'));
-    let stamp: String = stamp.map(|byte| char::from(*byte)).collect();
-    let named = |tail: String| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".corrupt-{stamp}{tail}"));
-        PathBuf::from(name)
-    };
-    let taken = |path: &PathBuf| path.symlink_metadata().is_ok();
-    let tails = (1..1000).map(|n| named(format!("-{n}")));
-    let mut names = std::iter::once(named(String::new())).chain(tails);
-    names.find(|name| !taken(name)).unwrap_or_else(|| named("-more".to_owned()))
 }
 
 /// Mode of a new state file, before the umask.

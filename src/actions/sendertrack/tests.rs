@@ -144,13 +144,6 @@ fn what_is_no_state_file_is_set_aside() {
         bench.keeper.run();
         assert_eq!(bench.files(), ["state"]);
     }
-    // What was set aside before stays.
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("state");
-    let first = super::keeper::aside(&path, 0);
-    fs::write(&first, "1").expect("written");
-    let second = super::keeper::aside(&path, 0);
-    assert!(first.ends_with("state.corrupt-19700101T000000") && first != second);
 }
 
 #[test]
