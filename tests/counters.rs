@@ -30,7 +30,7 @@ input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
     send::tcp(port, lines.as_bytes());
     daemon.wait_lines("out", metrics.len());
     let stopped = daemon.stop();
-    assert_eq!(stopped.lines("out"), ["0", "0", "0", "0", "0", "-1", "0"]);
+    assert_eq!(stopped.lines("out"), ["0", "0", "0", "0", "0", "-6", "0"]);
     let objects = ledger::parse(&stopped.stderr);
     let bucket = ledger::find(&objects, "bucket");
     assert_eq!(["a", "b", "c"].map(|metric| bucket.get(metric)), [3, 1, 1]);
@@ -78,9 +78,9 @@ fn dyn_stats_are_kept_over_a_restart() {
     let config = r#"global(net.enableDNS="off" workDirectory="{dir}")
 module(load="impstats" log.syslog="off")
 module(load="imtcp")
-dyn_stats(name="kept/here" persistStateTimeInterval="3600")
-dyn_stats(name="there" persistStateInterval="2" statefile.directory="{dir}/sub")
-dyn_stats(name="forgotten")
+dyn_stats(name="kept/here" resettable="off" persistStateTimeInterval="3600")
+dyn_stats(name="there" resettable="off" persistStateInterval="2" statefile.directory="{dir}/sub")
+dyn_stats(name="forgotten" resettable="off")
 set $.x = dyn_inc("kept/here", $msg);
 set $.x = dyn_inc("there", $msg);
 set $.x = dyn_inc("forgotten", $msg);

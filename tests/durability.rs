@@ -120,7 +120,7 @@ const FULL: &str = r#"global(net.enableDNS="off" processInternalMessages="on" wo
 module(load="impstats" interval="1" log.syslog="off" log.file="{dir}/disk/stats")
 module(load="omsendertrack")
 module(load="imtcp")
-dyn_stats(name="hosts" persistStateInterval="1" statefile.directory="{dir}/disk")
+dyn_stats(name="hosts" resettable="off" persistStateInterval="1" statefile.directory="{dir}/disk")
 template(name="own" type="string" string="%msg%\n")
 template(name="out" type="string" string="%msg:2:$%\n")
 input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")

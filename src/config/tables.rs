@@ -833,7 +833,7 @@ pub static DYN_STATS: &[Param] = &[
         "persistStateInterval",
         Kind::POSITIVE,
         None,
-        "Operations after which the counters are written to a state file, which is read at the next start.",
+        "Operations after which the counters, as the next report would have them, are written to a state file; it is read at the next start.",
     ),
     Param::new(
         "persistStateTimeInterval",
