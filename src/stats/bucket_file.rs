@@ -253,7 +253,7 @@ fn members(text: &[u8], each: &mut dyn FnMut(&[u8], &Json)) -> Option<()> {
 
 /// Goes through the object that `text` begins with; `member` gets each name and the text from its value on, and
 /// returns where that ends. Returns where the object ends.
-fn object(text: &[u8], member: &mut dyn FnMut(&[u8], &[u8]) -> Option<usize>) -> Option<usize> {
+fn object(text: &[u8], member: &mut Member<'_>) -> Option<usize> {
     let blanks = |at: usize| {
         let rest = text.get(at..).unwrap_or_default();
         at + rest.iter().take_while(|c| c.is_ascii_whitespace()).count()
@@ -285,6 +285,8 @@ fn object(text: &[u8], member: &mut dyn FnMut(&[u8], &[u8]) -> Option<usize>) ->
         }
     }
 }
+
+type Member<'a> = dyn FnMut(&[u8], &[u8]) -> Option<usize> + 'a;
 
 /// Mode of a new state file.
 const MODE: u32 = 0o600;
