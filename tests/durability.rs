@@ -82,9 +82,10 @@ impl Disk {
         let mounted = mount.output().expect("mount, of Debian's package mount");
         if !mounted.status.success() {
             let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
-            eprintln!(
-                "skipped: a full disk needs a file system, and mounting one needs root: {why}"
-            );
+            let said =
+                format!("skipped: mounting a file system that can be full needs root: {why}\n");
+            // Past the harness, which shows nothing of a test that passes.
+            let _ = std::io::stderr().write_all(said.as_bytes());
             return None;
         }
         Some(Self(path))
