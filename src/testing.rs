@@ -5,6 +5,7 @@ pub mod config;
 pub mod framing;
 pub mod http;
 pub mod parsers;
+pub mod raw_framing;
 
 #[cfg(test)]
 mod tests {
@@ -34,6 +35,11 @@ mod tests {
     #[test]
     fn http_corpus() {
         corpus("http", super::http::fuzz);
+    }
+
+    #[test]
+    fn raw_framing_corpus() {
+        corpus("raw_framing", super::raw_framing::fuzz);
     }
 
     #[test]
