@@ -1,6 +1,7 @@
 //! Lines over TCP, documents to Elasticsearch: the whole way, with a cluster that is as bad as it can be.
 
 mod input_tls;
+mod memory;
 mod peers;
 mod secure;
 mod trouble;

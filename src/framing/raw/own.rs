@@ -31,8 +31,28 @@ impl RawDecoder {
         if held < options.own_bytes.max(options.delimiter_len() + 1) {
             return None;
         }
+        self.partial.reserve_exact(self.storage_with_room(options, most) - held);
         self.partial.resize(held + room, 0);
         self.partial.get_mut(held..)
+    }
+
+    /// Bytes of storage that an unfinished frame has.
+    #[must_use]
+    pub fn storage(&self) -> usize {
+        self.partial.capacity()
+    }
+
+    /// Bytes of storage that it will have with [`RawDecoder::room`]: enough, else twice as much as now, but no more than
+    /// the longest message takes.
+    #[must_use]
+    pub fn storage_with_room(&self, options: &Options, most: usize) -> usize {
+        let longest = match self.state {
+            State::Counted(left, _) => self.partial.len() + left,
+            _ => options.message_bytes + options.delimiter_len() + most,
+        };
+        let needed = (self.partial.len() + most).min(longest);
+        let now = self.partial.capacity();
+        if needed <= now { now } else { needed.max(longest.min(now * 2)) }
     }
 
     /// Takes `used` bytes of the `room` bytes that [`RawDecoder::room`] gave as received; a message if they end it.

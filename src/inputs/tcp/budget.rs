@@ -89,6 +89,9 @@ impl Lease {
 
     /// Whether it may come to `bytes`; it does then.
     pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
+        if bytes <= self.held {
+            return true;
+        }
         let budget = &self.shared.budget;
         let mut state = lock(&budget.state);
         let fits = (state.used + bytes).saturating_sub(self.held) <= budget.common;

@@ -280,7 +280,7 @@ impl Session {
         let Framing::Raw(decoder) = &self.decoder else { return };
         if decoder.held() >= limits::LARGE_BYTES && self.lease.is_none() {
             let mut lease = Lease::new(shared);
-            lease.set(decoder.held());
+            lease.set(decoder.storage());
             self.lease = Some(Box::new(lease));
             self.large_since = shared.uptime_msec();
         }
@@ -291,7 +291,7 @@ impl Session {
         let Self { decoder, lease, transport, .. } = self;
         let (Framing::Raw(decoder), Some(lease)) = (decoder, lease) else { return Step::Nothing };
         let conf::Framing::Raw(options) = &shared.conf.framing else { return Step::Nothing };
-        if !lease.grow_to(decoder.held() + limits::RECV_BYTES) {
+        if !lease.grow_to(decoder.storage_with_room(options, limits::RECV_BYTES)) {
             return Step::Short;
         }
         let Some(room) = decoder.room(options, limits::RECV_BYTES) else { return Step::Nothing };
@@ -310,11 +310,11 @@ impl Session {
             Received::Refused(refusal) => (0, Step::Over(End::Refused(refusal))),
         };
         let advanced = decoder.advance(options, size, used);
-        lease.set(decoder.held());
+        lease.set(decoder.storage());
         match advanced {
             Ok(None) => then,
             Ok(Some(whole)) => {
-                lease.set(whole.text.len());
+                lease.set(whole.text.capacity());
                 Step::Whole(whole)
             }
             Err(broken) => {

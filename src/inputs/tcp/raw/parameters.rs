@@ -112,7 +112,7 @@ const PARAMS: &[Param] = &[
         "memoryBudget",
         Kind::Size { min: 1, max: u64::MAX },
         Some("256m"),
-        "Bytes that messages of more than 16 KiB may take together, until they are written; senders wait beyond it. At least maxMessageSize.",
+        "Bytes that messages of more than 16 KiB may take together, until they are written; senders wait beyond it. At least maxMessageSize. Beside it each connection may hold 32 KiB of a message.",
     ),
     Param::new("tags", Kind::Array, None, "Tags of the documents."),
     Param::new(
