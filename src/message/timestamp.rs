@@ -183,7 +183,7 @@ impl Time {
     }
 
     /// An RFC 3164 time at the start of `text`, with the bytes it takes up, a colon and the blank behind it
-    /// included. It must be followed by a blank or nothing.
+    /// included. It must be followed by a blank or nothing; with a year in front, by a blank.
     #[must_use]
     pub fn decode_rfc3164(text: &[u8], context: &Context) -> Option<(Self, usize)> {
         match rfc3164_fixed(text) {
@@ -218,6 +218,10 @@ impl Time {
         };
         if cursor.peek() == Some(b':') {
             cursor.at += 1;
+        }
+        // As in the reference, which counts the blank behind a leading year twice.
+        if text.first().is_some_and(u8::is_ascii_digit) && cursor.peek().is_none() {
+            return None;
         }
         cursor.end()?;
         Some((time, cursor.at))
@@ -587,6 +591,10 @@ mod tests {
             ("1970 Jan  2 03:04:05 h", Some(("1970-01-02 03:04:05.000000/0 3600Plus", 21))),
             ("Jan  2 2024 03:04:05.123: h", Some(("2024-01-02 03:04:05.123000/3 3600Plus", 26))),
             ("Jan  2 1970 03:04:05 h", None),
+            ("2100 Jan  2 03:04:05 ", Some(("2100-01-02 03:04:05.000000/0 3600Plus", 21))),
+            ("2024 Jan  2 03:04:05: ", Some(("2024-01-02 03:04:05.000000/0 3600Plus", 22))),
+            ("2024 Jan  2 03:04:05", None),
+            ("2024 Jan  2 03:04:05:", None),
             ("1969 Jan  2 03:04:05 h", None),
             ("2101 Jan  2 03:04:05 h", None),
             ("2024 Jan  2 2024 03:04:05 h", None),

@@ -159,7 +159,7 @@ fn item(random: &mut Random) -> Item {
 fn string(random: &mut Random, shows_time: &mut bool) -> Tree {
     let mut parts = vec![Tree::text("template(name=\"{name}\" type=\"string\"")];
     if random.chance(20) {
-        let option = random.pick(&["sql", "stdsql", "json", "casesensitive"]);
+        let option = random.pick(&["sql", "stdsql", "casesensitive"]);
         parts.push(Tree::optional(Tree::text(format!(" option.{option}=\"on\""))));
     }
     parts.push(Tree::text(" string=\"%$/n%|"));
@@ -173,7 +173,7 @@ fn legacy(random: &mut Random, shows_time: &mut bool) -> Tree {
     body(&mut parts, random, shows_time, false);
     parts.push(Tree::text("<END>\\n\""));
     if random.chance(25) {
-        let option = random.pick(&["sql", "stdsql", "json", "casesensitive", "SQL", "nosql"]);
+        let option = random.pick(&["sql", "stdsql", "casesensitive", "SQL", "nosql"]);
         parts.push(Tree::optional(Tree::text(format!(",{option}"))));
     }
     Tree::Node("template", parts)
@@ -309,7 +309,7 @@ fn list(random: &mut Random, shows_time: &mut bool) -> Tree {
         // A list of JSON members has no place for the number of the message in front.
         parts.push(Tree::text(" option.jsonf=\"on\""));
     } else if random.chance(15) {
-        let option = random.pick(&["sql", "stdsql", "json"]);
+        let option = random.pick(&["sql", "stdsql"]);
         parts.push(Tree::optional(Tree::text(format!(" option.{option}=\"on\""))));
     }
     parts.push(Tree::text(") {\n"));
