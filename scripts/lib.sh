@@ -58,6 +58,28 @@ need_command() {
     command -v "$1" >/dev/null || die "'$1' is still missing after installing $2"
 }
 
+# need_loggen: syslog-ng's load generator, its name in LOGGEN. Installed beside rsyslog its package would remove that,
+# so it is unpacked.
+need_loggen() {
+    LOGGEN=loggen
+    command -v loggen >/dev/null && return
+    local cache="${XDG_CACHE_HOME:-$HOME/.cache}/sluice/loggen"
+    LOGGEN=$cache/run
+    [ -x "$LOGGEN" ] && return
+    command -v apt-get >/dev/null || die "the command 'loggen' is missing and this is not a Debian system; it is part of syslog-ng"
+    echo "unpacking loggen of the Debian package syslog-ng-core in $cache" >&2
+    mkdir -p "$cache"
+    (
+        cd "$cache"
+        apt-get download -qq syslog-ng-core libivykis0 >/dev/null 2>&1 ||
+            { apt-get update -qq && apt-get download -qq syslog-ng-core libivykis0 >/dev/null 2>&1; }
+        for package in *.deb; do dpkg -x "$package" root; done
+    ) || die "unpacking syslog-ng-core failed"
+    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s/usr/lib/syslog-ng SYSLOGNG_PREFIX=%s/usr exec %s/usr/bin/loggen "$@"\n' \
+        "$cache/root" "$cache/root" "$cache/root" >"$LOGGEN"
+    chmod +x "$LOGGEN"
+}
+
 # need_cargo_command SUBCOMMAND CRATE: a cargo subcommand from crates.io.
 need_cargo_command() {
     cargo "$1" --version >/dev/null 2>&1 && return

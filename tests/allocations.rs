@@ -1,17 +1,30 @@
 //! Between receive and write no message costs a heap allocation, once buffers have grown: the pieces of the data path
 //! driven by one thread under a counting allocator. A binary of its own, because the allocator is global.
 
+#[path = "harness/pki.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use the rest")]
+mod pki;
+
 use std::cell::RefCell;
 use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslStream, SslVerifyMode, SslVersion};
 use sluice::actions::action::Action;
 use sluice::actions::set::{Configured, Set};
 use sluice::actions::{self, OutputEnv};
 use sluice::config::{self, Catalogue, RulesetId, SystemLoader};
 use sluice::framing::{Decoder, Fault, Options, Sink};
+use sluice::limits;
 use sluice::message::{Appender, Builder, InputInfo, Pool, Sender};
+use sluice::net::transport::{Received, Transport};
 use sluice::parsers::ParserOptions;
 use sluice::queue::{Commit, Consume, Interrupt};
 use sluice::ruleset::{Job, Messages, Rules, Surroundings, consumers};
@@ -19,12 +32,21 @@ use sluice::script::Environment;
 use sluice::sys::alloc::{Counting, allocations};
 use sluice::task::Tasks;
 use sluice::testing::parsers::NETWORK;
+use sluice::tls::priority::Priority;
+use sluice::tls::transport::{Cells, Engine, Server};
+use sluice::tls::{Auth, Driver, Expired, Settings, Store};
 use sluice::{stats, template};
+
+use pki::{Identity, Wanted};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 const MESSAGES: usize = 1000;
+/// How often they are sent: half of it until buffers have grown.
+const ROUNDS: usize = 20;
+/// Bytes of a write.
+const PIECE: usize = 7919;
 
 /// A static file, a dynamic one, a table of senders, a selector, a property filter and expressions that only read.
 const CONFIG: &str = r#"module(load="omsendertrack")
@@ -42,23 +64,119 @@ if $programname == 'app' and $syslogseverity <= 5 and not ($msg startswith ' non
 
 #[test]
 fn no_allocation_per_message() {
+    let stream = stream();
+    check(|builder, decode| {
+        // As a receive does it, into the builder's storage, in pieces that cut frames.
+        for piece in stream.chunks(PIECE) {
+            let start = builder.bytes().len();
+            builder.bytes().append(piece);
+            decode(builder, start);
+        }
+    });
+}
+
+/// The same from a TLS connection. What OpenSSL asks the C library for is not counted.
+#[test]
+fn no_allocation_per_message_over_tls() {
+    for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let address = listener.local_addr().expect("address");
+        let rounds = Arc::new(Barrier::new(2));
+        let client = {
+            let rounds = Arc::clone(&rounds);
+            thread::Builder::new().spawn(move || client(address, version, &rounds)).expect("thread")
+        };
+        let (stream, peer) = listener.accept().expect("accept");
+        stream.set_nonblocking(true).expect("non-blocking");
+        let server = Server::accept(&engine(dir.path()), stream, peer).expect("server");
+        let mut transport = Transport::Layered(Box::new(server));
+        check(|builder, decode| {
+            rounds.wait();
+            while builder.len() < MESSAGES {
+                let start = builder.bytes().len();
+                let room = builder.bytes().spare_mut().len() - limits::JOIN_BYTES;
+                match transport.receive(&mut builder.bytes().spare_mut()[..room]) {
+                    Received::Bytes { len, .. } => {
+                        builder.bytes().advance(len);
+                        decode(builder, start);
+                    }
+                    Received::Nothing => {
+                        let mut fds = [PollFd::new(transport.as_fd(), PollFlags::POLLIN)];
+                        poll(&mut fds, PollTimeout::NONE).expect("poll");
+                    }
+                    end => panic!("{end:?}"),
+                }
+            }
+        });
+        client.join().expect("client");
+    }
+}
+
+/// Writes the messages once per round.
+fn client(server: std::net::SocketAddr, version: SslVersion, rounds: &Barrier) {
+    let mut builder = SslContext::builder(SslMethod::tls_client()).expect("context");
+    builder.set_verify(SslVerifyMode::NONE);
+    builder.set_max_proto_version(Some(version)).expect("version");
+    let ssl = Ssl::new(&builder.build()).expect("session");
+    let stream = TcpStream::connect(server).expect("connect");
+    let mut stream = SslStream::new(ssl, stream).expect("stream");
+    let messages = self::stream();
+    rounds.wait();
+    stream.connect().expect("handshake");
+    for round in 0..ROUNDS {
+        if round > 0 {
+            rounds.wait();
+        }
+        for piece in messages.chunks(PIECE) {
+            stream.write_all(piece).expect("write");
+        }
+    }
+}
+
+/// What TLS connections are made with.
+fn engine(dir: &Path) -> Arc<Engine> {
+    Identity::own(&Wanted::name("localhost")).write(dir, "server");
+    let settings = Settings {
+        driver: Driver::Ossl,
+        auth: Auth::Anonymous,
+        expired: Expired::Deny,
+        ca_file: None,
+        extra_ca_files: Vec::new(),
+        cert_file: Some(dir.join("server.pem")),
+        key_file: Some(dir.join("server.key")),
+        key_passphrase: None,
+        crl_file: None,
+        pins: Default::default(),
+        check_purpose: false,
+        check_revocation: false,
+        prioritize_san: false,
+        verify_depth: None,
+        priority: Priority::default(),
+        handshake_patience: std::time::Duration::from_secs(60),
+        handshakes_max: 1,
+    };
+    let cells = Cells::new(&mut stats::Object::new("tls", "tls"), &settings);
+    let store = Store::open(settings, "tls").expect("loads");
+    Arc::new(Engine::new(store, cells, Arc::default()))
+}
+
+/// Has `receive` put the messages into the builder, and decode what is new in it, again and again.
+fn check(mut receive: impl FnMut(&mut Builder, &mut dyn FnMut(&mut Builder, usize))) {
     let dir = tempfile::tempdir().expect("temp dir");
     let pool = Arc::new(Pool::default());
     let mut consumer = consumer(dir.path().to_str().expect("UTF-8"), &pool);
     let sender = Arc::new(Sender::local(Arc::new(InputInfo::default()), b"sender"));
     let mut builder = Builder::new(Arc::clone(&pool));
     let mut decoder = Decoder::default();
-    let stream = stream();
+    let mut decode = |builder: &mut Builder, start| {
+        builder.decode(start, |input, appender| {
+            let mut frames = Frames { input, appender, sender: &sender };
+            decoder.feed(&Options::default(), input, &mut frames);
+        });
+    };
     let mut round = || {
-        // As a receive does it, into the builder's storage, in pieces that cut frames.
-        for piece in stream.chunks(7919) {
-            let start = builder.bytes().len();
-            builder.bytes().append(piece);
-            builder.decode(start, |input, appender| {
-                let mut frames = Frames { input, appender, sender: &sender };
-                decoder.feed(&Options::default(), input, &mut frames);
-            });
-        }
+        receive(&mut builder, &mut decode);
         let batch = builder.seal();
         assert_eq!(batch.len(), MESSAGES);
         let mut job = Job { ruleset: RulesetId(0), messages: Messages::Received(batch) };
@@ -66,18 +184,18 @@ fn no_allocation_per_message() {
         consumer.finish(job);
         consumer.commit(Commit::All);
     };
-    for _ in 0..10 {
+    for _ in 0..ROUNDS / 2 {
         round();
     }
     let before = allocations();
-    for _ in 0..10 {
+    for _ in 0..ROUNDS / 2 {
         round();
     }
     let made = allocations() - before;
     // A batch may take a few; nothing may take one per message or per receive.
     assert!(made <= 10 * 5, "{made} allocations for 10 batches of {MESSAGES} messages");
     let written = fs::read(dir.path().join("out")).expect("out");
-    assert_eq!(written.iter().filter(|&&byte| byte == b'\n').count(), 20 * MESSAGES);
+    assert_eq!(written.iter().filter(|&&byte| byte == b'\n').count(), ROUNDS * MESSAGES);
     assert!(!dir.path().join("never").exists());
 }
 

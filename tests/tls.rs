@@ -4,6 +4,7 @@ mod client;
 mod hostile;
 mod interop;
 mod matrix;
+mod proxy;
 mod reload;
 mod revocation;
 mod wrong;

@@ -32,6 +32,11 @@ pub(crate) fn reference() -> bool {
     is_reference(&program())
 }
 
+/// Whether ThreadSanitizer watches the program (`scripts/test --races`): it needs memory and time for itself.
+pub(crate) fn is_watched() -> bool {
+    std::env::var_os("TSAN_OPTIONS").is_some()
+}
+
 /// Whether `program` is the reference, which has neither our counters nor our fixes.
 fn is_reference(program: &Path) -> bool {
     program.file_name() == Some(OsStr::new("rsyslogd"))

@@ -25,11 +25,18 @@ pub(super) struct Client<'a> {
     pub(super) identity: Option<&'a Identity>,
     pub(super) version: SslVersion,
     pub(super) wire: Wire,
+    /// What goes before the handshake.
+    pub(super) header: &'a [u8],
 }
 
 impl<'a> Client<'a> {
     pub(super) fn new(identity: Option<&'a Identity>) -> Self {
-        Self { identity, version: SslVersion::TLS1_3, wire: Wire::AsTheyCome }
+        Self { identity, version: SslVersion::TLS1_3, wire: Wire::AsTheyCome, header: b"" }
+    }
+
+    pub(super) fn header(mut self, header: &'a [u8]) -> Self {
+        self.header = header;
+        self
     }
 
     pub(super) fn version(mut self, version: SslVersion) -> Self {
@@ -62,7 +69,8 @@ impl<'a> Client<'a> {
     /// Connects and shakes hands. With TLS 1.3 the client is through before the server has judged it.
     pub(super) fn connect(&self, port: u16) -> io::Result<SslStream<Line>> {
         let ssl = Ssl::new(&self.context()).expect("session");
-        let line = Line { stream: send::connect(port), wire: self.wire, kept: Vec::new() };
+        let mut line = Line { stream: send::connect(port), wire: self.wire, kept: Vec::new() };
+        line.write_all(self.header)?;
         let mut stream = SslStream::new(ssl, line).expect("stream");
         stream.connect().map_err(io::Error::other)?;
         Ok(stream)

@@ -41,6 +41,49 @@ fn openssl_s_client_with_new_keys() {
     assert_eq!(messages(&daemon.stop()), ["<13>one", "<13>three", "<13>two"]);
 }
 
+/// syslog-ng's load generator over TCP and TLS, in both formats. (Its PROXY header ends in LF alone: it is none.)
+#[test]
+#[ignore = "needs loggen: scripts/test --slow"]
+fn loggen_from_syslog_ng() {
+    const NUMBER: usize = 5000;
+    const CONNECTIONS: usize = 6;
+    let plain = r#"streamDriver.mode="0" streamDriver.name="ptcp""#;
+    let tls = r#"streamDriver.authMode="anon""#;
+    let (mut daemon, _) = Site::new().start(&[plain, tls]);
+    let runs: [(usize, &[&str]); 4] =
+        [(0, &["--inet", "-S"]), (0, &["--inet", "-S", "-P"]), (1, &["-U"]), (1, &["-U", "-P"])];
+    for (done, (input, options)) in runs.iter().enumerate() {
+        let port = daemon.port(&format!("port{input}")).to_string();
+        let loggen = std::env::var("LOGGEN").unwrap_or_else(|_| "loggen".to_owned());
+        let status = Command::new(loggen)
+            .args(["--quiet", "--rate=1000000", "--size=300"])
+            .args([format!("--number={NUMBER}"), format!("--active-connections={CONNECTIONS}")])
+            .args(*options)
+            .args(["127.0.0.1", &port])
+            .status()
+            .expect("loggen");
+        assert!(status.success(), "{options:?}: {status}");
+        daemon.wait_lines("out", (done + 1) * CONNECTIONS * NUMBER);
+    }
+    let ended = daemon.stop();
+    // Every connection's messages in their order, none lost and none twice.
+    let mut next = std::collections::HashMap::new();
+    for line in ended.lines("out") {
+        let word = |name: &str| {
+            let rest = line.split_once(name).unwrap_or_else(|| panic!("{line}")).1;
+            rest.split(',').next().unwrap_or_default().to_owned()
+        };
+        let number: usize = word("seq: ").parse().expect("a number");
+        let from = (word("thread: "), word("runid: "), line.starts_with("<38>1 "));
+        let next: &mut usize = next.entry(from).or_default();
+        // Two runs within a second have the same id.
+        assert_eq!(number, *next % NUMBER, "{line}");
+        *next += 1;
+    }
+    assert_eq!(next.values().sum::<usize>(), runs.len() * CONNECTIONS * NUMBER);
+    assert!(next.values().all(|count| count.is_multiple_of(NUMBER)));
+}
+
 /// Debian's rsyslogd with its own driver, both sides with certificates.
 #[test]
 fn rsyslogd_forwards_to_us() {
