@@ -83,7 +83,7 @@ impl Flags {
     /// Whether the message is taken depends on the sender's name: ask `Sender::is_allowed`.
     pub const CHECK_SENDER: Self = Self(1 << 11);
     /// The parser read all fields from the bytes up to the first of MSG, and would again from the same bytes.
-    pub const REPEATABLE: Self = Self(1 << 12);
+    pub const REPEATABLE: Self = Self(1 << 14);
     /// The first part of a message, or the whole of one, that the input met as longer than `maxMessageSize`: for
     /// `oversizemsg.errorfile`.
     pub const OVERSIZE: Self = Self(1 << 12);
@@ -119,6 +119,33 @@ impl Flags {
         self.0 &= !other.0;
     }
 }
+
+// No two of them share a bit.
+const _: () = {
+    let all = [
+        Flags::NEEDS_PARSING,
+        Flags::PARSE_HOSTNAME,
+        Flags::IGNORE_DATE,
+        Flags::MARK,
+        Flags::INTERNAL,
+        Flags::HAS_TIMESTAMP,
+        Flags::HAS_HOST,
+        Flags::PARSE_OK,
+        Flags::TRUNCATED,
+        Flags::DISCARDED,
+        Flags::NO_COMPRESSION,
+        Flags::CHECK_SENDER,
+        Flags::REPEATABLE,
+        Flags::OVERSIZE,
+        Flags::ANY_SIZE,
+    ];
+    let (mut at, mut seen) = (0, Flags::empty());
+    while at < all.len() {
+        assert!(seen.only(all[at]).0 == 0);
+        seen = seen.with(all[at]);
+        at += 1;
+    }
+};
 
 /// `Record::vars` of a message without variables.
 pub const NO_VARS: u32 = u32::MAX;
