@@ -108,3 +108,38 @@ fn a_configuration_is_explained() {
     }
     assert!(output.status.success());
 }
+
+/// `-F yaml` says in YAML what the configuration says, which then does the same; `$` directives have no such form.
+#[test]
+fn a_configuration_is_translated_into_yaml() {
+    if reference() {
+        return;
+    }
+    let dir = tempdir();
+    let path = dir.path().join("conf.conf");
+    let config = "global(net.enableDNS=\"off\")\nmodule(load=\"imtcp\")\n\
+                  input(type=\"imtcp\" port=\"0\" address=\"127.0.0.1\" listenPortFileName=\"DIR/.port\")\n\
+                  template(name=\"t\" type=\"string\" string=\"%msg%\\n\")\n\
+                  if $msg contains 'x\"$' or $syslogseverity < 3 then { DIR/some;t\nstop }\n*.* DIR/rest;t\n"
+        .replace("DIR", dir.path().to_str().expect("UTF-8"));
+    fs::write(&path, config).expect("write");
+    let output = run(&["-F", "yaml", "-f", path.to_str().expect("UTF-8")]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.starts_with("version: 2\n\nglobal:\n  net.enableDNS: \"off\"\n"), "{text}");
+    fs::write(dir.path().join("main.yaml"), text).expect("write");
+    let include = "include(file=\"{dir}/main.yaml\")\n";
+    let mut daemon = Daemon::start_program(&program(), include, &["-d"], dir);
+    send::tcp(daemon.port(".port"), b"<14>a: x1\n<14>a: x\"$2\n<8>a: y\n");
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("some"), [" x\"$2", " y"]);
+    assert_eq!(stopped.lines("rest"), [" x1"]);
+
+    let dir = tempdir();
+    let path = dir.path().join("conf.conf");
+    fs::write(&path, "$FileOwner root\n*.* /nowhere/at/all\n").expect("write");
+    let output = run(&["-F", "yaml", "-f", path.to_str().expect("UTF-8")]);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("'$FileOwner root' is not supported by the translator"), "{said}");
+}

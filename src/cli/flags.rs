@@ -40,7 +40,7 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag(
         'F',
         Some("FORMAT"),
-        "With rainerscript: show the configuration, YAML translated, includes resolved. Implies -N1.",
+        "Show the configuration, includes resolved, as rainerscript or yaml. Implies -N1.",
     ),
     flag('T', Some("DIR"), "Change the root directory first."),
     flag('v', None, "Show the version and exit."),
@@ -91,6 +91,15 @@ pub(crate) struct StatsRequest {
     pub(crate) watch: bool,
 }
 
+/// What a configuration can be translated into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Its own language.
+    RainerScript,
+    /// YAML.
+    Yaml,
+}
+
 /// The flags that were given.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -110,8 +119,8 @@ pub(crate) struct Options {
     pub(crate) keep_directory: bool,
     /// `-o`
     pub(crate) output: Option<String>,
-    /// `-F rainerscript`
-    pub(crate) translate: bool,
+    /// `-F`
+    pub(crate) translate: Option<Format>,
     /// `-T`
     pub(crate) chroot: Option<String>,
     /// What to tell the user on standard error before anything else.
@@ -129,7 +138,7 @@ impl Default for Options {
             show_statements: false,
             keep_directory: false,
             output: None,
-            translate: false,
+            translate: None,
             chroot: None,
             notices: Vec::new(),
         }
@@ -225,19 +234,16 @@ fn apply(options: &mut Options, flag: &Flag, value: String) -> Option<Request> {
         'C' => options.keep_directory = true,
         'M' => {}
         'o' => options.output = Some(value),
-        'F' if value == "rainerscript" => {
-            options.translate = true;
-            options.check_level = options.check_level.max(1);
-        }
         'F' => {
-            let why = match value.as_str() {
-                "yaml" => {
-                    "-F yaml: translation into YAML is not implemented in this version of sluice"
-                        .into()
+            options.translate = match value.as_str() {
+                "rainerscript" => Some(Format::RainerScript),
+                "yaml" => Some(Format::Yaml),
+                other => {
+                    let why = format!("-F {other}: the format is rainerscript or yaml");
+                    return Some(Request::Usage(Some(why)));
                 }
-                other => format!("-F {other}: the format is rainerscript or yaml"),
             };
-            return Some(Request::Usage(Some(why)));
+            options.check_level = options.check_level.max(1);
         }
         'T' => options.chroot = Some(value),
         'u' => {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use self::flags::{Options, Request};
+use self::flags::{Format, Options, Request};
 use crate::config::diagnostic::{REFERENCE_VERSION, Severity};
 use crate::config::{self, Catalogue, Config, Diagnostic, Diagnostics, SystemLoader};
 use crate::control::notify::Notify;
@@ -157,9 +157,15 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
     if let Some(path) = &options.output {
         write_merged(path, &diagnostics);
     }
-    if options.translate {
-        let text = config::merged(&diagnostics);
-        show(&String::from_utf8_lossy(&text));
+    match options.translate {
+        Some(Format::RainerScript) => {
+            show(&String::from_utf8_lossy(&config::merged(&diagnostics)));
+        }
+        Some(Format::Yaml) => {
+            let text = config::to_yaml(&options.config, &SystemLoader, &mut diagnostics);
+            text.map(|text| show(&text));
+        }
+        None => {}
     }
     let foreground = options.foreground || options.debug || std::process::id() == 1;
     let plan = Plan::build(&config, foreground, &mut diagnostics);

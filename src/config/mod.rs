@@ -34,10 +34,12 @@ mod objects;
 mod parse;
 mod parsers;
 mod ratelimits;
+mod script_text;
 mod selector;
 mod statements;
 mod templates;
 mod timezones;
+mod to_yaml;
 mod yaml;
 mod yaml_translate;
 
@@ -83,18 +85,37 @@ pub struct ParserName {
 /// [`Diagnostics::fatal`] and [`Diagnostics::has_errors`] whether to go on with it.
 pub fn load(path: &str, loader: &dyn Loader, catalogue: &Catalogue<'_>) -> (Config, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
-    let tree = match loader.read(Path::new(path)) {
+    let tree = read_tree(path, loader, &mut diagnostics);
+    let config = check::check(tree, loader, catalogue, &mut diagnostics);
+    (config, diagnostics)
+}
+
+/// The configuration that begins in the file `path` as YAML. What has no such form is added to the diagnostics of its
+/// [`load`], and then there is no text.
+pub fn to_yaml(path: &str, loader: &dyn Loader, diagnostics: &mut Diagnostics) -> Option<String> {
+    // What is wrong with the text was said when it was loaded.
+    let tree = read_tree(path, loader, &mut Diagnostics::default());
+    let (text, problems) = to_yaml::translate(&tree);
+    let complete = problems.is_empty();
+    for (place, what) in problems {
+        diagnostics.push(Diagnostic::plain(place, what).code(2207));
+    }
+    complete.then_some(text)
+}
+
+fn read_tree(path: &str, loader: &dyn Loader, diagnostics: &mut Diagnostics) -> ast::Tree {
+    match loader.read(Path::new(path)) {
         Ok(disk) if include::is_yaml(Path::new(path)) => {
-            let disk = include::rainerscript(path, &disk, &mut diagnostics);
+            let disk = include::rainerscript(path, &disk, diagnostics);
             if disk.is_none() {
                 diagnostics.push_without_place(
                     format!("could not interpret master config file '{path}'."),
                     Some(2207),
                 );
             }
-            parse::parse(path, disk.unwrap_or_default(), loader, &mut diagnostics)
+            parse::parse(path, disk.unwrap_or_default(), loader, diagnostics)
         }
-        Ok(disk) => parse::parse(path, disk, loader, &mut diagnostics),
+        Ok(disk) => parse::parse(path, disk, loader, diagnostics),
         Err(error) => {
             let why = include::reason(&error);
             let text = format!("could not open config file '{path}': {why}");
@@ -102,9 +123,7 @@ pub fn load(path: &str, loader: &dyn Loader, catalogue: &Catalogue<'_>) -> (Conf
             diagnostics.fail("");
             ast::Tree::default()
         }
-    };
-    let config = check::check(tree, loader, catalogue, &mut diagnostics);
-    (config, diagnostics)
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ const OBJECTS: [(&str, &str); 9] = [
     ("timezones", "timezone"),
 ];
 
+/// The ruleset of what stands outside of rulesets. As a section's item it is that: its script stands at the top.
+pub(super) const DEFAULT_RULESET: &str = "RSYSLOG_DefaultRuleset";
+
 /// What became of a file.
 pub(super) struct Translation {
     /// RainerScript.
@@ -211,6 +214,14 @@ impl Translator<'_> {
         let rules = ["script", "statements", "filter", "actions"];
         let [script, statements, filter, actions] = rules.map(|name| find(members, name));
         let is_rule = |member: &&Member| !rules.contains(&member.key.as_str());
+        if let [name, rest] = members
+            && name.key == "name"
+            && name.value.text() == Some(DEFAULT_RULESET)
+            && let (Some(script), "script") = (rest.value.text(), rest.key.as_str())
+        {
+            self.put(rest.value.line, script);
+            return self.put(0, "\n");
+        }
         self.object(line, "ruleset", members.iter().filter(is_rule));
         self.put(0, " {\n");
         if (script.is_some() || statements.is_some()) && actions.is_some() {
