@@ -240,6 +240,26 @@ pub(super) fn advice(kind: Kind, value: &[Vec<u8>]) -> Option<String> {
             did_you_mean(&word, crate::param::SEVERITIES.iter().map(|(name, _)| *name))
         }
         Kind::FileMode => Some("for example \"0640\"".to_owned()),
+        Kind::Size { .. } => Some(size_advice(&word)),
         _ => None,
+    }
+}
+
+/// How a size such as `20MiB`, as others write them, is written here.
+fn size_advice(word: &str) -> String {
+    let (digits, unit) = word.split_at(word.bytes().take_while(u8::is_ascii_digit).count());
+    let lower = unit.trim().to_ascii_lowercase();
+    let ours = match lower.as_bytes() {
+        b"b" => Some(String::new()),
+        [letter @ (b'k' | b'm' | b'g' | b't'), b'i', b'b'] => Some(char::from(*letter).to_string()),
+        [letter @ (b'k' | b'm' | b'g' | b't'), b'b'] => {
+            Some(char::from(*letter).to_uppercase().to_string())
+        }
+        _ => None,
+    };
+    match ours.filter(|_| !digits.is_empty()) {
+        Some(unit) => format!("write \"{digits}{unit}\""),
+        None => "a number of bytes; k, m, g behind it stand for powers of 1024, K, M, G of 1000"
+            .to_owned(),
     }
 }
