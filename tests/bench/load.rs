@@ -16,6 +16,7 @@ mod meter;
 mod report;
 mod rules;
 mod scenarios;
+mod statistics;
 mod tcp;
 mod tls;
 mod udp;

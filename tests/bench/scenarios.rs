@@ -10,7 +10,7 @@ use crate::frames::{self, Framing};
 use crate::meter::{Growth, Subject, pause, wait_until};
 use crate::report::{Bar, Metric};
 use crate::rules::{self, RULES};
-use crate::{elastic, tcp, tls, udp};
+use crate::{elastic, statistics, tcp, tls, udp};
 
 /// How much of everything.
 #[derive(Clone, Copy)]
@@ -147,6 +147,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         metrics: &[CPU, RATE, PEAK],
         run: elastic::bulk_gzip,
     },
+    statistics::IMPSTATS,
     tls::STREAM,
     tls::HANDSHAKES,
     tls::IDLE,
