@@ -204,3 +204,29 @@ fn wrong_parameters_are_said() {
         assert!(stopped.stderr.contains(said), "{said}: {}", stopped.stderr);
     }
 }
+
+/// Inputs are reported module by module, as they were loaded, and those of a module in their own order.
+#[test]
+fn inputs_are_reported_in_the_order_of_their_modules() {
+    for (modules, wanted) in [
+        (["imtcp", "imudp"], ["a(", "c(", "b(", "d("]),
+        (["imudp", "imtcp"], ["b(", "d(", "a(", "c("]),
+    ] {
+        let load = modules.map(|module| format!("module(load=\"{module}\")\n")).concat();
+        let mut daemon = Daemon::start(&format!(
+            r#"global(net.enableDNS="off")
+module(load="impstats" interval="3600" log.syslog="off" log.file="{{dir}}/stats")
+{load}
+input(type="imtcp" name="a" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
+input(type="imudp" name="b" port="{{udp}}" address="127.0.0.1")
+input(type="imtcp" name="c" port="0" address="127.0.0.1")
+input(type="imudp" name="d" port="{{udp2}}" address="127.0.0.1")
+action(type="omfile" file="{{dir}}/out")
+"#
+        ));
+        daemon.port("port");
+        let stats = String::from_utf8(daemon.stop().read("stats")).expect("UTF-8");
+        let places = wanted.map(|name| stats.find(&format!(" {name}")).expect(name));
+        assert!(places.is_sorted(), "{modules:?}\n{stats}");
+    }
+}

@@ -413,6 +413,7 @@ mod tests {
     use std::fs::File;
     use std::os::fd::OwnedFd;
 
+    use super::super::counters::Cells;
     use super::super::tests::{Collector, arguments, environment};
     use super::super::{Conf, KIND};
     use super::*;
@@ -426,7 +427,8 @@ mod tests {
         args.set("port", Value::Str(b"1".to_vec()));
         let (conf, _) =
             Conf::new(&module, &args, (8096, &crate::ratelimit::Kit::default())).unwrap();
-        let shared = Shared::new(conf, env, (None, None), None).unwrap();
+        let cells = Cells::new(&conf, &env.stats, None);
+        let shared = Shared::new(conf, env, (None, None), None, cells).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = listener.local_addr().unwrap();
         // What is no socket cannot be watched.

@@ -35,7 +35,7 @@ use crate::ratelimit;
 use crate::stats::Counter;
 use crate::sys::process;
 use crate::tls;
-use crate::tls::transport::Engine;
+use crate::tls::transport::{self, Engine};
 
 /// A configured input, before its threads run.
 pub(super) struct Server {
@@ -50,11 +50,17 @@ pub(super) struct Server {
     tls: Option<tls::Settings>,
     /// TLS with its files loaded.
     store: Option<tls::Store>,
+    /// Registered when the sockets are bound, so that inputs are reported in the order of their modules.
+    cells: Option<AllCells>,
 }
+
+/// The counters of an input, and with TLS those of handshakes.
+type AllCells = (Cells, Option<transport::Cells>);
 
 impl Server {
     pub(super) fn new(conf: Conf, env: InputEnv, tls: Option<tls::Settings>) -> Self {
-        Self { conf, env, listeners: Vec::new(), access: None, proxies: None, tls, store: None }
+        let (listeners, access, proxies) = (Vec::new(), None, None);
+        Self { conf, env, listeners, access, proxies, tls, store: None, cells: None }
     }
 
     /// Loads certificates and binds the sockets; none if there was a problem that forbids it.
@@ -80,6 +86,9 @@ impl Server {
         };
         match listener::open(&spec) {
             Ok((listeners, mut problems)) => {
+                if !listeners.is_empty() {
+                    self.cells = Some(Cells::new(&self.conf, &self.env.stats, self.store.as_ref()));
+                }
                 self.listeners = listeners;
                 let list = self.conf.allowed_senders.as_ref();
                 self.access = list.map(|list| Access::new(list, self.env.access, &mut problems));
@@ -97,8 +106,9 @@ impl Server {
 
     /// Starts the threads.
     pub(super) fn start(self) -> io::Result<Running> {
-        let Self { conf, env, listeners, access, proxies, store, .. } = self;
-        let shared = Arc::new(Shared::new(conf, env, (access, proxies), store)?);
+        let Self { conf, env, listeners, access, proxies, store, cells, .. } = self;
+        let cells = cells.unwrap_or_else(|| Cells::new(&conf, &env.stats, store.as_ref()));
+        let shared = Arc::new(Shared::new(conf, env, (access, proxies), store, cells)?);
         for (number, listener) in (0..).zip(&listeners) {
             shared.poller.add_listener(listener, number)?;
         }
@@ -142,9 +152,9 @@ impl Shared {
         env: InputEnv,
         (access, proxies): (Option<Access>, Option<Access>),
         store: Option<tls::Store>,
+        (cells, handshakes): AllCells,
     ) -> io::Result<Self> {
         let limiter = Arc::<Limiter>::default();
-        let (cells, handshakes) = Cells::new(&conf, &env.stats, store.as_ref());
         let tls = store
             .zip(handshakes)
             .map(|(store, cells)| Arc::new(Engine::new(store, cells, Arc::clone(&limiter))));
