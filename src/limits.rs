@@ -139,6 +139,8 @@ pub const SENDER_STATE_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 pub const DYN_STATS_STATE_BYTES: u64 = 256 * 1024 * 1024;
 /// HTTP clients at a time.
 pub const HTTP_CONNECTIONS: usize = 64;
+/// How long the HTTP server waits for a descriptor before it tries to accept again.
+pub const HTTP_REST: Duration = Duration::from_millis(100);
 /// Bytes of an HTTP request.
 pub const HTTP_REQUEST_BYTES: usize = 8 * 1024;
 /// Header fields of an HTTP request.

@@ -22,6 +22,8 @@ pub(super) struct Server {
     routes: Routes,
     /// Oldest first.
     connections: Vec<Connection>,
+    /// Until then nobody is accepted, for want of a descriptor.
+    resting: Option<Instant>,
 }
 
 /// What ends the thread; so does dropping it.
@@ -39,7 +41,8 @@ impl Server {
     /// A server for a socket that listens and does not block.
     pub(super) fn new(listener: Socket, routes: Routes) -> io::Result<(Self, Stop)> {
         let (stopped, stop) = UnixStream::pair()?;
-        Ok((Self { listener, stopped, routes, connections: Vec::new() }, Stop(stop)))
+        let connections = Vec::new();
+        Ok((Self { listener, stopped, routes, connections, resting: None }, Stop(stop)))
     }
 
     /// Serves until it is stopped.
@@ -53,10 +56,13 @@ impl Server {
 
     /// Waits for something to happen and accepts what comes; `false`: stopped.
     fn turn(&mut self) -> io::Result<bool> {
-        let due = self.connections.iter().map(|connection| connection.deadline).min();
+        self.resting = self.resting.filter(|end| *end > Instant::now());
+        let deadlines = self.connections.iter().map(|connection| connection.deadline);
+        let due = deadlines.chain(self.resting).min();
+        let accepting = if self.resting.is_none() { PollFlags::POLLIN } else { PollFlags::empty() };
         let mut fds = vec![
             PollFd::new(self.stopped.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.listener.as_fd(), accepting),
         ];
         fds.extend(
             self.connections.iter().map(|connection| {
@@ -78,8 +84,17 @@ impl Server {
     /// Accepts what waits. Beyond the limit, the oldest connection goes: an honest one is done by then.
     fn accept(&mut self) {
         for _ in 0..limits::HTTP_CONNECTIONS {
-            // Without a descriptor left, the next turn tries again; whoever asked is in the backlog.
-            let Ok((socket, _)) = self.listener.accept() else { return };
+            let socket = match self.listener.accept() {
+                Ok((socket, _)) => socket,
+                Err(error) => {
+                    if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted)
+                    {
+                        // Without a descriptor left. Whoever asked is in the backlog, and poll() would say so at once.
+                        self.resting = Some(Instant::now() + limits::HTTP_REST);
+                    }
+                    return;
+                }
+            };
             if socket.set_nonblocking(true).is_err() {
                 continue;
             }
