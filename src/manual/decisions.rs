@@ -146,3 +146,12 @@
 //! depends on it but time, in which one look-up of a batch is lost. Who found collisions all the same could make a table
 //! slow, not large (`maxSenders`). Per message, one run each: with 1,000 senders in turn from 56 to 50 ns, with a million
 //! known ones from 246 to 135. Of the 28 ns with one sender most is rendering the id.
+//!
+//! # 25. A header that repeats is not parsed again (2026-11-21)
+//! What a program says within a second begins with the same bytes, and one receive brings the messages of one peer. So
+//! the RFC 3164 parser marks a header that it read from the bytes up to the first of MSG alone, and the next message of
+//! the batch that begins with the same bytes takes its fields over. Where they differ, they mostly do within the time or
+//! the host name, and the comparison ends there. With the modifier's detour out of the way of other messages (`walk`),
+//! 1,629 instructions per 200-byte message from socket to file became 1,149; CPU with 64 connections fell by 12 %
+//! (239 to 211 ns, 8 alternating runs). What did not help, all with 64 connections: smaller receives, fewer messages in
+//! the queue, fewer per write, huge pages for batches, small socket buffers.
