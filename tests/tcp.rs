@@ -6,6 +6,7 @@
 
 mod compressed;
 mod framing;
+mod parameters;
 mod peers;
 mod sessions;
 

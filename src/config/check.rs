@@ -485,31 +485,25 @@ impl<'a> Checker<'a> {
             return Some(id);
         }
         let input = &self.config.inputs[index];
-        let shown = |name: &str| {
-            input.args.args.param(name)?;
-            let value = input.args.args.value(name)?;
-            Some(match value {
-                Value::Array(items) => String::from_utf8_lossy(&items.join(&b","[..])).into_owned(),
-                Value::Str(text) => String::from_utf8_lossy(text).into_owned(),
-                other => format!("{other:?}"),
-            })
-        };
-        let place = match (
-            shown("address"),
-            shown("port"),
-            input.args.args.param("port").map(|p| p.kind),
-        ) {
-            (_, None, _) => String::new(),
-            (address, Some(port), Some(crate::param::Kind::Array)) => {
-                format!(" for {}:{port}", address.unwrap_or_else(|| "*".to_owned()))
+        let (module, args) = (input.module.name, &input.args.args);
+        let text = |name| args.param(name).and_then(|_| args.text(name));
+        let places: Vec<String> = match args.param("port").and_then(|_| args.value("port")) {
+            // One listener each.
+            Some(Value::Array(ports)) => {
+                let address = text("address").unwrap_or_else(|| "*".to_owned());
+                let place = |port| format!(" for {address}:{}", String::from_utf8_lossy(port));
+                ports.iter().map(|port| place(port)).collect()
             }
-            (_, Some(port), _) => format!(" for port {port}"),
+            Some(Value::Str(port)) => vec![format!(" for port {}", String::from_utf8_lossy(port))],
+            _ => vec![String::new()],
         };
-        let text = format!(
-            "{}: ruleset '{}'{place} not found - using default ruleset instead",
-            input.module.name, reference.name
-        );
-        self.unknown_ruleset(Diagnostic::plain(reference.span, text), &reference.name);
+        for place in places {
+            let name = &reference.name;
+            let text = format!(
+                "{module}: ruleset '{name}'{place} not found - using default ruleset instead"
+            );
+            self.unknown_ruleset(Diagnostic::plain(reference.span, text), name);
+        }
         None
     }
 }

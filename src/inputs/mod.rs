@@ -25,7 +25,7 @@ pub use crate::sys::socket::IpProtocol;
 pub struct InputEnv {
     /// Where sealed batches go: the input's ruleset, or the default one where `ruleset` names none that exists.
     pub submit: Arc<dyn Submit>,
-    /// Whether `submit` is what `ruleset` asked for; where not, the input reports it in its own words.
+    /// Whether `submit` is what `ruleset` asked for. Where an `input()` names none that exists, that has been reported.
     pub ruleset_found: bool,
     /// Storage for builders.
     pub pool: Arc<Pool>,

@@ -79,7 +79,7 @@ impl Access {
                 continue; // `malformed` has said so
             }
             match host.parse::<IpAddr>() {
-                Ok(address) => access.networks.extend(network(address, bits, &mut problem)),
+                Ok(address) => access.networks.extend(network(address, bits, &mut |_| ())),
                 Err(_) if !rules.dns => {
                     problem("Ignoring hostname based ACLs because DNS is disabled.".to_owned());
                 }
@@ -126,15 +126,20 @@ impl Access {
     }
 }
 
-/// Says which entries cannot be read; [`Access::new`] leaves them out.
+/// Says which entries cannot be read, or not as they are; [`Access::new`] leaves them out, or puts them right.
 #[must_use]
 pub fn malformed(entries: &[Vec<u8>]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for entry in entries {
         let text = String::from_utf8_lossy(entry);
-        if split(text.trim()).1.is_some_and(|bits| bits.trim().parse::<u32>().is_err()) {
+        let (host, bits) = split(text.trim());
+        if bits.is_some_and(|bits| bits.trim().parse::<u32>().is_err()) {
             let text = format!("Error parsing address '{text}' in allowed sender list - ignoring.");
             problems.push(Problem::error(text).code(3005).at("allowedSender"));
+        } else if let Ok(address) = host.parse() {
+            network(address, bits, &mut |text| {
+                problems.push(Problem::error(text).at("allowedSender"));
+            });
         }
     }
     problems

@@ -62,7 +62,15 @@ fn bind(spec: &Spec<'_>) -> Result<(Vec<TcpListener>, Vec<Problem>), Vec<Problem
     let mut listeners = Vec::new();
     let mut problems = Vec::new();
     let mut chosen_port = None;
-    for mut address in addresses.into_iter().take(spec.sockets) {
+    for (number, mut address) in addresses.into_iter().enumerate() {
+        if number >= spec.sockets {
+            let (most, ip) = (spec.sockets, address.ip());
+            problems.push(Problem::error(format!(
+                "imtcp: no listener on {ip} port {}: maxListeners allows {most}",
+                spec.port
+            )));
+            continue;
+        }
         if let Some(port) = chosen_port {
             address.set_port(port);
         }
@@ -158,8 +166,9 @@ mod tests {
 
     #[test]
     fn no_more_sockets_than_allowed() {
-        let (listeners, _) = open(&Spec { sockets: 1, ..spec("0") }).unwrap();
-        assert_eq!(listeners.len(), 1);
+        let (listeners, problems) = open(&Spec { sockets: 1, ..spec("0") }).unwrap();
+        assert_eq!((listeners.len(), problems.len()), (1, 1));
+        assert!(problems[0].text.contains("maxListeners allows 1"));
     }
 
     #[test]

@@ -204,3 +204,26 @@ fn what_is_no_tls_is_told_so() {
     let told = own.iter().filter(|line| line.contains("Handshake failed")).count();
     assert_eq!(told, 1, "{own:#?}");
 }
+
+/// `$AllowedSender` of 2008, on this way in, and after HUP too.
+#[test]
+fn a_list_of_senders_holds_before_the_handshake() {
+    if crate::harness::daemon::reference() {
+        return; // `allowedSender` is new in 8.2608.
+    }
+    let input = r#"streamDriver.authMode="anon" allowedSender="192.0.2.0/24""#;
+    let (mut daemon, _) = Site::new().start(&[input]);
+    let port = daemon.port("port0");
+    for round in 1..=2 {
+        assert!(Client::new(None).send(port, "refused").is_err());
+        daemon.signal(nix::sys::signal::Signal::SIGHUP);
+        daemon.wait("HUP", |dir| {
+            let told = std::fs::read_to_string(dir.join("stderr")).ok()?;
+            (told.matches("has read its certificates again").count() == round).then_some(())
+        });
+    }
+    let ended = daemon.stop();
+    assert!(messages(&ended).is_empty());
+    assert_eq!(counter(&ended, "sessions.refused"), 2);
+    assert_eq!(counter(&ended, "tls.handshakes.failed"), 0, "none has begun");
+}

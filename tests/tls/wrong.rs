@@ -10,15 +10,17 @@ fn every_wrong_combination_is_an_error_of_its_own() {
     if reference() {
         return; // It finds most of them when it starts, one at a time.
     }
-    let file = "tests/data/stream-driver";
-    let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join(file).with_extension("expected");
-    let output = run(&["-N1", "-iNONE", "-f", &format!("{file}.conf")]);
-    assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8_lossy(&output.stderr);
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&expected, text.as_bytes()).expect("write");
+    for file in ["tests/data/stream-driver", "tests/data/inputs"] {
+        let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join(file).with_extension("expected");
+        let output = run(&["-N1", "-iNONE", "-f", &format!("{file}.conf")]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&output.stderr);
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&expected, text.as_bytes()).expect("write");
+        }
+        let known = fs::read_to_string(expected).expect("read");
+        assert_eq!(text, known, "UPDATE_EXPECT=1 rewrites it");
     }
-    assert_eq!(text, fs::read_to_string(expected).expect("read"), "UPDATE_EXPECT=1 rewrites it");
 }
 
 /// Files are looked at when the daemon starts; an input that cannot have them is left out, the others go on.

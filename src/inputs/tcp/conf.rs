@@ -258,6 +258,10 @@ impl Conf {
             framing: statement.framing(message_bytes)?,
             labels: Labels::syslog("tcp"),
         };
+        if conf.proxies.is_none() && input.given("trustedProxies") {
+            let text = "imtcp: trustedProxies does nothing without proxyProtocol=\"on\"";
+            problems.push(Problem::warning(text).at("trustedProxies"));
+        }
         Ok((conf, problems))
     }
 

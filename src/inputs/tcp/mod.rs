@@ -75,15 +75,6 @@ impl Input for Imtcp {
                 return problems;
             }
         };
-        if !env.ruleset_found {
-            let (ruleset, port) = (args.text("ruleset").unwrap_or_default(), &conf.port);
-            problems.push(
-                Problem::error(format!(
-                    "imtcp: ruleset '{ruleset}' for port {port} not found - using default ruleset instead"
-                ))
-                .at("ruleset"),
-            );
-        }
         self.servers.push(Server::new(conf, env.clone(), tls));
         problems
     }

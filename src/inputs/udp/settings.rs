@@ -150,16 +150,6 @@ impl Statement {
             }
         };
         let binding = binding(args, env, problems);
-        if !env.ruleset_found {
-            for port in &ports {
-                let text = format!(
-                    "imudp: ruleset '{}' for {}:{port} not found - using default ruleset instead",
-                    args.text("ruleset").unwrap_or_default(),
-                    binding.address_text(),
-                );
-                problems.push(Problem::error(text).at("ruleset"));
-            }
-        }
         Some(Self {
             ports,
             binding,

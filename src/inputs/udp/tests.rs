@@ -445,15 +445,6 @@ fn statements_that_contradict_themselves() {
     let (udp, problems) = huge.configure();
     assert_eq!(problems[0].text, "imudp: rcvbufsize maximum is 1 GiB, using default instead");
     assert_eq!(udp.statements[0].binding.receive_buffer_bytes, 0);
-
-    let mut lost = Setup::new().input("ruleset", word("r"));
-    lost.env.ruleset_found = false;
-    let (udp, problems) = lost.configure();
-    assert_eq!(
-        problems[0].text,
-        "imudp: ruleset 'r' for 127.0.0.1:0 not found - using default ruleset instead"
-    );
-    assert_eq!(udp.statements.len(), 1);
 }
 
 #[test]

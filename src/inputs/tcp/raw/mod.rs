@@ -31,7 +31,7 @@ struct Imrawtcp(Imtcp);
 
 impl Input for Imrawtcp {
     fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem> {
-        let (conf, mut problems) = match conf::conf(args, &env.limits) {
+        let (conf, problems) = match conf::conf(args, &env.limits) {
             Ok(checked) => checked,
             Err(problems) => return problems,
         };
@@ -39,12 +39,6 @@ impl Input for Imrawtcp {
             Ok(settings) => settings,
             Err(problem) => return vec![problem],
         };
-        if !env.ruleset_found {
-            let ruleset = args.text("ruleset").unwrap_or_default();
-            let text =
-                format!("imrawtcp: ruleset '{ruleset}' not found - using default ruleset instead");
-            problems.push(Problem::error(text).at("ruleset"));
-        }
         self.0.servers.push(Server::new(conf, env.clone(), tls));
         problems
     }

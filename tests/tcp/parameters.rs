@@ -1,0 +1,203 @@
+//! Parameters whose effect shows elsewhere than in messages: in the kernel's sockets, namespaces, queues.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::{Settings, raw};
+use crate::harness::{Daemon, daemon, ledger, send};
+
+/// What `ss` says of the server's sockets on this port.
+fn sockets(options: &str, port: u16) -> String {
+    let filter = format!("sport = :{port}");
+    let output = Command::new("ss").args([options, &filter]).output().expect("ss, of iproute2");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn keep_alive_and_backlog_reach_the_kernel() {
+    for (input, timer) in [
+        ("", None),
+        (
+            r#"keepAlive="on" keepAlive.time="100" keepAlive.probes="3" keepAlive.interval="7""#,
+            Some(100),
+        ),
+    ] {
+        let input = format!(r#"{input} socketBacklog="17""#).leak();
+        let mut daemon = Daemon::start(&Settings { input, ..Settings::default() }.config());
+        let port = daemon.port("port");
+        let listening = sockets("-ltnH", port);
+        assert_eq!(listening.split_ascii_whitespace().nth(2), Some("17"), "{listening}");
+        let mut peer = send::connect(port);
+        peer.write_all(b"<13>a: b\n").expect("write");
+        daemon.wait_lines("out", 1);
+        let connected = sockets("-tnoH", port);
+        // e.g. timer:(keepalive,1min39sec,0)
+        let seconds = connected.split_once("timer:(keepalive,").map(|(_, rest)| {
+            let text = rest.split(',').next().expect("a time");
+            let (minutes, rest) = text.split_once("min").unwrap_or(("0", text));
+            let seconds = rest.trim_end_matches("ms").trim_end_matches("sec").split('.').next();
+            minutes.parse::<u64>().expect("minutes") * 60
+                + seconds.and_then(|text| text.parse().ok()).unwrap_or(0)
+        });
+        assert!(
+            match (seconds, timer) {
+                (None, None) => true,
+                (Some(left), Some(most)) => left <= most && left > most / 2,
+                _ => false,
+            },
+            "{connected}"
+        );
+        drop(peer);
+        daemon.stop();
+    }
+}
+
+#[test]
+fn listeners_beyond_the_limit_are_told() {
+    let config = Settings { input: r#"maxListeners="1""#, ..Settings::default() }.config();
+    let config = config.replace(r#"address="127.0.0.1""#, "");
+    let mut daemon = Daemon::start(&config);
+    let port = daemon.port("port");
+    assert_eq!(sockets("-ltnH", port).lines().count(), 1);
+    send::tcp(port, b"<13>a: b\n");
+    let ended = daemon.stop();
+    assert_eq!(raw(&ended), ["<13>a: b"]);
+    if !daemon::reference() {
+        assert!(ended.stderr.contains("maxListeners allows 1"), "{}", ended.stderr);
+    }
+}
+
+/// A namespace that is deleted in the end.
+struct Namespace(String);
+
+impl Namespace {
+    /// `None` where we may not make one.
+    fn new() -> Option<Self> {
+        let name = format!("sluice-{}", std::process::id());
+        let made = Command::new("ip").args(["netns", "add", &name]).status().ok()?;
+        made.success().then(|| Self(name))
+    }
+
+    fn run(&self, command: &[&str]) -> bool {
+        let inside = ["netns", "exec", &self.0];
+        Command::new("ip").args(inside).args(command).status().expect("ip").success()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+#[test]
+fn the_listener_is_in_its_namespace_and_nowhere_else() {
+    if daemon::reference() {
+        return; // New in 8.2512.
+    }
+    let Some(namespace) = Namespace::new() else { return };
+    assert!(namespace.run(&["ip", "link", "set", "lo", "up"]));
+    let input = format!(r#"networkNamespace="{}""#, namespace.0).leak();
+    let mut daemon = Daemon::start(&Settings { input, ..Settings::default() }.config());
+    let port = daemon.port("port");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "it is here, too");
+    let say = format!("echo '<13>a: from within' >/dev/tcp/127.0.0.1/{port}");
+    assert!(namespace.run(&["bash", "-c", &say]));
+    daemon.wait_lines("out", 1);
+    assert_eq!(raw(&daemon.stop()), ["<13>a: from within"]);
+
+    let settings = Settings { input: r#"networkNamespace="none-such""#, ..Settings::default() };
+    let ended = Daemon::start(&settings.config()).stop();
+    let told = "netns_switch: could not open namespace 'none-such'";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(!Path::new(&ended.dir.path().join("port")).exists());
+}
+
+#[test]
+fn each_limit_on_compressed_streams_is_the_configured_one() {
+    if daemon::reference() {
+        return; // New in 8.2606.
+    }
+    let zlib = |text: &[u8]| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text).expect("compress");
+        encoder.finish().expect("compress")
+    };
+    let bomb = [b"<13>a: ".as_slice(), &b"x".repeat(300_000), b"\n"].concat();
+    let ratio = "exceeded configured expansion ratio";
+    let receive = "exceeded configured per-receive limit";
+    for (limits, error) in [
+        (r#"compression.maxExpansionRatio="100""#, Some(ratio)),
+        (r#"compression.maxExpansionRatio="1000""#, None),
+        (
+            r#"compression.maxExpansionRatio="0" compression.maxDecompressedBytesPerReceive="100k""#,
+            Some(receive),
+        ),
+        (
+            r#"compression.maxExpansionRatio="0" compression.maxDecompressedBytesPerReceive="0""#,
+            None,
+        ),
+    ] {
+        let input = format!(r#"compression.mode="stream:always" {limits}"#).leak();
+        let global = r#"maxMessageSize="400k""#;
+        let mut daemon = Daemon::start(&Settings { input, global, ..Settings::default() }.config());
+        send::tcp(daemon.port("port"), &zlib(&bomb));
+        let ended = daemon.stop();
+        let whole = raw(&ended).iter().any(|line| line.len() == bomb.len() - 1);
+        assert_eq!(whole, error.is_none(), "{limits}");
+        let own = ended.lines("own").join("\n");
+        assert!(error.is_none_or(|error| own.contains(error)), "{limits}: {own}");
+        let objects = ledger::parse(&ended.stderr);
+        let errors = ledger::find(&objects, "imtcp(0)").get("decompression.errors");
+        assert_eq!(errors, usize::from(error.is_some()), "{limits}");
+    }
+}
+
+/// Row 39: the windows of all streams together.
+#[test]
+fn windows_of_zstd_streams_share_a_budget() {
+    if daemon::reference() {
+        return; // New in 8.2606.
+    }
+    let input = r#"compression.mode="stream:always" compression.driver="zstd"
+  compression.maxTotalZstdWindowBytes="8m""#;
+    let mut daemon = Daemon::start(&Settings { input, ..Settings::default() }.config());
+    let port = daemon.port("port");
+    let stream = || {
+        let mut encoder = zstd::Encoder::new(send::connect(port), 1).expect("encoder");
+        // 2^23 bytes: all there is.
+        let window = zstd::zstd_safe::CParameter::WindowLog(23);
+        encoder.set_parameter(window).expect("a window");
+        encoder
+    };
+    let mut first = stream();
+    first.write_all(b"<13>a: first\n").expect("write");
+    first.flush().expect("flush");
+    daemon.wait_lines("out", 1);
+    let mut second = stream();
+    second.write_all(b"<13>a: second\n").expect("write");
+    second.flush().expect("flush");
+    daemon.wait_text("own", "zstd decoder window budget exhausted");
+    send::finish(first.finish().expect("finish"));
+    let mut third = stream();
+    third.write_all(b"<13>a: third\n").expect("write");
+    send::finish(third.finish().expect("finish"));
+    assert_eq!(raw(&daemon.stop()), ["<13>a: first", "<13>a: third"]);
+}
+
+#[test]
+fn times_without_a_zone_are_of_the_configured_one() {
+    for (input, expected) in [
+        ("", "10-11T22:14:15+00:00"),
+        (r#"defaultTZ="-05:00""#, "10-11T22:14:15-05:00"),
+        (r#"defaultTZ="+05:30""#, "10-11T22:14:15+05:30"),
+    ] {
+        let config = Settings { input, ..Settings::default() }.config();
+        let config = config.replace("%rawmsg%", "%timereported:::date-rfc3339%");
+        let mut daemon = Daemon::start(&config);
+        send::tcp(daemon.port("port"), b"<13>Oct 11 22:14:15 host a: b\n");
+        let out = raw(&daemon.stop());
+        assert!(out.len() == 1 && out[0].ends_with(expected), "{input}: {out:?}");
+    }
+}
