@@ -169,6 +169,28 @@ fn a_unix_socket_serves_and_goes_with_the_daemon() {
     assert!(!stopped.dir.path().join("http.sock").exists());
 }
 
+/// Who asks when there is no descriptor left waits, at no cost, and is answered when there is one again.
+#[test]
+fn without_a_descriptor_nobody_is_served_and_nothing_spins() {
+    let (daemon, port) = busy();
+    let limit = |soft: &str| {
+        let pid = daemon.pid().to_string();
+        let set =
+            Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={soft}:")]).status();
+        assert!(set.expect("prlimit, of Debian's package util-linux").success());
+    };
+    // Fewer than are open: no further one is possible.
+    limit("3");
+    let before = daemon.cpu_time();
+    let waiting = TcpStream::connect(("127.0.0.1", port)).expect("the backlog takes it");
+    daemon.idle(Duration::from_millis(500));
+    let used = daemon.cpu_time() - before;
+    assert!(used < Duration::from_millis(50), "{used:?}");
+    limit("1024");
+    assert_eq!(ask(waiting, "/healthz"), "ok\n");
+    daemon.stop();
+}
+
 #[test]
 fn only_loopback_is_served_unless_more_is_allowed() {
     let dir = tempdir();
