@@ -41,7 +41,11 @@ impl Folder<'_> {
             ExprKind::Or(operands) => self.chain(operands, false),
             ExprKind::Compare(op, left, right) => {
                 let (left, right) = (self.fold(*left), self.fold(*right));
-                compare(op, left, right, self.diagnostics)
+                if self.in_arguments {
+                    ExprKind::Compare(op, Box::new(left), Box::new(right))
+                } else {
+                    compare(op, left, right, self.diagnostics)
+                }
             }
             ExprKind::Binary(op, left, right) => {
                 let (left, right) = (self.fold(*left), self.fold(*right));
@@ -216,7 +220,11 @@ fn compare(op: CompareOp, left: Expr, right: Expr, diagnostics: &mut Diagnostics
             number.map(selector_severities).ok_or(format!("syslogseverity '{}'", lossy(name)))
         }
         (Some("syslogfacility-text"), ExprKind::String(name)) if equality => {
-            let number = syslog_name(name, FACILITIES).and_then(|number| by_number(op, number, 24));
+            // A number is C's code of the facility: eight times its number, and a severity.
+            let code = name.first().is_some_and(u8::is_ascii_digit);
+            let number = syslog_name(name, FACILITIES);
+            let number = number.map(|number| if code { number >> 3 } else { number });
+            let number = number.and_then(|number| by_number(op, number, 24));
             number.map(selector_facilities).ok_or(format!("facility '{}'", lossy(name)))
         }
         _ => return ExprKind::Compare(op, Box::new(left), Box::new(right)),

@@ -110,15 +110,15 @@ impl Compiler<'_> {
         }
     }
 
-    /// Compiles a property-based filter, without its negation.
+    /// Compiles a property-based filter, without its negation; `None` if there is no such property.
     pub fn property_test(
         &mut self,
         variable: &Variable,
         op: PropOp,
         value: &[u8],
         span: Span,
-    ) -> Cond {
-        let Some(term) = self.variable(variable, span) else { return Cond::Const(false) };
+    ) -> Option<Cond> {
+        let term = self.variable(variable, span)?;
         let test = |op| Some(TextTest::new(op, vec![value.into()]));
         let test = match op {
             PropOp::IsEqual => test(CompareOp::Eq),
@@ -129,18 +129,18 @@ impl Compiler<'_> {
             PropOp::Regex | PropOp::EreRegex => None,
         };
         if let Some(test) = test {
-            return Cond::Text(term, test);
+            return Some(Cond::Text(term, test));
         }
         let flavour = if op == PropOp::Regex { Flavour::Basic } else { Flavour::Extended };
-        match SharedRegex::new(value, flavour, false) {
+        Some(match SharedRegex::new(value, flavour, false) {
             Ok(regex) => Cond::Regex(term, regex),
             Err(why) => {
                 // The reference finds out at the first message, so this does not make the load fail.
                 let text = format!("Error in regular expression: {why}");
-                self.report(Problem::warning(text).help("the filter never matches"), span);
+                self.report(Problem::warning(text).help("nothing matches it"), span);
                 Cond::Const(false)
             }
-        }
+        })
     }
 
     fn report(&mut self, problem: Problem, span: Span) {
@@ -477,7 +477,7 @@ mod tests {
         let mut compiler = Compiler::default();
         let msg = Variable::Property("msg".into());
         let cond = compiler.property_test(&msg, PropOp::EreRegex, b"(", Span::default());
-        assert!(matches!(cond, Cond::Const(false)));
+        assert!(matches!(cond, Some(Cond::Const(false))));
         assert_eq!(compiler.diagnostics.len(), 1);
     }
 }

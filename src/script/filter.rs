@@ -30,10 +30,9 @@ impl Filter {
         value: &[u8],
         span: Span,
     ) -> Self {
-        let errors = compiler.diagnostics.len();
-        let cond = compiler.property_test(property, op, value, span);
-        // What could not be compiled never matches, whatever stands before it.
-        Self(cond.negate_if(negate && errors == compiler.diagnostics.len()))
+        let test = compiler.property_test(property, op, value, span);
+        // Without the property nothing matches, negated or not.
+        Self(test.map_or(Cond::Const(false), |test| test.negate_if(negate)))
     }
 
     /// `if <expression> then`

@@ -23,7 +23,7 @@ set $/g = "10";
 /// How many of the following are JSON values, which Debian's compares in another way.
 const JSON: usize = 11;
 
-const VARIABLES: [&str; 48] = [
+const VARIABLES: [&str; 44] = [
     "$!o",
     "$.d",
     "$!list",
@@ -44,10 +44,6 @@ const VARIABLES: [&str; 48] = [
     "$procid",
     "$app-name",
     "$pri",
-    "$syslogseverity",
-    "$syslogfacility",
-    "$syslogseverity-text",
-    "$syslogfacility-text",
     "$fromhost-ip",
     "$inputname",
     "$structured-data",

@@ -113,7 +113,7 @@ fn timestamp(random: &mut Random) -> String {
         0 => format!("{}", random.below(26)),
         _ => format!("{:02}", random.below(24)),
     };
-    let year = random.pick(&["2003 ", "1999 ", "2024 ", "1970 ", "2100 ", "20 "]);
+    let year = random.pick(&["2003 ", "1999 ", "2024 ", "1970 ", "2099 ", "20 "]);
     let before = if random.chance(7) { year } else { "" };
     let middle = if random.chance(7) { year } else { "" };
     let end = random

@@ -269,10 +269,16 @@ fn replacer(random: &mut Random, shows_time: &mut bool, new: bool) -> Tree {
     Tree::Node("property", parts)
 }
 
+/// Whether a format shows parts of a second, which at UTC the reference takes for microseconds: .5 becomes .000005.
+fn shows_fraction(date: &str) -> bool {
+    matches!(date, "rfc3339" | "subseconds")
+}
+
 fn option(random: &mut Random, time: bool) -> String {
     if time && random.chance(70) {
-        let utc = if random.chance(15) { "date-utc,date-" } else { "date-" };
+        let utc = random.chance(15);
         let date = random.pick(&DATES);
+        let utc = if utc && !shows_fraction(date) { "date-utc,date-" } else { "date-" };
         // Debian's ends where there is no such day.
         let date = if date == "wdayname" && !newer() { "wday" } else { date };
         return format!("{utc}{date}");
@@ -372,7 +378,7 @@ fn property(random: &mut Random, shows_time: &mut bool, json: bool, index: usize
     if time && random.chance(80) {
         let date = random.pick(&DATES);
         give("dateformat", if date == "wdayname" && !newer() { "wday" } else { date });
-        if random.chance(15) {
+        if random.chance(15) && !shows_fraction(date) {
             give("date.inUTC", "on");
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn settings(
         check_purpose: statement.bool(PURPOSE),
         check_revocation: statement.bool(REVOCATION),
         prioritize_san: statement.bool(SAN),
-        verify_depth: read.verify_depth()?,
+        verify_depth: read.verify_depth(&mut problems),
         priority: read.priority()?,
         handshake_patience: Duration::from_secs(statement.count(TIMEOUT) as u64),
         handshakes_max: statement.count(HANDSHAKES),
@@ -255,14 +255,16 @@ impl Reader<'_> {
         Ok(auth)
     }
 
-    fn verify_depth(&self) -> Result<Option<u32>, Problem> {
+    /// A depth that makes no sense costs the setting, not the listener.
+    fn verify_depth(&self, problems: &mut Vec<Problem>) -> Option<u32> {
         match self.statement.of(DEPTH).int(DEPTH).unwrap_or(0) {
-            0 => Ok(None),
+            0 => None,
             1 => {
                 let text = "streamdriver.TlsVerifyDepth must be 2 or higher but is 1";
-                Err(Problem::error(text).at(DEPTH))
+                problems.push(Problem::error(text).at(DEPTH));
+                None
             }
-            depth => Ok(Some(u32::try_from(depth).unwrap_or(u32::MAX).min(100))),
+            depth => Some(u32::try_from(depth).unwrap_or(u32::MAX).min(100)),
         }
     }
 
