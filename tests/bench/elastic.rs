@@ -10,10 +10,26 @@ use std::time::{Duration, Instant};
 
 use crate::frames::{self, Framing};
 use crate::meter::{Growth, Subject, wait_until};
+use crate::report::{Bar, Metric};
 use crate::scenarios::{Load, Run, mib, nanos_each, thousands_per_second};
 use crate::tcp;
 
+/// 300,000 messages/s per core.
+pub(crate) const TO_FILE: &[Metric] = &[
+    Metric::new("CPU per message", "ns").bar(Bar::AtMost(3333.0)),
+    Metric::new("messages per second", "k"),
+    Metric::new("peak memory", "MiB"),
+];
+/// 100,000 messages/s.
+pub(crate) const TO_SINK: &[Metric] = &[
+    Metric::new("CPU per message", "ns"),
+    Metric::new("messages per second", "k").bar(Bar::AtLeast(100.0)),
+    Metric::new("peak memory", "MiB"),
+];
+
 const CONNECTIONS: usize = 64;
+/// Bytes of a document beside its message: what ours says about the machine, the peer and the data stream.
+const OTHER_BYTES: usize = 800;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn is_reference(program: &Path) -> bool {
@@ -22,12 +38,14 @@ fn is_reference(program: &Path) -> bool {
 
 fn config(program: &Path, action: &str) -> String {
     let input = if is_reference(program) { "imtcp" } else { "imrawtcp" };
+    let others = "x".repeat(OTHER_BYTES);
     format!(
         r#"global(net.enableDNS="off")
 module(load="{input}")
 module(load="omelasticsearch")
 input(type="{input}" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
-template(name="json" type="string" string="{{\"message\":\"%msg:::json%\",\"host\":\"%hostname:::json%\"}}")
+template(name="json" type="string" string="{{\"message\":\"%msg:::json%\",\"host\":\"%hostname:::json%\",\"others\":\"{others}\"}}")
+template(name="line" type="string" string="{{\"message\":\"%msg:::json%\",\"host\":\"%hostname:::json%\",\"others\":\"{others}\"}}\n")
 {action}
 "#
     )
@@ -35,7 +53,7 @@ template(name="json" type="string" string="{{\"message\":\"%msg:::json%\",\"host
 
 /// TCP to a file of documents.
 pub(crate) fn file(program: &Path, load: Load) -> Run {
-    let template = if is_reference(program) { "json" } else { "SLUICE_ECS" };
+    let template = if is_reference(program) { "line" } else { "SLUICE_ECS" };
     let action = format!(r#"action(type="omfile" file="{{dir}}/out" template="{template}")"#);
     run(program, load, &action, |subject, messages, flood| {
         let mut growth = Growth::new(subject.output());

@@ -11,6 +11,8 @@ pub(crate) enum Bar {
     Speed(f64),
     /// At most this, whatever the reference does.
     AtMost(f64),
+    /// At least this, whatever the reference does.
+    AtLeast(f64),
 }
 
 /// One measured quantity.
@@ -105,6 +107,7 @@ impl Bar {
             Self::Cost(divisor) => ratio.is_some_and(|ratio| ratio <= 1.0 / divisor),
             Self::Speed(factor) => ratio.is_some_and(|ratio| ratio >= factor),
             Self::AtMost(limit) => value <= limit,
+            Self::AtLeast(limit) => value >= limit,
         }
     }
 }
@@ -115,6 +118,7 @@ fn show(bar: Bar) -> String {
         Bar::Cost(divisor) => format!("≤ 1/{divisor}"),
         Bar::Speed(factor) => format!("≥ {factor} ×"),
         Bar::AtMost(limit) => format!("≤ {limit}"),
+        Bar::AtLeast(limit) => format!("≥ {limit}"),
     }
 }
 

@@ -10,7 +10,6 @@ use openssl::ssl::SslVersion;
 
 use super::super::OutputEnv;
 use super::tls;
-use crate::message::Msg;
 use crate::param::{Args, Problem};
 use crate::template::Template;
 
@@ -18,16 +17,6 @@ use crate::template::Template;
 pub(super) enum Text {
     Fixed(Vec<u8>),
     Made(Arc<Template>),
-}
-
-impl Text {
-    /// Appends it.
-    pub(super) fn write(&self, msg: &Msg<'_>, out: &mut Vec<u8>) {
-        match self {
-            Self::Fixed(text) => out.extend_from_slice(text),
-            Self::Made(template) => template.render(msg, out),
-        }
-    }
 }
 
 /// A checked action.

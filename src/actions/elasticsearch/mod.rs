@@ -12,7 +12,7 @@
 //! conflict, which counts as delivered.
 //!
 //! - `parameters`: the table; `conf`: a checked action.
-//! - `bulk`: documents in the form of the request; `ids`: their ids.
+//! - `bulk`: documents in the form of the request; `meta`: where each goes; `ids`: their ids.
 //! - `client`: HTTP; `tls`: HTTPS with the system's OpenSSL.
 //! - `reply`: what the cluster says; `backoff`: when to try again; `errors`: the error file.
 //! - `resubmit`: documents as messages again (`retryRuleset`).
@@ -28,6 +28,7 @@ mod client;
 mod conf;
 mod errors;
 mod ids;
+mod meta;
 mod parameters;
 mod reply;
 mod resubmit;

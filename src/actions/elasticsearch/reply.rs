@@ -16,6 +16,17 @@ pub(super) enum Verdict {
     Refused(i64),
 }
 
+/// Whether this is plainly the reply to a request with `count` documents that are all stored, which most replies are:
+/// seen without taking it apart. Where it is not plain, [`Items`] has to tell.
+pub(super) fn all_stored(reply: &[u8], count: usize) -> bool {
+    // Within a JSON string the quotes would be escaped, so these are members.
+    memchr::memmem::find(reply, b"\"errors\":false").is_some()
+        && reply.starts_with(b"{")
+        && reply.trim_ascii_end().ends_with(b"]}")
+        && memchr::memmem::find_iter(reply, b"\"status\":2").count() == count
+        && memchr::memmem::find_iter(reply, b"\"status\":").count() == count
+}
+
 /// The items of a reply.
 #[derive(Debug)]
 pub(super) struct Items(Vec<Json>);
@@ -116,6 +127,28 @@ mod tests {
         assert_eq!(verdicts, expected);
         assert_eq!(items.reason(2), "document_parsing_exception: bad");
         assert_eq!(items.reason(0), "");
+    }
+
+    #[test]
+    fn a_plain_success_is_seen_at_once() {
+        let short =
+            br#"{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":201}}]}"#;
+        let full = br#"{"took":3,"errors":false,"items":[{"index":{"_index":"a","_id":"\"status\":2","status":200}},{"index":{"_index":"a","_id":"x","status":201}}]}
+"#;
+        for reply in [&short[..], full] {
+            assert!(all_stored(reply, 2), "{}", String::from_utf8_lossy(reply));
+            assert!(!all_stored(reply, 1) && !all_stored(reply, 3));
+            assert!(!all_stored(&reply[..reply.len() - 3], 2));
+        }
+        for reply in [
+            &br#"{"errors":true,"items":[{"create":{"status":201}},{"create":{"status":201}}]}"#[..],
+            br#"{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":409}}]}"#,
+            br#"{"errors":false,"items":[{"create":{"status":201}},{"create":{}}]}"#,
+            br#"<"errors":false "status":2 "status":2]}"#,
+            b"",
+        ] {
+            assert!(!all_stored(reply, 2), "{}", String::from_utf8_lossy(reply));
+        }
     }
 
     #[test]

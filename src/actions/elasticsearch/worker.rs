@@ -1,6 +1,5 @@
 //! One thread's end of the action: documents wait here until the cluster has answered for them.
 
-use std::borrow::Cow;
 use std::io::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,15 +10,15 @@ use flate2::write::GzEncoder;
 use super::backoff::Backoff;
 use super::bulk::{Bulk, Fate};
 use super::client::{Answer, Client, Payload};
-use super::conf::{Conf, Text};
 use super::errors::Pair;
 use super::ids::Ids;
-use super::reply::{Items, Verdict};
+use super::meta;
+use super::reply::{Items, Verdict, all_stored};
 use super::resubmit::Resubmit;
 use super::{Counters, Elasticsearch};
 use crate::actions::{Failure, Lost, OutputWorker};
 use crate::limits;
-use crate::message::json::{self, Case, escape_strict};
+use crate::message::json::{self, Case};
 use crate::message::{InputInfo, Json, Msg};
 use crate::sys::machine;
 
@@ -36,6 +35,8 @@ pub(super) struct Worker {
     fates: Vec<Fate>,
     /// Kept for its storage: a compressed body.
     packed: Vec<u8>,
+    /// Kept for its storage: a text made of a message, before it is escaped.
+    scratch: Vec<u8>,
     /// Whether no server may be there: it is asked for its health first.
     is_in_doubt: bool,
 }
@@ -67,45 +68,24 @@ impl Worker {
             stream: None,
             fates: Vec::new(),
             packed: Vec::new(),
+            scratch: Vec::new(),
             is_in_doubt: false,
         }
     }
 
-    /// The meta line of a document for a data stream.
-    fn write_stream_meta(&mut self, msg: &Msg<'_>) {
-        let Self { output, bulk, ids, stream, .. } = self;
+    /// Takes in a document for a data stream.
+    fn push_to_stream(&mut self, msg: &Msg<'_>) {
+        let Self { output, bulk, ids, stream, scratch, .. } = self;
         let conf = &output.conf;
         let input = &msg.sender().input;
         if !stream.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, input)) {
-            *stream = Some((Arc::clone(input), stream_meta(conf, input)));
+            *stream = Some((Arc::clone(input), meta::of_stream(conf, input)));
         }
         let start = stream.as_ref().map_or(&[][..], |(_, start)| start);
-        let meta = |out: &mut Vec<u8>| {
-            match &conf.index {
-                Some(index) => {
-                    out.extend_from_slice(b"{\"create\":{\"_index\":\"");
-                    escaped(index, msg, out);
-                    out.push(b'"');
-                }
-                None => out.extend_from_slice(start),
-            }
-            match (&input.labels.pipeline, pipeline(conf, msg)) {
-                (Some(pipeline), _) => field(b",\"pipeline\":\"", pipeline.as_bytes(), out),
-                (None, Some(pipeline)) => field(b",\"pipeline\":\"", &pipeline, out),
-                (None, None) => {}
-            }
-            if let Some(id) = &conf.id {
-                out.extend_from_slice(b",\"_id\":\"");
-                escaped(id, msg, out);
-                out.push(b'"');
-            } else if conf.own_ids {
-                out.extend_from_slice(b",\"_id\":\"");
-                ids.write(msg.record.received, out);
-                out.push(b'"');
-            }
-            out.extend_from_slice(b"}}");
-        };
-        bulk.push(meta, |out| conf.template.render(msg, out));
+        bulk.push(
+            |out| meta::write_for_stream(conf, msg, (start, ids), scratch, out),
+            |out| conf.template.render(msg, out),
+        );
     }
 
     /// One request with these documents, or one document by itself.
@@ -115,7 +95,7 @@ impl Worker {
         if client.rebind(conf) {
             counters.rebinds.add(1);
         }
-        let path = path(conf, bulk, range.start);
+        let path = meta::path(conf, bulk, range.start);
         let body = if conf.bulk { bulk.body(range.clone()) } else { bulk.document(range.start) };
         let is_packed = conf.gzip_level > 0 && pack(body, conf.gzip_level, packed);
         let payload = Payload {
@@ -180,6 +160,11 @@ impl Worker {
     ) -> Outcome {
         let output = Arc::clone(&self.output);
         let (conf, counters) = (&output.conf, &output.counters);
+        if all_stored(&answer.body, range.len()) {
+            counters.success.add(range.len() as u64);
+            range.for_each(|index| self.settle(index));
+            return Outcome::Answered;
+        }
         let Some(items) = Items::parse(&answer.body, range.len()) else {
             counters.bad.add(1);
             let text =
@@ -339,14 +324,13 @@ impl OutputWorker for Worker {
     fn push(&mut self, msg: &Msg<'_>, _lost: &mut Lost<'_>) -> Result<(), Failure> {
         self.output.counters.submitted.add(1);
         if self.output.conf.streams {
-            self.write_stream_meta(msg);
+            self.push_to_stream(msg);
             return Ok(());
         }
-        let conf = &self.output.conf;
-        let meta = |out: &mut Vec<u8>| {
-            if conf.bulk { meta(conf, msg, out) } else { target(conf, msg, out) }
-        };
-        self.bulk.push(meta, |out| conf.template.render(msg, out));
+        let Self { output, bulk, scratch, .. } = self;
+        let conf = &output.conf;
+        let write = if conf.bulk { meta::write } else { meta::write_target };
+        bulk.push(|out| write(conf, msg, scratch, out), |out| conf.template.render(msg, out));
         Ok(())
     }
 
@@ -425,119 +409,5 @@ fn pack(body: &[u8], level: u32, out: &mut Vec<u8>) -> bool {
             written.is_ok()
         }
         Err(_) => false,
-    }
-}
-
-fn path<'a>(conf: &Conf, bulk: &'a Bulk, index: usize) -> Cow<'a, str> {
-    if !conf.bulk {
-        return String::from_utf8_lossy(bulk.meta(index));
-    }
-    let mut path = String::from("_bulk");
-    let mut sign = '?';
-    if conf.streams {
-        path.push_str("?filter_path=errors,items.*.error,items.*.status");
-        sign = '&';
-    }
-    if let Some(wait) = &conf.wait {
-        path.push(sign);
-        path.push_str("timeout=");
-        path.push_str(wait);
-    }
-    path.into()
-}
-
-/// `"name":"` and a text.
-fn field(name: &[u8], text: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name);
-    escape_strict(text, out);
-    out.push(b'"');
-}
-
-fn escaped(text: &Text, msg: &Msg<'_>, out: &mut Vec<u8>) {
-    match text {
-        Text::Fixed(text) => escape_strict(text, out),
-        Text::Made(_) => {
-            let mut made = Vec::new();
-            text.write(msg, &mut made);
-            escape_strict(&made, out);
-        }
-    }
-}
-
-fn pipeline<'c>(conf: &'c Conf, msg: &Msg<'_>) -> Option<Cow<'c, [u8]>> {
-    let name = match conf.pipeline.as_ref()? {
-        Text::Fixed(name) => Cow::Borrowed(name.as_slice()),
-        made => {
-            let mut name = Vec::new();
-            made.write(msg, &mut name);
-            Cow::Owned(name)
-        }
-    };
-    (!conf.skip_pipeline_if_empty || !name.is_empty()).then_some(name)
-}
-
-/// What is the same in all meta lines of an input's data stream.
-fn stream_meta(conf: &Conf, input: &InputInfo) -> Vec<u8> {
-    let mut out = Vec::new();
-    if conf.index.is_none() {
-        field(b"{\"create\":{\"_index\":\"", input.labels.data_stream().as_bytes(), &mut out);
-    }
-    out
-}
-
-/// A meta line, blanks and all as the reference writes it.
-fn meta(conf: &Conf, msg: &Msg<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(if conf.creates { b"{\"create\":{" } else { b"{\"index\":{" });
-    let start = out.len();
-    let mut member = |name: &[u8], text: &dyn Fn(&mut Vec<u8>)| {
-        if out.len() > start {
-            out.push(b',');
-        }
-        out.extend_from_slice(name);
-        text(out);
-        out.push(b'"');
-    };
-    if let Some(index) = &conf.index {
-        member(b"\"_index\": \"", &|out| escaped(index, msg, out));
-    }
-    if let Some(kind) = &conf.kind {
-        member(b"\"_type\":\"", &|out| escaped(kind, msg, out));
-    }
-    if let Some(parent) = &conf.parent {
-        member(b"\"_parent\":\"", &|out| escaped(parent, msg, out));
-    }
-    if let Some(pipeline) = pipeline(conf, msg) {
-        member(b"\"pipeline\":\"", &|out| escape_strict(&pipeline, out));
-    }
-    if let Some(id) = &conf.id {
-        member(b" \"_id\":\"", &|out| escaped(id, msg, out));
-    }
-    out.extend_from_slice(b"}}");
-}
-
-/// Path and query of a request with one document.
-fn target(conf: &Conf, msg: &Msg<'_>, out: &mut Vec<u8>) {
-    if let Some(index) = &conf.index {
-        index.write(msg, out);
-        out.push(b'/');
-    }
-    match &conf.kind {
-        Some(kind) => kind.write(msg, out),
-        None => out.extend_from_slice(b"_doc"),
-    }
-    let mut sign = b'?';
-    let mut query = |name: &[u8], text: &dyn Fn(&mut Vec<u8>)| {
-        out.push(std::mem::replace(&mut sign, b'&'));
-        out.extend_from_slice(name);
-        text(out);
-    };
-    if let Some(pipeline) = pipeline(conf, msg) {
-        query(b"pipeline=", &|out| out.extend_from_slice(&pipeline));
-    }
-    if let Some(wait) = &conf.wait {
-        query(b"timeout=", &|out| out.extend_from_slice(wait.as_bytes()));
-    }
-    if let Some(parent) = &conf.parent {
-        query(b"parent=", &|out| parent.write(msg, out));
     }
 }
