@@ -43,6 +43,20 @@ action(type="omelasticsearch" server="es.example.net" bulkMode="on" searchIndex=
 action(type="omelasticsearch" server=["https://es1.example.net", "https://es2.example.net"] dataStream="on"
        apikey="aWQ6a2V5" tls.caCert="/etc/ssl/certs/ca-certificates.crt"
        errorFile="/var/log/elasticsearch-refused.json" queue.type="LinkedList" queue.size="100000")"#,
+        r#"module(load="omelasticsearch")
+template(name="document" type="list") { property(name="$!") }
+ruleset(name="elastic" queue.type="LinkedList") {
+  if strlen($.omes!status) > 0 then {
+    if $.omes!status < 300 or $.omes!status == 409 then stop
+    if $.omes!status == 400 then {
+      action(type="omfile" file="/var/log/elasticsearch-refused.json" template="document")
+      stop
+    }
+  } else
+    set $!message = $msg;
+  action(type="omelasticsearch" server="es.example.net" bulkMode="on" searchIndex="syslog" writeOperation="create"
+         template="document" retryFailures="on" retryRuleset="elastic")
+}"#,
     ],
 };
 
