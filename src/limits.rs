@@ -171,6 +171,10 @@ pub const TAKE_RECORDS: usize = 4 * BATCH_RECORDS;
 /// Parameters of structured data, elements counted too, that become a JSON object; with more it stays text. Names are
 /// compared with each other, which takes some 50 µs for so many.
 pub const SD_PARAMS: usize = 256;
+/// Longest time for an `http_request()`.
+pub const SCRIPT_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// Bytes of the answer that it takes.
+pub const SCRIPT_REPLY_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of an answer to a bulk request: some 200 for each document of the largest one.
 pub const REPLY_BYTES: u64 = 64 * 1024 * 1024;
 /// Levels of nesting in JSON text that a message brings, as in the reference's library.

@@ -309,3 +309,32 @@ action(type="omfile" file="{dir}/out")
     assert!(text.contains("fully started up"), "{text}");
     let _ = daemon.stop();
 }
+
+/// `operatingStateFile`: one that does not end well is kept, one that does is continued.
+#[test]
+fn operating_state() {
+    if reference() {
+        return;
+    }
+    let config = r#"global(operatingStateFile="{dir}/state")
+module(load="imtcp")
+input(type="imtcp" port="0" listenPortFileName="{dir}/port" ruleset="nosuch")
+action(type="omfile" file="{dir}/out")
+"#;
+    let dir = tempdir();
+    fs::write(dir.path().join("state"), "20200101-000000: STATE INITIALIZING 8\n").expect("write");
+    let mut daemon = Daemon::start_program(&program(), config, &[], dir);
+    let _ = daemon.port("port");
+    let stopped = daemon.stop_lossy();
+    let read = |name: &str| fs::read_to_string(stopped.dir.path().join(name)).expect("the file");
+    assert!(read("state.previous").starts_with("20200101-000000: STATE INITIALIZING 8\n"));
+    let state = read("state");
+    let lines: Vec<_> =
+        state.lines().map(|line| line.split_at("20261121-195022: ".len())).collect();
+    assert!(lines.iter().all(|(time, _)| time.ends_with(": ")), "{state}");
+    assert!(lines[0].1.starts_with("STATE INITIALIZING 8."), "{state}");
+    let told = |what: &str| lines.iter().any(|(_, line)| line.contains(what));
+    assert!(told("MSG   ") && told("ruleset 'nosuch'"), "{state}");
+    assert_eq!(lines.last().expect("lines").1, "STATE CLEAN CLOSE");
+    assert!(stopped.stderr.contains("this probably indicates an improper shutdown"));
+}

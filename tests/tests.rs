@@ -12,7 +12,8 @@ mod http;
 mod lifecycle;
 mod lookups;
 mod messages;
-mod modifiers;
+mod newer_modules;
+
 mod notify;
 mod outputs;
 mod oversize;

@@ -266,6 +266,7 @@ fn serve(
     let write_pid = || pid_path.map(PidFile::write).transpose().map_err(text);
     let early = plan.drops_privileges();
     let mut pid_file = if early { write_pid()? } else { None };
+    plan.begin_state_file();
     diagnostics.iter().for_each(|diagnostic| log_diagnostic(diagnostics, diagnostic));
     let notify = Notify::from_environment();
     let daemon = plan.start(&notify)?;

@@ -18,9 +18,8 @@ pub static GLOBAL: &[Param] = &[
         "operatingStateFile",
         Kind::Str,
         None,
-        "File that tells whether the daemon ran and how it ended.",
-    )
-    .missing(),
+        "File that gets the daemon's own messages and tells whether it ended well.",
+    ),
     Param::new(
         "dropMsgsWithMaliciousDNSPTRRecords",
         Kind::Bool,
@@ -206,7 +205,7 @@ pub static GLOBAL: &[Param] = &[
         Some("10"),
         "Minutes between two runs of housekeeping.",
     )
-    .missing(),
+    .no_effect("idle files are looked for every second"),
     Param::new(
         "senders.keepTrack",
         Kind::Bool,
@@ -1223,7 +1222,7 @@ pub static REFERENCE_MODULES: &[&str] = &[
 ];
 
 /// Functions of expressions that are not there yet.
-pub static MISSING_FUNCTIONS: &[&str] = &["http_request"];
+pub static MISSING_FUNCTIONS: &[&str] = &["pcre_match"];
 
 /// Directives of modules that this version does not have, without the `$`.
 pub static UNAVAILABLE_DIRECTIVES: &[&str] = &[

@@ -287,7 +287,9 @@ impl Shop<'_> {
     ) -> Queues {
         let decls = &self.config.rulesets;
         let parsers = decls.iter().map(|decl| self.parser_options(decl)).collect();
+        let fetch = super::fetch::fetcher();
         let environment = Environment {
+            fetch: Some(&fetch),
             template: &|name| self.templates.find(name),
             lookup: &|name| self.lookups.iter().find(|t| t.name().as_bytes() == name).cloned(),
             percentiles: &|name| {

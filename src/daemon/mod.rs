@@ -6,11 +6,15 @@
 //! ```
 
 mod build;
+mod fetch;
 mod globals;
 mod handle;
 mod script_counters;
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -167,6 +171,13 @@ impl Plan {
         self.core.handle.hup_flag()
     }
 
+    /// Begins the file that tells how this run goes (`operatingStateFile`).
+    pub fn begin_state_file(&self) {
+        if let Some(path) = self.core.globals_args.str("operatingStateFile") {
+            internal::operating_state::open(Path::new(OsStr::from_bytes(path)));
+        }
+    }
+
     /// Starts everything, and tells the service manager from time to time how it is: opens sockets, takes on the configured identity, then outputs, queues, inputs.
     ///
     /// # Errors
@@ -296,6 +307,7 @@ impl Daemon {
         if log::log_enabled!(log::Level::Debug) {
             print_stats(&core.stats);
         }
+        internal::operating_state::close();
         LastStep { end: End { signal, left }, farewells }
     }
 }

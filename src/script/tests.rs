@@ -100,6 +100,7 @@ pub(super) fn evaluate(expr: &str) -> Result<String, String> {
     let set = Arc::new(Percentiles::new("example", ".", &[50], 1, &mut global));
     let percentiles = |name: &[u8]| (name == b"example").then(|| Arc::clone(&set));
     let environment = Environment {
+        fetch: None,
         loaded: &|_| true,
         template: &template,
         lookup: &lookup,

@@ -3,6 +3,7 @@
 //! - [`settings`]: what a configuration comes to.
 //! - [`priority`]: `gnutlsPriorityString` in its two spellings; `gnutls` translates the one that is not OpenSSL's.
 //! - [`context`]: certificates, keys and lists of authorities as loaded; read again on HUP.
+//! - [`http`]: connections of the HTTP library.
 //! - [`peer`]: which certificates are let in.
 //! - [`revocation`]: whether certificates have been revoked, asked by OCSP.
 //! - [`verdict`]: the judgement of a peer after its handshake.
@@ -16,6 +17,7 @@
 
 pub mod context;
 mod gnutls;
+pub mod http;
 pub mod peer;
 pub mod priority;
 pub mod revocation;

@@ -8,8 +8,8 @@ use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body, Error};
 
 use super::conf::Conf;
-use super::tls;
 use crate::limits;
+use crate::tls::http as tls;
 
 /// What a server answered.
 #[derive(Debug)]

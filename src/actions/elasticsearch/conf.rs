@@ -9,9 +9,9 @@ use std::time::Duration;
 use openssl::ssl::SslVersion;
 
 use super::super::OutputEnv;
-use super::tls;
 use crate::param::{Args, Problem};
 use crate::template::Template;
+use crate::tls::http as tls;
 
 /// A text that is the same for all documents, or made of each message.
 pub(super) enum Text {

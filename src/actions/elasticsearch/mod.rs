@@ -13,7 +13,7 @@
 //!
 //! - `parameters`: the table; `conf`: a checked action.
 //! - `bulk`: documents in the form of the request; `meta`: where each goes; `ids`: their ids.
-//! - `client`: HTTP; `tls`: HTTPS with the system's OpenSSL.
+//! - `client`: HTTP.
 //! - `reply`: what the cluster says; `backoff`: when to try again; `errors`: the error file.
 //! - `resubmit`: documents as messages again (`retryRuleset`).
 //!
@@ -32,7 +32,6 @@ mod meta;
 mod parameters;
 mod reply;
 mod resubmit;
-mod tls;
 mod worker;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@
 
 pub mod debug;
 mod delivery;
+pub mod operating_state;
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
@@ -215,6 +216,10 @@ impl log::Log for Internal {
         }
         let quiet = record.key_values().get("quiet".into()).is_some();
         let own = record.key_values().get("own".into()).is_some();
+        let code = record.key_values().get("code".into()).and_then(|code| code.to_u64());
+        if record.level() <= Level::Info && code != Some(0) {
+            operating_state::message(&record.args().to_string());
+        }
         let shown = match severity(record.level(), own) {
             Some(severity) => self.take(Entry::new(severity, record), quiet),
             None => false,

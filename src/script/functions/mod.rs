@@ -9,6 +9,7 @@ mod convert;
 mod dyn_stats;
 mod env;
 mod hash;
+mod http;
 mod json;
 mod lookup;
 mod regex;
@@ -21,6 +22,8 @@ use std::fmt;
 use std::hash::BuildHasher as _;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+
+pub use self::http::Fetch;
 
 use super::compile::Term;
 use super::eval::Scratch;
@@ -47,8 +50,11 @@ static FAMILIES: [&[Function]; 10] = [
 ];
 
 /// Functions that have to be loaded, with their modules.
-static LOADABLE: [(&Module, &[Function]); 2] =
-    [(&hash::MODULE, hash::FUNCTIONS), (&unflatten::MODULE, unflatten::FUNCTIONS)];
+static LOADABLE: [(&Module, &[Function]); 3] = [
+    (&hash::MODULE, hash::FUNCTIONS),
+    (&http::MODULE, http::FUNCTIONS),
+    (&unflatten::MODULE, unflatten::FUNCTIONS),
+];
 
 /// All functions.
 pub fn all() -> impl Iterator<Item = &'static Function> {
@@ -121,6 +127,8 @@ pub struct Environment<'e> {
     pub bucket: &'e dyn Fn(&[u8]) -> Option<Arc<Bucket>>,
     /// Finds a set of percentiles.
     pub percentiles: &'e dyn Fn(&[u8]) -> Option<Arc<Percentiles>>,
+    /// Asks web servers.
+    pub fetch: Option<&'e Arc<Fetch>>,
     /// Whether a module that functions come with is loaded.
     pub loaded: &'e dyn Fn(&Module) -> bool,
 }
@@ -133,6 +141,7 @@ impl Default for Environment<'_> {
             lookup: &|_| None,
             bucket: &|_| None,
             percentiles: &|_| None,
+            fetch: None,
             loaded: &|_| true,
         }
     }

@@ -1,4 +1,5 @@
-//! HTTPS with the system's OpenSSL. Files are read when a connection is made, so a new certificate needs no restart.
+//! HTTPS for the HTTP library, with the system's OpenSSL. Files are read when a connection is made, so a new certificate
+//! needs no restart.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -18,23 +19,25 @@ use ureq::unversioned::transport::{
 
 /// How servers are known, and how we are known to them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Options {
+pub struct Options {
     /// Certificates that servers' ones are checked with; `None` for the system's.
-    pub(super) authorities: Option<PathBuf>,
-    pub(super) certificate: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
+    pub authorities: Option<PathBuf>,
+    /// The certificate we show, and its key.
+    pub certificate: Option<PathBuf>,
+    /// See `certificate`.
+    pub key: Option<PathBuf>,
     /// Passphrase of the key.
-    pub(super) passphrase: Option<Vec<u8>>,
+    pub passphrase: Option<Vec<u8>>,
     /// The oldest version.
-    pub(super) version: Option<SslVersion>,
+    pub version: Option<SslVersion>,
     /// Cipher suites of TLS 1.3, as OpenSSL writes lists.
-    pub(super) suites: Option<String>,
+    pub suites: Option<String>,
     /// Key exchange groups, likewise.
-    pub(super) groups: Option<String>,
+    pub groups: Option<String>,
     /// Any certificate will do.
-    pub(super) takes_any: bool,
+    pub takes_any: bool,
     /// Any name will do.
-    pub(super) skips_name: bool,
+    pub skips_name: bool,
 }
 
 impl Options {
@@ -42,7 +45,7 @@ impl Options {
     ///
     /// # Errors
     /// The library does not take it.
-    pub(super) fn builder(&self) -> Result<SslConnectorBuilder, ErrorStack> {
+    pub fn builder(&self) -> Result<SslConnectorBuilder, ErrorStack> {
         // Checks certificates and names, with the system's authorities.
         let mut builder = SslConnector::builder(SslMethod::tls_client())?;
         if self.version.is_some() {
@@ -74,10 +77,12 @@ impl Options {
 
 /// Makes TLS of a TCP connection, where the URL asks for it.
 #[derive(Debug)]
-pub(super) struct Tls(Options);
+pub struct Tls(Options);
 
 impl Tls {
-    pub(super) fn new(options: Options) -> Self {
+    /// With these options.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
         Self(options)
     }
 
@@ -140,7 +145,7 @@ fn failed(why: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 /// A connection with TLS.
-pub(super) struct TlsTransport {
+pub struct TlsTransport {
     buffers: LazyBuffers,
     stream: SslStream<TransportAdapter>,
 }

@@ -1,11 +1,13 @@
-//! Modifiers that Debian's rsyslog does not have.
+//! Modules that Debian's rsyslog does not have.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
 
 use crate::harness::daemon::{Daemon, reference};
-use crate::harness::send;
+use crate::harness::{bulk_server, send};
 
 /// A message that cannot be transformed is left as it is, and the next one is transformed; the parents of the output
 /// are made; HUP reads a changed policy, and a broken one leaves the old one.
@@ -65,4 +67,57 @@ action(type="omfile" file="{dir}/out" template="t")
     assert!(out.len() > before);
     let own = stopped.lines("own").join("\n");
     assert!(own.contains("mmjsontransform: dotted path 'a.b' collides"), "{own}");
+}
+
+/// The answer's body whatever the status; 0 where nobody answers.
+#[test]
+fn http_request() {
+    if reference() {
+        return;
+    }
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("an address").to_string();
+    let served = bulk_server::spawn(move || {
+        let mut paths = Vec::new();
+        for status in ["200 OK", "404 Not Found"] {
+            let (mut peer, _) = server.accept().expect("a request");
+            let mut head = [0; 4096];
+            let mut len = 0;
+            while !head[..len].windows(4).any(|end| end == b"\r\n\r\n") {
+                len += peer.read(&mut head[len..]).expect("the head");
+            }
+            let head = String::from_utf8_lossy(&head[..len]).into_owned();
+            paths.push(head.lines().next().unwrap_or_default().to_owned());
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: 5\r\nConnection: close\r\n\r\nre\nly"
+            );
+            peer.write_all(answer.as_bytes()).expect("the answer");
+        }
+        // The port is closed from here on.
+        paths
+    });
+    let config = r#"global(net.enableDNS="off" processInternalMessages="on")
+module(load="imtcp")
+module(load="fmhttp")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+template(name="t" type="string" string="[%$!a%][%$!b%][%$!c%][%$!d%]\n")
+template(name="own" type="string" string="%msg%\n")
+if $inputname != "imtcp" then { action(type="omfile" file="{dir}/own" template="own") stop }
+set $!a = http_request("http://ADDRESS/one?h=" & $syslogtag);
+set $!b = http_request("http://ADDRESS/two");
+set $!c = http_request("http://ADDRESS/three");
+set $!d = http_request("file:///etc/passwd");
+action(type="omfile" file="{dir}/out" template="t")
+"#;
+    let mut daemon = Daemon::start(&config.replace("ADDRESS", &address).replace("\\n", "\n"));
+    send::tcp(daemon.port("port"), b"<13>Oct 11 22:14:15 h t: x\n");
+    daemon.wait_lines("out", 2);
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out"), ["[re", "ly][re", "ly][0][0]"]);
+    assert_eq!(served.join().expect("the server"), ["GET /one?h=t: HTTP/1.1", "GET /two HTTP/1.1"]);
+    let own = stopped.lines("own").join("\n");
+    assert!(
+        own.contains(&format!("http_request to failed, URL: 'http://{address}/three'")),
+        "{own}"
+    );
 }
