@@ -2,11 +2,12 @@
 
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int, c_long, c_uint};
+use std::ptr;
 
 use foreign_types::ForeignTypeRef as _;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslRef};
-use openssl_sys::{SSL, SSL_CTX, SSL_CTX_set_dh_auto};
+use openssl_sys::{SSL, SSL_CTX, SSL_CTX_ctrl, SSL_CTX_set_dh_auto};
 
 /// `SSL_CONF_CTX`, which nobody looks into.
 #[repr(C)]
@@ -20,6 +21,11 @@ const CONF_FLAG_FILE: c_uint = 0x2;
 const CONF_FLAG_SERVER: c_uint = 0x8;
 /// "indicate errors relating to unrecognised options or missing arguments in the error queue".
 const CONF_FLAG_SHOW_ERRORS: c_uint = 0x10;
+
+/// `SSL_CTRL_BUILD_CERT_CHAIN`.
+const CTRL_BUILD_CERT_CHAIN: c_int = 105;
+/// `SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR` "verification errors are ignored", `SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR`.
+const BUILD_CHAIN_LENIENT: c_long = 0x8 | 0x10;
 
 // SAFETY: as in <openssl/ssl.h> of version 3.
 unsafe extern "C" {
@@ -58,6 +64,16 @@ pub fn set_read_buffer(context: &mut SslContextBuilder, bytes: usize) {
 pub fn set_session_timeout(context: &mut SslContextBuilder, seconds: u16) {
     // SAFETY: the context lives through the call, which stores the number.
     unsafe { SSL_CTX_set_timeout(context.as_ptr(), seconds.into()) };
+}
+
+/// Looks up who vouches for the certificate, among those that are trusted, and has all of them sent along. Without
+/// this, or an explicit chain, the library does so in every handshake.
+pub fn build_chain(context: &mut SslContextBuilder) {
+    // SAFETY: the context lives through the call, which takes no pointer. What it returns is whether it has come to a
+    // root, which need not be among them; it leaves no errors behind.
+    unsafe {
+        SSL_CTX_ctrl(context.as_ptr(), CTRL_BUILD_CERT_CHAIN, BUILD_CHAIN_LENIENT, ptr::null_mut())
+    };
 }
 
 /// Lets the library choose parameters for Diffie-Hellman that fit the key.

@@ -241,6 +241,9 @@ fn load_certificate(builder: &mut SslContextBuilder, file: &Path) -> Result<u64,
     let mut chain = X509::stack_from_pem(&fs::read(file)?)?.into_iter();
     let own = chain.next().ok_or(Unusable::Empty)?;
     builder.set_certificate(&own)?;
+    if chain.len() == 0 {
+        tls::build_chain(builder);
+    }
     let mut first_end = seconds(own.not_after())?;
     for certificate in chain {
         first_end = first_end.min(seconds(certificate.not_after())?);

@@ -113,6 +113,36 @@ fn names_are_those_of_the_list() {
     check(site, &format!(r#"streamDriver.authMode="x509/name" {peers}"#), &clients, &expected);
 }
 
+/// Who stands between the server's certificate and the root need not be in its file: the authorities' is looked into.
+#[test]
+fn the_chain_is_sent_whether_the_file_has_it_or_not() {
+    for has_chain in [true, false] {
+        let site = Site::new();
+        let between = site.root.issue(&Wanted { authority: true, ..Wanted::name("between") });
+        let server = between.issue(&Wanted::name("localhost"));
+        server.write(site.dir.path(), "server");
+        if !has_chain {
+            let pem = |identity: &Identity| identity.certificate.to_pem().expect("PEM");
+            std::fs::write(site.dir.path().join("server.pem"), pem(&server)).expect("write");
+            let authorities = [pem(&between), pem(&site.root)].concat();
+            std::fs::write(site.dir.path().join("ca.pem"), authorities).expect("write");
+        }
+        let (mut daemon, _) = site.start(&[r#"streamDriver.authMode="anon""#]);
+        let stream = Client::new(None).connect(daemon.port("port0")).expect("handshake");
+        let chain = stream.ssl().peer_cert_chain().expect("a chain");
+        let name = |certificate: &openssl::x509::X509Ref| {
+            let entry = certificate.subject_name().entries().next().expect("name");
+            entry.data().to_string().expect("text")
+        };
+        let names: Vec<_> = chain.iter().map(name).collect();
+        let known = ["localhost", "between", "test authority"];
+        // A root in the file would be sent, too; from the authorities it is, as the library does it.
+        assert_eq!(names, &known[..if has_chain { 2 } else { 3 }]);
+        drop(stream);
+        daemon.stop();
+    }
+}
+
 #[test]
 fn nobody_is_on_an_empty_list() {
     let site = Site::new();
