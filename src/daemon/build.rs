@@ -2,7 +2,7 @@
 //! all of this.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use crate::actions::reentry::Reentries;
 use crate::actions::set::{Configured, Set};
 use crate::actions::{self, OutputEnv};
 use crate::config::{
-    ActionDecl, Config, Diagnostics, Element, InputDecl, ObjectArgs, RulesetDecl, RulesetId,
-    TemplateDecl, TemplateKind,
+    ActionDecl, ActionId, Config, Diagnostics, Element, InputDecl, ObjectArgs, RulesetDecl,
+    RulesetId, TemplateDecl, TemplateKind,
 };
 use crate::inputs::{Control, Input, InputEnv};
 use crate::lookup::Lookup;
@@ -159,6 +159,8 @@ pub(super) struct Shop<'a> {
     pub(super) percentiles: &'a [Arc<Percentiles>],
     pub(super) stats: &'a Arc<stats::Set>,
     pub(super) tasks: &'a Arc<Tasks>,
+    /// Actions whose fate rules ask for.
+    pub(super) asked: &'a BTreeSet<ActionId>,
     pub(super) reentries: &'a Reentries,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) hostname: &'a Hostname,
@@ -209,7 +211,8 @@ impl Shop<'_> {
             decl.module,
             report_suspension,
         );
-        settings.commit_each = self.next_is_failover(index);
+        settings.commit_each =
+            self.next_is_failover(index) || self.asked.contains(&ActionId(index));
         if output.retries_forever() && !decl.core.args.given("action.resumeRetryCount") {
             settings.resume_retry_count = None;
         }

@@ -5,6 +5,7 @@
 //! Daemon::stop: inputs → main queue → ruleset queues → action queues → outputs
 //! ```
 
+mod asked;
 mod build;
 mod fetch;
 mod globals;
@@ -105,6 +106,7 @@ impl Plan {
             percentiles: &percentiles,
             stats: &stats,
             tasks: &tasks,
+            asked: &asked::asked(config),
             reentries: &reentries,
             pool: &pool,
             hostname: &hostname,
