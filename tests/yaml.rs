@@ -143,3 +143,23 @@ fn a_configuration_is_translated_into_yaml() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("'$FileOwner root' is not supported by the translator"), "{said}");
 }
+
+/// What is found only when the configuration is built is said where the reference says it.
+#[test]
+fn findings_are_in_the_order_of_the_text() {
+    if reference() {
+        return; // Debian's ends in a crash
+    }
+    let dir = tempdir();
+    let path = dir.path().join("conf");
+    let config = "set $!x = re_match($msg, \"(\");\n$FooBar on\nif lookup(\"l\", $msg) == 'x' then /e\n\
+                  ruleset(name=\"q\") { action(type=\"omfile\") }\nruleset(name=\"q\") { stop }\n";
+    fs::write(&path, config).expect("write");
+    let output = run(&["-N1", "-f", path.to_str().expect("UTF-8")]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let parts =
+        ["cannot compile regex", "'FooBar'", "lookup table 'l'", "omfile: either", "'q' specified"];
+    let places: Vec<_> = parts.iter().map(|part| said.find(part).expect(part)).collect();
+    assert!(places.is_sorted(), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -132,7 +132,9 @@ fn load(path: &str) -> (Config, Diagnostics) {
 /// `--explain`: starts nothing, opens nothing.
 fn explain(path: &str) -> Option<LastStep> {
     let (config, mut diagnostics) = load(path);
+    let read = diagnostics.len();
     let _ = Plan::build(&config, true, &mut diagnostics);
+    diagnostics.settle(read);
     show(&explain::report(path, &config, &diagnostics))
 }
 
@@ -168,7 +170,9 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
         None => {}
     }
     let foreground = options.foreground || options.debug || std::process::id() == 1;
+    let read = diagnostics.len();
     let plan = Plan::build(&config, foreground, &mut diagnostics);
+    diagnostics.settle(read);
     // As it is, with the places and the help; the log gets the bare lines once it runs.
     let _ = io::stderr().write_all(diagnostics.render().as_bytes());
     verdict(options, &config, &diagnostics)?;

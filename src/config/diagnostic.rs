@@ -197,8 +197,22 @@ impl Diagnostics {
     }
 
     /// How many findings are kept.
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.list.len()
+    }
+
+    /// Puts the findings from the `first` on, which came up when what was read was built, where the reference, which
+    /// builds while it reads, says them: before those about later lines of the same file.
+    pub fn settle(&mut self, first: usize) {
+        for finding in self.list.split_off(first.min(self.list.len())) {
+            let later = |span: Span| {
+                let is_later = |other: Span| other.file == span.file && other.line > span.line;
+                self.list.iter().position(|other| other.span.is_some_and(is_later))
+            };
+            let at = finding.span.filter(|span| span.line > 0).and_then(later);
+            self.list.insert(at.unwrap_or(self.list.len()), finding);
+        }
     }
 
     /// Gives all findings from the `first` on the form of those that come up after reading.
