@@ -114,12 +114,12 @@ fn timestamp(random: &mut Random) -> String {
         _ => format!("{:02}", random.below(24)),
     };
     let year = random.pick(&["2003 ", "1999 ", "2024 ", "1970 ", "2099 ", "20 "]);
-    let before = if random.chance(7) { year } else { "" };
+    // None before it: the reference then takes a NUL behind the message for a part of it.
     let middle = if random.chance(7) { year } else { "" };
     let end = random
         .pick(&["", "", "", "", "", "", "", ":", ".123", ".123456", " CET", " 2019", ".5:", "."]);
     let (minute, second) = (random.below(61), random.below(62));
-    format!("{before}{month} {day} {middle}{hour}:{minute:02}:{second:02}{end}")
+    format!("{month} {day} {middle}{hour}:{minute:02}:{second:02}{end}")
 }
 
 fn rfc3339(random: &mut Random) -> String {

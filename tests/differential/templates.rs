@@ -129,6 +129,10 @@ pub(crate) fn round(random: &mut Random) -> Round {
             global.push('\n');
         }
     }
+    if global.contains(SETTINGS[0]) {
+        // The reference then loses control characters behind one that is escaped.
+        global = global.replace(SETTINGS[2], "");
+    }
     if !newer() {
         // Debian's leaves other control characters as they are then, and does not know the other one.
         global = global.replace(r#"global(parser.spaceLFOnReceive="on")"#, "");
@@ -276,12 +280,11 @@ fn shows_fraction(date: &str) -> bool {
 
 fn option(random: &mut Random, time: bool) -> String {
     if time && random.chance(70) {
-        let utc = random.chance(15);
         let date = random.pick(&DATES);
-        let utc = if utc && !shows_fraction(date) { "date-utc,date-" } else { "date-" };
         // Debian's ends where there is no such day.
         let date = if date == "wdayname" && !newer() { "wday" } else { date };
-        return format!("{utc}{date}");
+        // No date-utc: another option may show the fraction.
+        return format!("date-{date}");
     }
     let option = random.pick(&[
         "lowercase",
