@@ -65,11 +65,8 @@ impl Input for Imtcp {
             };
         problems.extend(access::malformed(args.array("allowedSender").unwrap_or_default()));
         let statement = Statement { module: &self.module, input: args };
-        let tls = match stream_driver::settings(&statement, &env.tls) {
-            Ok((tls, found)) => {
-                problems.extend(found);
-                tls
-            }
+        let tls = match stream_driver::settings(&statement, &env.tls, &mut problems) {
+            Ok(tls) => tls,
             Err(problem) => {
                 problems.push(problem);
                 return problems;

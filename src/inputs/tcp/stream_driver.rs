@@ -11,24 +11,24 @@ use crate::tls::priority::Priority;
 use crate::tls::settings::Defaults;
 use crate::tls::{Auth, Driver, Expired, Settings};
 
-/// The driver in mode 1, or `None` for plain TCP; with problems the input survives.
+/// The driver in mode 1, or `None` for plain TCP; the input survives what is added to `problems`.
 ///
 /// # Errors
 /// A combination that costs the input.
 pub(super) fn settings(
     statement: &Statement<'_>,
     defaults: &Defaults,
-) -> Result<(Option<Settings>, Vec<Problem>), Problem> {
+    problems: &mut Vec<Problem>,
+) -> Result<Option<Settings>, Problem> {
     let read = Reader { statement, defaults };
     let Some(driver) = read.driver()? else {
         read.refuse_with_plain_tcp()?;
-        return Ok((None, Vec::new()));
+        return Ok(None);
     };
     read.refuse_with(driver)?;
-    let mut problems = Vec::new();
     let settings = Settings {
         driver,
-        auth: read.auth(driver, &mut problems)?,
+        auth: read.auth(driver, problems)?,
         expired: match statement.of(EXPIRED).choice(EXPIRED) {
             Some("on") => Expired::Permit,
             Some("warn") => Expired::Warn,
@@ -44,7 +44,7 @@ pub(super) fn settings(
         check_purpose: statement.bool(PURPOSE),
         check_revocation: statement.bool(REVOCATION),
         prioritize_san: statement.bool(SAN),
-        verify_depth: read.verify_depth(&mut problems),
+        verify_depth: read.verify_depth(problems),
         priority: read.priority()?,
         handshake_patience: Duration::from_secs(statement.count(TIMEOUT) as u64),
         handshakes_max: statement.count(HANDSHAKES),
@@ -55,7 +55,7 @@ pub(super) fn settings(
                         not active (see https://docs.rsyslog.com/doc/faq/tls_mode0_disables_tls.html)";
             problems.push(Problem::warning(text).at(MODE));
         }
-        return Ok((None, problems));
+        return Ok(None);
     }
     if settings.check_revocation && settings.auth == Auth::Anonymous {
         let text = "imtcp: streamDriver.TlsRevocationCheck has nothing to check: with streamDriver.authMode=\"anon\" \
@@ -63,7 +63,7 @@ pub(super) fn settings(
         problems.push(Problem::warning(text).at(REVOCATION));
     }
     check_files(&settings)?;
-    Ok((Some(settings), problems))
+    Ok(Some(settings))
 }
 
 const NAME: &str = "streamDriver.name";
