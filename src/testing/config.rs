@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Catalogue, Loader, load};
+use crate::config::{Catalogue, Diagnostics, Loader, load, to_yaml};
 use crate::{registry, template};
 
 /// One file, which is also what every `include` finds once.
@@ -31,7 +31,8 @@ impl Loader for One<'_> {
     }
 }
 
-/// Loads any bytes as a configuration. Whatever they are, that ends, and what is wrong can be shown.
+/// Loads any bytes as a configuration. Whatever they are, that ends, and what is wrong can be shown; what is right can be
+/// translated, and the translation is its own.
 pub fn fuzz(data: &[u8]) {
     let modules: Vec<_> = registry::modules().collect();
     let catalogue = Catalogue {
@@ -42,4 +43,12 @@ pub fn fuzz(data: &[u8]) {
     let (_, diagnostics) = load("fuzz.conf", &One(data), &catalogue);
     let text = diagnostics.render();
     assert_eq!(text.is_empty(), diagnostics.is_empty());
+    if diagnostics.has_errors() {
+        return;
+    }
+    let translate =
+        |name: &str, text: &[u8]| to_yaml(name, &One(text), &mut Diagnostics::default());
+    if let Some(yaml) = translate("fuzz.conf", data) {
+        assert_eq!(translate("fuzz.yaml", yaml.as_bytes()).as_deref(), Some(&*yaml));
+    }
 }
