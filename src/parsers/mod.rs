@@ -34,6 +34,7 @@ use crate::config::Timezone;
 use crate::message::{Batch, Field, Flags, Record, Span, pri};
 use crate::param::{Args, Module, Problem};
 
+use rfc3164::Beside;
 pub use rfc3164::{Headerless, Rfc3164Options};
 pub use sanitise::SanitiseOptions;
 
@@ -220,17 +221,14 @@ fn ask<'o>(
             }
         }
         Parser::Rfc3164(own) => {
-            match rfc3164::parse(raw, start, record, options, own) {
-                rfc3164::Tag::Found => repeat::mark(record, raw, start, options, own),
-                rfc3164::Tag::Dash => {
-                    record.program_len = 1;
-                    add_texts(batch, index, &[(|record| &mut record.tag, b"-")]);
-                }
-                rfc3164::Tag::Headerless(how) => {
-                    add_header(batch, index, how, options);
-                    return Some(Outcome::Headerless(how));
-                }
-            };
+            let beside = rfc3164::parse(raw, start, record, options, own);
+            if beside.tag == rfc3164::Tag::Found {
+                repeat::mark(record, raw, start, options, own);
+            }
+            add_beside(batch, index, &beside, options);
+            if let Some(how) = beside.headerless {
+                return Some(Outcome::Headerless(how));
+            }
         }
         Parser::Null(own) => {
             null::parse(record, own);
@@ -292,16 +290,25 @@ fn remove(text: &mut [u8], at: usize, count: usize) -> usize {
     len - (from - at.min(from))
 }
 
-/// What a message without header gets.
-fn add_header(batch: &mut Batch, index: usize, how: &Headerless, options: &ParserOptions) {
+/// Gives a message what its text does not say.
+fn add_beside(batch: &mut Batch, index: usize, beside: &Beside<'_>, options: &ParserOptions) {
     let Some(record) = batch.records.get_mut(index) else { return };
-    record.program_len = options.program_len(&how.tag);
-    if how.hostname.is_some() {
-        record.flags.set(Flags::HAS_HOST);
+    let tag = match (beside.tag, beside.headerless) {
+        (rfc3164::Tag::Dash, _) => Some(&b"-"[..]),
+        (rfc3164::Tag::Given, Some(how)) => Some(&*how.tag),
+        _ => None,
+    };
+    let host = beside.headerless.and_then(|how| how.hostname.as_deref());
+    let host = host.filter(|_| !record.flags.has(Flags::HAS_HOST));
+    let mut slots: Vec<Slot<'_>> = Vec::new();
+    if let Some(tag) = tag {
+        record.program_len = options.program_len(tag);
+        slots.push((|record| &mut record.tag, tag));
     }
-    let host = how.hostname.as_deref().unwrap_or_default();
-    let slots: [Slot<'_>; 2] =
-        [(|record| &mut record.host, host), (|record| &mut record.tag, &how.tag)];
+    if let Some(host) = host {
+        record.flags.set(Flags::HAS_HOST);
+        slots.push((|record| &mut record.host, host));
+    }
     add_texts(batch, index, &slots);
 }
 
@@ -518,13 +525,18 @@ mod tests {
         let own = Headerless { hostname: Some(b"n/a".as_slice().into()), ..Headerless::default() };
         let on = |headerless| Rfc3164Options { headerless: Some(headerless), ..Default::default() };
         let rows = [
-            ("this is not syslog", "n/a", "headerless", "this is not syslog"),
-            ("<13>this is not syslog", "n/a", "headerless", "this is not syslog"),
+            ("this is not syslog", "this", "is", " not syslog"),
+            ("<13>plain: text", "n/a", "plain:", " text"),
+            ("<13>", "n/a", "", ""),
             ("<13>Oct 11 22:14:15 h t: x", "h", "t:", " x"),
             ("<13>{", "L", "", "{"),
         ];
         check(&with(on(own.clone())), &rows);
-        check(&with(on(Headerless::default())), &[("a b", "L", "headerless", "a b")]);
+        check(&with(on(Headerless::default())), &[("a: b", "L", "a:", " b")]);
+        let colon = Rfc3164Options { tag_ending_by_colon: true, ..on(own.clone()) };
+        check(&with(colon), &[("a: b", "n/a", "a:", " b"), ("<13>/a b", "n/a", "-", "/a b")]);
+        let silent = ParserOptions { parse_hostname_and_tag: false, ..with(on(own.clone())) };
+        check(&silent, &[("a: b", "n/a", "headerless", "a: b")]);
         for drop in [false, true] {
             let options = with(on(Headerless { drop, ..own.clone() }));
             let mut batch = batch([&b"a b"[..]], NETWORK);

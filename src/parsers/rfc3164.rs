@@ -53,15 +53,25 @@ impl Default for Headerless {
     }
 }
 
-/// Where the TAG of a parsed message is.
+/// What the text does not say about a parsed message.
 #[derive(Debug)]
-pub enum Tag<'o> {
+pub struct Beside<'o> {
+    /// Where its TAG is.
+    pub tag: Tag,
+    /// It has no timestamp, and there are options about that. They name the host where the text does not; what is
+    /// taken from the text all the same goes before, as in the reference.
+    pub headerless: Option<&'o Headerless>,
+}
+
+/// Where the TAG of a parsed message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
     /// In the text, if there is one.
     Found,
     /// It is `-`, whatever the text says.
     Dash,
-    /// It and the host name come from the options.
-    Headerless(&'o Headerless),
+    /// In the options about messages without header; the text was not asked.
+    Given,
 }
 
 /// Parses `raw` from `start`, which is behind the PRI.
@@ -71,17 +81,17 @@ pub fn parse<'o>(
     record: &mut Record,
     globals: &ParserOptions,
     options: &'o Rfc3164Options,
-) -> Tag<'o> {
+) -> Beside<'o> {
     record.version = 0;
     let rest = raw.get(start..).unwrap_or_default();
-    let (at, tag) = if record.pri == pri::INVALID || is_data(rest) {
-        (start, Tag::Found)
+    let (at, beside) = if record.pri == pri::INVALID || is_data(rest) {
+        (start, Beside { tag: Tag::Found, headerless: None })
     } else {
         header(raw, start, record, globals, options)
     };
     let drop_blank = options.remove_msg_first_space && raw.get(at) == Some(&b' ');
     record.msg = msg_from(record, at + usize::from(drop_blank));
-    tag
+    beside
 }
 
 /// Takes the header; returns where MSG begins.
@@ -91,8 +101,8 @@ fn header<'o>(
     record: &mut Record,
     globals: &ParserOptions,
     options: &'o Rfc3164Options,
-) -> (usize, Tag<'o>) {
-    let mut at = start;
+) -> (usize, Beside<'o>) {
+    let (mut at, mut headerless) = (start, None);
     if let Some(time) = timestamp(raw.get(start..).unwrap_or_default(), options) {
         at += time.end;
         if !record.flags.has(Flags::IGNORE_DATE) {
@@ -101,17 +111,20 @@ fn header<'o>(
                 record.flags.set(Flags::HAS_TIMESTAMP);
             }
         }
-    } else if let Some(headerless) = &options.headerless {
-        if headerless.drop {
-            record.flags.set(Flags::DISCARDED);
-        }
-        return (start, Tag::Headerless(headerless));
+    } else {
+        headerless = options.headerless.as_ref();
     }
-    if !globals.parse_hostname_and_tag || record.flags.has(Flags::INTERNAL) {
-        return (at, Tag::Found);
+    let is_dropped = headerless.is_some_and(|headerless| headerless.drop);
+    if is_dropped {
+        record.flags.set(Flags::DISCARDED);
+    }
+    if is_dropped || !globals.parse_hostname_and_tag || record.flags.has(Flags::INTERNAL) {
+        let tag = if headerless.is_some() { Tag::Given } else { Tag::Found };
+        return (at, Beside { tag, headerless });
     }
     let at = hostname(raw, at, record, options);
-    program_tag(raw, at, record, globals, options)
+    let (at, tag) = program_tag(raw, at, record, globals, options);
+    (at, Beside { tag, headerless })
 }
 
 /// Whether the message is JSON or the like, without a header.
@@ -191,13 +204,13 @@ fn hostname(raw: &[u8], at: usize, record: &mut Record, options: &Rfc3164Options
 
 /// Takes the TAG at `at`: up to a colon, which belongs to it, or a blank, which does not. Returns where MSG
 /// begins.
-fn program_tag<'o>(
+fn program_tag(
     raw: &[u8],
     at: usize,
     record: &mut Record,
     globals: &ParserOptions,
     options: &Rfc3164Options,
-) -> (usize, Tag<'o>) {
+) -> (usize, Tag) {
     let rest = raw.get(at..).unwrap_or_default();
     let searched = rest.get(..TAG_BYTES).unwrap_or(rest);
     // Nearly every TAG ends where its program name does, and that is near.

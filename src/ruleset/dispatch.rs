@@ -799,7 +799,7 @@ mod tests {
                 ("main", vec![action(0)], headerless(drop)),
                 ("other", vec![action(1)], defaults()),
             ]);
-            rig.submit("main", &["x", "<13>Jan  5 03:04:05 h t: y"]);
+            rig.submit("main", &["x:x", "<13>Jan  5 03:04:05 h t: y"]);
             assert_eq!(rig.told(), want);
         }
         let written = std::fs::read_to_string(&path).unwrap();
