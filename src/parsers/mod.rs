@@ -9,7 +9,7 @@
 //! - [`null`], [`lastmsg`], [`ciscoios`], [`db2diag`]: further parsers, to be loaded and named.
 //! - [`aixforwardedfrom`], [`cisconames`], [`panngfw`], [`snare`]: those that take no message, but repair it for the
 //!   parsers behind them.
-//! - [`repeat`]: messages with the header of the one before.
+//! - `repeat`: messages with the header of the one before.
 //! - [`settings`]: options, from the configuration.
 
 pub mod aixforwardedfrom;

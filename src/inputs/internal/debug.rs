@@ -51,7 +51,7 @@ pub(super) fn logger() -> &'static env_logger::Logger {
     })
 }
 
-/// [`write`], as a writer.
+/// [`write()`], as a writer.
 struct Outputs;
 
 impl Write for Outputs {

@@ -1,7 +1,7 @@
 //! mmjsontransform: an object whose members are named by dotted paths becomes objects in objects, or the other way.
 //!
-//! - [`transform`]: the two directions, and what cannot be told apart afterwards.
-//! - [`policy`]: a file with members to be renamed and dropped before.
+//! - `transform`: the two directions, and what cannot be told apart afterwards.
+//! - `policy`: a file with members to be renamed and dropped before.
 //!
 //! In the reference a message that cannot be transformed ends the action for all messages behind it, and an output whose
 //! parents are not there yet is such a message. Here it is one message, and parents are made.
