@@ -128,7 +128,7 @@ call other
     }
 }
 
-/// Edge cases 19, 20, 21, 23.
+/// Edge cases 19 to 23; the second action has no command file.
 #[test]
 fn commands_are_executed_on_hup() {
     let mut daemon = start(
@@ -152,13 +152,18 @@ action(type="omsendertrack" senderId="host" stateFile="{dir}/other")"#,
     daemon.signal(Signal::SIGHUP);
     daemon.wait_text("own", "is not executed: it is a symbolic link");
     assert!(Path::new("/etc/passwd").exists() && commands.symlink_metadata().is_ok());
+
+    fs::remove_file(&commands).expect("removed");
+    fs::write(&commands, "DELETE *\r\n").expect("written");
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait("no sender", |dir| (fs::read(dir.join("state")).ok()? == b"[\n]\n").then_some(()));
     let stopped = daemon.stop();
     let own = String::from_utf8(stopped.read("own")).expect("UTF-8");
     assert!(own.contains("sender=\"h2\" messages=1 firstseen="), "{own}");
     assert!(!own.contains("sender=\"h1\""), "{own}");
     assert!(own.contains("commands' line 5: unknown command 'bogus'"), "{own}");
     assert!(own.contains("commands', 1 error(s)"), "{own}");
-    assert_eq!(own.matches("processed").count(), 1, "{own}");
+    assert_eq!(own.matches("processed").count(), 2, "{own}");
     assert_eq!(senders(&stopped.read("other")), [row("h1", 3), row("h2", 1)]);
 }
 
