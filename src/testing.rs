@@ -7,6 +7,18 @@ pub mod http;
 pub mod parsers;
 pub mod raw_framing;
 
+/// Calls `each` with a stream in one piece, in pieces of `step` bytes, and, if it is short, cut in two at each place.
+fn each_cut<'s>(stream: &'s [u8], step: usize, mut each: impl FnMut(&[&'s [u8]])) {
+    each(&[stream]);
+    each(&stream.chunks(step).collect::<Vec<_>>());
+    if stream.len() <= 64 {
+        for at in 0..stream.len() {
+            let (head, tail) = stream.split_at(at);
+            each(&[head, tail]);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     /// Every stored file of a fuzz target's corpus.

@@ -329,6 +329,26 @@ pub enum CompareOp {
     EndsWith,
 }
 
+impl CompareOp {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Eq => "==",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::Contains => "contains",
+            Self::ContainsI => "contains_i",
+            Self::StartsWith => "startswith",
+            Self::StartsWithI => "startswith_i",
+            Self::EndsWith => "endswith",
+        }
+    }
+}
+
 /// Arithmetic and concatenation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BinaryOp {
@@ -344,4 +364,19 @@ pub enum BinaryOp {
     Mod,
     /// `&` on strings
     Concat,
+}
+
+impl BinaryOp {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Mod => "%",
+            Self::Concat => "&",
+        }
+    }
 }

@@ -3,8 +3,7 @@
 //! Parentheses stand where the precedence of operators asks for them, so that a long chain does not become a deep one.
 
 use super::ast::{
-    BinaryOp, CompareOp, Directive, Expr, ExprKind, Object, PropFilter, Span, Stmt, StmtKind,
-    Variable,
+    BinaryOp, Directive, Expr, ExprKind, Object, PropFilter, Span, Stmt, StmtKind, Variable,
 };
 use crate::message::Scope;
 
@@ -181,8 +180,8 @@ fn expression(expr: &Expr) -> String {
         ExprKind::Negate(inner) => format!("- {}", operand(inner, 4)),
         ExprKind::And(operands) => chain(" and ", operands),
         ExprKind::Or(operands) => chain(" or ", operands),
-        ExprKind::Compare(op, left, right) => two(comparison(*op), left, right),
-        ExprKind::Binary(op, left, right) => two(arithmetic(*op), left, right),
+        ExprKind::Compare(op, left, right) => two(op.word(), left, right),
+        ExprKind::Binary(op, left, right) => two(op.word(), left, right),
         // Made by the checker, never parsed.
         ExprKind::Pri(_) => String::new(),
     }
@@ -203,41 +202,17 @@ fn list(args: &[Expr]) -> String {
     args.iter().map(expression).collect::<Vec<_>>().join(", ")
 }
 
-fn comparison(op: CompareOp) -> &'static str {
-    match op {
-        CompareOp::Eq => "==",
-        CompareOp::Ne => "!=",
-        CompareOp::Lt => "<",
-        CompareOp::Le => "<=",
-        CompareOp::Gt => ">",
-        CompareOp::Ge => ">=",
-        CompareOp::Contains => "contains",
-        CompareOp::ContainsI => "contains_i",
-        CompareOp::StartsWith => "startswith",
-        CompareOp::StartsWithI => "startswith_i",
-        CompareOp::EndsWith => "endswith",
-    }
-}
-
-fn arithmetic(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Mod => "%",
-        BinaryOp::Concat => "&",
-    }
-}
-
 /// Where a string stands: each place has its own escapes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Strings {
+pub(super) enum Strings {
+    /// A dollar sign would begin a variable.
     Expression,
+    /// A parameter of an object.
     Object,
 }
 
-fn quoted(text: &[u8], place: Strings) -> String {
+/// A string in double quotes.
+pub(super) fn quoted(text: &[u8], place: Strings) -> String {
     let mut out = String::from("\"");
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {

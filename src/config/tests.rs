@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, Item, StmtKind, Variable};
+use super::ast::{Expr, ExprKind, Item, StmtKind, Variable};
 use super::{Catalogue, Config, Diagnostics, Loader, ObjectArgs, Stmt, load, parse};
 use crate::message::Scope;
 use crate::param::{Class, Kind, Module, Param};
@@ -208,31 +208,10 @@ pub(super) fn show(expr: &Expr) -> String {
         ExprKind::And(operands) => list(operands, " and "),
         ExprKind::Or(operands) => list(operands, " or "),
         ExprKind::Compare(op, left, right) => {
-            let word = match op {
-                CompareOp::Eq => "==",
-                CompareOp::Ne => "!=",
-                CompareOp::Lt => "<",
-                CompareOp::Le => "<=",
-                CompareOp::Gt => ">",
-                CompareOp::Ge => ">=",
-                CompareOp::Contains => "contains",
-                CompareOp::ContainsI => "contains_i",
-                CompareOp::StartsWith => "startswith",
-                CompareOp::StartsWithI => "startswith_i",
-                CompareOp::EndsWith => "endswith",
-            };
-            format!("({} {word} {})", show(left), show(right))
+            format!("({} {} {})", show(left), op.word(), show(right))
         }
         ExprKind::Binary(op, left, right) => {
-            let word = match op {
-                BinaryOp::Add => "+",
-                BinaryOp::Sub => "-",
-                BinaryOp::Mul => "*",
-                BinaryOp::Div => "/",
-                BinaryOp::Mod => "%",
-                BinaryOp::Concat => "&",
-            };
-            format!("({} {word} {})", show(left), show(right))
+            format!("({} {} {})", show(left), op.word(), show(right))
         }
         ExprKind::Pri(mask) => format!("pri{mask:02x?}"),
     }

@@ -1,6 +1,7 @@
 //! A configuration in YAML becomes one in RainerScript (`spec/config-language.md` section 14), in which everything
 //! stands in the line it had: what is said about the translation is said about the file.
 
+use super::script_text::{self, Strings};
 use super::yaml::{Kind, Member, Node};
 
 /// Sections with a sequence of objects, and what such an object is called.
@@ -380,19 +381,7 @@ fn find<'m>(members: &'m [Member], name: &str) -> Option<&'m Node> {
 
 /// As a string of an object.
 fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    script_text::quoted(text.as_bytes(), Strings::Object)
 }
 
 #[cfg(test)]

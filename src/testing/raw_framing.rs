@@ -190,14 +190,9 @@ pub fn fuzz(data: &[u8]) {
     let expected = model(&options(usize::MAX), stream);
     for own_bytes in [usize::MAX, 1, 5] {
         let options = options(own_bytes);
-        assert_eq!(decode(&options, [stream]), expected);
-        assert_eq!(decode(&options, stream.chunks(usize::from(step % 7) + 1)), expected);
-        if stream.len() <= 64 {
-            for at in 0..stream.len() {
-                let (head, tail) = stream.split_at(at);
-                assert_eq!(decode(&options, [head, tail]), expected);
-            }
-        }
+        super::each_cut(stream, usize::from(step % 7) + 1, |parts| {
+            assert_eq!(decode(&options, parts.iter().copied()), expected);
+        });
     }
 }
 
