@@ -13,21 +13,29 @@ const WORTH: usize = 2;
 pub(super) fn literal(pattern: &[u8], flavour: Flavour) -> Option<Vec<u8>> {
     let mut reader = Reader { pattern, at: 0, flavour };
     let (mut longest, mut present) = (Vec::new(), Vec::new());
+    // A second repeat may make optional what the first one does not, as in `a+?`.
+    let mut repeated = false;
     while let Some(token) = reader.token() {
         match token {
             Token::Literal(byte) => {
+                if std::mem::take(&mut repeated) {
+                    keep_longer(&mut longest, &mut present);
+                }
                 present.push(byte);
                 continue;
             }
-            Token::Repeat { optional } => {
-                if optional {
-                    present.pop();
-                }
+            Token::Repeat { optional: false } => {
+                repeated = true;
+                continue;
+            }
+            Token::Repeat { optional: true } => {
+                present.pop();
             }
             Token::Open => reader.skip_group()?,
             Token::Other => {}
             Token::Or | Token::Close | Token::Broken => return None,
         }
+        repeated = false;
         keep_longer(&mut longest, &mut present);
     }
     keep_longer(&mut longest, &mut present);
@@ -172,6 +180,10 @@ mod tests {
             ("abcd?ef", Extended, Some("abc")),
             ("abcd+ef", Extended, Some("abcd")),
             ("abcd*", Extended, Some("abc")),
+            ("foo+?bar", Extended, Some("bar")),
+            ("abc+?", Extended, Some("ab")),
+            ("abc+*d", Extended, Some("ab")),
+            ("abc\\+*", Basic, Some("ab")),
             ("abc{0,1}d", Extended, Some("ab")),
             ("abc\\{0,1\\}d", Basic, Some("ab")),
             ("abc\\+d?", Basic, Some("abc")),
