@@ -129,7 +129,7 @@ fn load(path: &str) -> (Config, Diagnostics) {
     config::load(path, &SystemLoader, &catalogue)
 }
 
-/// `--explain`: starts nothing, opens nothing.
+/// `--explain`: starts nothing, and reads what a check does.
 fn explain(path: &str) -> Option<LastStep> {
     let (config, mut diagnostics) = load(path);
     let read = diagnostics.len();

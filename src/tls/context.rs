@@ -11,7 +11,6 @@ use std::sync::Mutex;
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
-use openssl::pkey::PKey;
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode, SslOptions,
     SslSessionCacheMode, SslVerifyMode, SslVersion,
@@ -20,6 +19,7 @@ use openssl::x509::store::X509Lookup;
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509PurposeId, X509VerifyResult};
 
+use super::key;
 use super::settings::{Auth, Driver, Expired, Settings};
 use crate::limits;
 use crate::param::Problem;
@@ -155,7 +155,7 @@ fn identity(builder: &mut SslContextBuilder, settings: &Settings) -> Result<Opti
     let first_end = load_certificate(builder, cert_file)
         .map_err(|why| no_access("Certificate file", cert_file, &why, CERT_ERR))?;
     let passphrase = settings.key_passphrase.as_deref();
-    let key = load_key(key_file, passphrase.unwrap_or_default())
+    let key = key::load::<Unusable>(key_file, passphrase.unwrap_or_default())
         .map_err(|why| no_access("Key", key_file, &why, KEY_ERR))?;
     builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(|why| {
         Problem::error(format!(
@@ -257,16 +257,6 @@ fn seconds(time: &Asn1TimeRef) -> Result<u64, ErrorStack> {
     let since = Asn1Time::from_unix(0)?.diff(time)?;
     let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);
     Ok(u64::try_from(seconds).unwrap_or(0))
-}
-
-fn load_key(file: &Path, passphrase: &[u8]) -> Result<PKey<openssl::pkey::Private>, Unusable> {
-    // Without a callback OpenSSL would ask the terminal for a passphrase.
-    let key = PKey::private_key_from_pem_callback(&fs::read(file)?, |room| {
-        let Some(room) = room.get_mut(..passphrase.len()) else { return Ok(0) };
-        room.copy_from_slice(passphrase);
-        Ok(passphrase.len())
-    });
-    Ok(key?)
 }
 
 fn no_access(what: &str, file: &Path, why: &Unusable, code: u16) -> Problem {

@@ -1,12 +1,10 @@
 //! HTTPS for the HTTP library, with the system's OpenSSL. Files are read when a connection is made, so a new certificate
 //! needs no restart.
 
-use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use openssl::error::ErrorStack;
-use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     HandshakeError, SslConnector, SslConnectorBuilder, SslMethod, SslStream, SslVerifyMode,
     SslVersion,
@@ -16,6 +14,8 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
     TransportAdapter,
 };
+
+use super::key;
 
 /// How servers are known, and how we are known to them.
 #[derive(Clone, Debug, Default)]
@@ -62,17 +62,6 @@ impl Options {
         }
         Ok(builder)
     }
-
-    fn key(&self, file: &Path) -> io::Result<PKey<Private>> {
-        let passphrase = self.passphrase.as_deref().unwrap_or_default();
-        // Without a callback OpenSSL would ask the terminal for a passphrase.
-        let key = PKey::private_key_from_pem_callback(&fs::read(file)?, |room| {
-            let Some(room) = room.get_mut(..passphrase.len()) else { return Ok(0) };
-            room.copy_from_slice(passphrase);
-            Ok(passphrase.len())
-        });
-        Ok(key?)
-    }
 }
 
 /// Makes TLS of a TCP connection, where the URL asks for it.
@@ -98,7 +87,8 @@ impl Tls {
             builder
                 .set_certificate_chain_file(certificate)
                 .map_err(|why| named(certificate, why.into()))?;
-            let key = self.0.key(file).map_err(|why| named(file, why))?;
+            let passphrase = self.0.passphrase.as_deref().unwrap_or_default();
+            let key = key::load(file, passphrase).map_err(|why| named(file, why))?;
             builder.set_private_key(&key).and_then(|()| builder.check_private_key())?;
         }
         Ok(builder.build())

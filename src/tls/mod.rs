@@ -4,6 +4,7 @@
 //! - [`priority`]: `gnutlsPriorityString` in its two spellings; `gnutls` translates the one that is not OpenSSL's.
 //! - [`context`]: certificates, keys and lists of authorities as loaded; read again on HUP.
 //! - [`http`]: connections of the HTTP library.
+//! - [`key`]: private keys.
 //! - [`peer`]: which certificates are let in.
 //! - [`revocation`]: whether certificates have been revoked, asked by OCSP.
 //! - [`verdict`]: the judgement of a peer after its handshake.
@@ -18,6 +19,7 @@
 pub mod context;
 mod gnutls;
 pub mod http;
+pub mod key;
 pub mod peer;
 pub mod priority;
 pub mod revocation;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openssl::base64::encode_block as base64;
 use openssl::ssl::SslVersion;
 
 use super::super::OutputEnv;
@@ -234,21 +235,6 @@ fn tls_options(args: &Args) -> Result<tls::Options, Problem> {
         }
     }
     Ok(options)
-}
-
-/// With padding (RFC 4648 section 4).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (place, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let digit = DIGITS.get((bits >> shift & 63) as usize).copied().unwrap_or(b'=');
-            out.push(if place > chunk.len() { '=' } else { char::from(digit) });
-        }
-    }
-    out
 }
 
 #[cfg(test)]

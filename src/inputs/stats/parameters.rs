@@ -107,7 +107,7 @@ const MODULE_PARAMS: &[Param] = &[
     Param::new("http.listenPortFileName", Kind::Word, None, "The port is written to this file."),
     Param::new("push.url", Kind::Word, None, "Prometheus remote-write endpoint."),
     Param::new("push.labels", Kind::Array, None, "Labels of all series, name=value."),
-    Param::new("push.timeout.ms", Kind::INT, Some("5000"), "Milliseconds a push may take."),
+    Param::new("push.timeout.ms", Kind::INT, Some("5000"), "Milliseconds a request may take."),
     Param::new("push.label.instance", Kind::Bool, Some("on"), "Series carry the host name."),
     Param::new("push.label.origin", Kind::Bool, Some("off"), "Series carry the object's origin."),
     Param::new("push.label.name", Kind::Bool, Some("off"), "Series carry the object's name."),

@@ -247,7 +247,7 @@ fn look_interval(shared: &Shared) -> Option<Duration> {
 impl Shared {
     /// Closes a session whose peer was silent for too long.
     fn time_out(&self, mut owned: Owned<Boxed>) {
-        if self.conf.module == "imtcp" {
+        if !self.conf.is_raw() {
             // A line without its end is a message: a worker makes it one.
             owned.session.is_timed_out = true;
             return self.ready.requeue(std::iter::once(owned));

@@ -204,6 +204,11 @@ impl Statement<'_> {
 }
 
 impl Conf {
+    /// Whether it is imrawtcp's, where a message without its end is no message.
+    pub(super) fn is_raw(&self) -> bool {
+        matches!(self.framing, Framing::Raw(_))
+    }
+
     /// Checks the statement; what comes with it are problems it survives.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ impl Cells {
     ) -> (Self, Option<transport::Cells>) {
         let mut object =
             Object::new(object_name(format!("{}({})", conf.name, conf.port)), conf.module);
-        let raw = conf.module != "imtcp";
+        let raw = conf.is_raw();
         let submitted = object.counter("submitted");
         let bytes = object.counter("bytes.received");
         let stream =

@@ -188,7 +188,7 @@ impl Worker {
             // What a TLS handshake looks like as text is nobody's message.
             End::Tls | End::Refused(_) => {}
             End::Closed | End::Undecodable(_) => self.finish_stream(&mut owned.session),
-            End::Failed(_) | End::TimedOut if self.shared.conf.module == "imtcp" => {
+            End::Failed(_) | End::TimedOut if !self.shared.conf.is_raw() => {
                 self.finish_stream(&mut owned.session);
             }
             End::Failed(_) | End::Broken(_) | End::TimedOut => {

@@ -47,7 +47,14 @@ impl Server {
 
     /// Serves until it is stopped.
     pub(super) fn run(mut self) {
-        while let Ok(true) = self.turn() {
+        loop {
+            match self.turn() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(why) => {
+                    return log::error!("impstats: http.listen: the server has ended: {why}");
+                }
+            }
             let now = Instant::now();
             let routes = &self.routes;
             self.connections.retain_mut(|connection| connection.go_on(routes, now));

@@ -4,7 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslVerifyMode};
+use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+
+use crate::tls::key;
 
 /// Bytes of an answer that are read: its first line is enough.
 const ANSWER_BYTES: usize = 4096;
@@ -170,7 +172,8 @@ impl TlsFiles {
         }
         if let (Some(certificate), Some(key)) = (&self.certificate, &self.key) {
             builder.set_certificate_chain_file(certificate)?;
-            builder.set_private_key_file(key, SslFiletype::PEM)?;
+            let key = key::load::<io::Error>(key.as_ref(), b"")?;
+            builder.set_private_key(&key)?;
         }
         if self.insecure {
             builder.set_verify(SslVerifyMode::NONE);

@@ -3,8 +3,8 @@
 //! ```text
 //! readings ─series─► labels and values ─protobuf─► WriteRequest ─snappy─► one POST per batch
 //! ```
-//! It runs on the control thread, before the lines are written, for at most `push.timeout.ms`. What fails is said
-//! and not kept: the next report has newer values.
+//! It runs on the control thread, before the lines are written, for at most `push.timeout.ms` for each request.
+//! What fails is said and not kept: the next report has newer values.
 
 mod http;
 mod protobuf;
