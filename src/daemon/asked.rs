@@ -11,12 +11,20 @@ pub(super) fn asked(config: &Config) -> BTreeSet<ActionId> {
     if !config.rulesets.iter().any(|ruleset| any_asks(&ruleset.body)) {
         return BTreeSet::new();
     }
+    let count = config.rulesets.len();
     let mut walk =
-        Walk { config, entered: vec![None; config.rulesets.len()], asked: BTreeSet::new() };
-    for index in 0..config.rulesets.len() {
-        walk.ruleset(RulesetId(index), &Last::new());
+        Walk { config, entered: vec![None; count], seen: Vec::new(), asked: BTreeSet::new() };
+    // What a ruleset that calls itself is left with is known only when it has been gone through.
+    loop {
+        let before = (walk.entered.clone(), walk.asked.len());
+        walk.seen = vec![false; count];
+        for index in 0..count {
+            walk.ruleset(RulesetId(index), &Last::new());
+        }
+        if before == (walk.entered.clone(), walk.asked.len()) {
+            return walk.asked;
+        }
     }
-    walk.asked
 }
 
 /// The actions that may have been the last one.
@@ -26,15 +34,17 @@ struct Walk<'c> {
     config: &'c Config,
     /// What each ruleset was entered with so far, and what it was left with.
     entered: Vec<Option<(Last, Last)>>,
+    /// Which ones were gone through in this round.
+    seen: Vec<bool>,
     asked: BTreeSet<ActionId>,
 }
 
 impl Walk<'_> {
-    /// The last actions behind a ruleset. One that calls itself is gone through once more only for new ones.
+    /// The last actions behind a ruleset. In a round it is gone through once, and again only for new ones.
     fn ruleset(&mut self, id: RulesetId, last: &Last) -> Last {
         let (mut all, left) = self.entered.get(id.0).cloned().flatten().unwrap_or_default();
-        let known = self.entered.get(id.0).is_some_and(Option::is_some);
-        if known && last.is_subset(&all) {
+        let seen = self.seen.get_mut(id.0).is_none_or(|seen| std::mem::replace(seen, true));
+        if seen && last.is_subset(&all) {
             return left;
         }
         all.extend(last);
@@ -93,10 +103,13 @@ impl Walk<'_> {
             Stmt::Foreach { collection, body, .. } => {
                 self.expression(collection, &last);
                 // Every turn but the first begins with what the one before has left.
-                actions_in(body, &mut last);
-                let inside = self.block(body, last.clone());
-                last.extend(inside);
-                last
+                loop {
+                    let inside = self.block(body, last.clone());
+                    if inside.is_subset(&last) {
+                        return last;
+                    }
+                    last.extend(inside);
+                }
             }
             Stmt::Unset(_) | Stmt::ReloadLookupTable { .. } | Stmt::Stop => last,
         }
@@ -106,16 +119,6 @@ impl Walk<'_> {
         if asks(expr) {
             self.asked.extend(last);
         }
-    }
-}
-
-/// The actions of a block and those inside it, without those of rulesets that it calls.
-fn actions_in(statements: &[Stmt], found: &mut Last) {
-    for statement in statements {
-        if let Stmt::Action(id) | Stmt::Modify(id) = statement {
-            found.insert(*id);
-        }
-        blocks(statement).for_each(|block| actions_in(block, found));
     }
 }
 
@@ -196,5 +199,10 @@ mod tests {
             [0, 1]
         );
         assert_eq!(about("foreach ($.i in $!l) do { ASK a0 } a1"), [0]);
+        assert_eq!(about("ruleset(name=\"r\") { a0 } foreach ($.i in $!l) do { ASK call r }"), [0]);
+        assert_eq!(
+            about("ruleset(name=\"r\") { if $msg == 'x' then { call r ASK } a0 } call r"),
+            [0]
+        );
     }
 }
