@@ -108,6 +108,9 @@ pub trait Live: std::fmt::Debug + Send + Sync {
     fn senders(&self, _purpose: Purpose) -> Vec<SenderCount> {
         Vec::new()
     }
+
+    /// All objects have been read.
+    fn round_over(&self, _purpose: Purpose) {}
 }
 
 impl Live for Object {
@@ -160,7 +163,9 @@ impl Set {
     pub fn read(&self, purpose: Purpose) -> Vec<Reading> {
         // A live object may take a lock of its own: not under this one.
         let entries = self.lock().clone();
-        entries.iter().map(|entry| entry.object.read(purpose)).collect()
+        let readings = entries.iter().map(|entry| entry.object.read(purpose)).collect();
+        entries.iter().for_each(|entry| entry.object.round_over(purpose));
+        readings
     }
 
     /// Messages by sender (`senders.keepTrack`).

@@ -25,7 +25,9 @@ struct State {
     blocked: bool,
     /// The next report goes through, the one after that waits.
     once: bool,
-    /// A report has gone through since somebody last asked.
+    /// A report has gone through and is reading the objects behind it.
+    inside: bool,
+    /// A report has been read to its end since somebody last asked.
     passed: bool,
     /// When a test began to hold reports up.
     since: Option<Instant>,
@@ -45,14 +47,17 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Blocks it, from the next report on.
+    /// Blocks it, from the next report on; one that is under way is let finish first.
     pub(super) fn block(&self) {
         let mut state = lock(&self.state);
+        while state.inside && !state.ended {
+            state = wait(&self.changed, state);
+        }
         (state.blocked, state.once, state.passed) = (true, false, false);
         state.since = Some(Instant::now());
     }
 
-    /// Opens it and waits for a report to go through; then it is blocked again if `again`. `false`: it was not blocked.
+    /// Opens it and waits for a report to be read; then it is blocked again if `again`. `false`: it was not blocked.
     pub(super) fn let_pass(&self, again: bool) -> bool {
         let mut state = lock(&self.state);
         let Some(since) = state.since else { return false };
@@ -84,12 +89,20 @@ impl Live for Gate {
                 state = wait(&self.changed, state);
             }
             state.blocked = std::mem::take(&mut state.once);
-            state.passed = true;
+            state.inside = true;
             drop(state);
-            self.changed.notify_all();
             self.actual_ms.add(milliseconds(came.elapsed()));
         }
         stats::Object::read(&self.object, purpose)
+    }
+
+    fn round_over(&self, purpose: Purpose) {
+        if purpose != Purpose::Look {
+            let mut state = lock(&self.state);
+            (state.inside, state.passed) = (false, true);
+            drop(state);
+            self.changed.notify_all();
+        }
     }
 }
 
@@ -102,17 +115,21 @@ mod tests {
     use super::*;
     use crate::sys::process;
 
+    fn report(gate: &Gate) {
+        gate.read(Purpose::Report);
+        gate.round_over(Purpose::Report);
+    }
+
     #[test]
     fn reports_wait_while_it_is_blocked() {
         let gate = Arc::new(Gate::default());
         assert!(!gate.let_pass(false), "it is open");
-        gate.read(Purpose::Report);
+        report(&gate);
         gate.block();
         gate.read(Purpose::Look); // waits for nothing
         let reports = {
             let gate = Arc::clone(&gate);
-            process::spawn("reports", move || (0..3).for_each(|_| drop(gate.read(Purpose::Report))))
-                .unwrap()
+            process::spawn("reports", move || (0..3).for_each(|_| report(&gate))).unwrap()
         };
         // Each goes through only when it is let.
         for again in [true, true, false] {

@@ -143,6 +143,7 @@ fn a_report_is_held_up_until_it_is_awaited() {
     let reports = crate::sys::process::spawn("reports", move || {
         for _ in 0..2 {
             stats::Live::read(&*gate, stats::Purpose::Report);
+            stats::Live::round_over(&*gate, stats::Purpose::Report);
         }
     });
     let reports = reports.unwrap();
