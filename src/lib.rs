@@ -75,6 +75,9 @@ pub mod stats;
 // Work that is done from time to time.
 pub mod task;
 
+// Files that keep what would be forgotten.
+pub mod state_file;
+
 // Signals and timers.
 pub mod control;
 

@@ -1,9 +1,11 @@
 //! omsendertrack: state files, command files and alarms of a running daemon.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 
 use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
 
 use crate::harness::daemon::{Daemon, Stopped, program, run, tempdir};
 use crate::harness::{ledger, send};
@@ -16,6 +18,8 @@ template(name="own" type="string" string="%msg%\n")
 if $inputname == "rsyslogd" then { action(type="omfile" file="{dir}/own" template="own") stop }
 input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
 "#;
+
+const STATE: &str = "[\n{\"sender\":\"h2\",\"messages\":5,\"firstseen\":1,\"lastseen\":2}\n]\n";
 
 fn start(actions: &str) -> Daemon {
     Daemon::start(&format!("{INPUT}{actions}\n"))
@@ -185,6 +189,40 @@ action(type="omfile" file="{dir}/out" template="own")"#,
     let own = String::from_utf8(stopped.read("own")).expect("UTF-8");
     assert_eq!(own.matches("is not written: cannot create").count(), 1, "{own}");
     assert_eq!(senders(&stopped.read("missing/state")), [row("h", 1)]);
+    assert!(counters(&stopped).get("write.errors") >= 1);
+}
+
+/// Edge case 15, as it is met most: a daemon that has given up its privileges, and a directory that is another's.
+#[test]
+fn a_directory_that_is_read_only_holds_up_nothing() {
+    const NOBODY: u32 = 65_534;
+    let dir = tempdir();
+    let directory = dir.path().join("theirs");
+    fs::create_dir(&directory).expect("created");
+    fs::write(directory.join("state"), STATE).expect("written");
+    fs::set_permissions(&directory, Permissions::from_mode(0o555)).expect("set");
+    let mut config = format!(
+        "{INPUT}action(type=\"omsendertrack\" senderId=\"host\" stateFile=\"{{dir}}/theirs/state\" interval=\"1\")\n\
+         action(type=\"omfile\" file=\"{{dir}}/out\" template=\"own\")\n"
+    );
+    // Who is not root has no privileges to give up: the mode is enough.
+    let is_root = geteuid().is_root();
+    if is_root {
+        config.insert_str(0, &format!("$PrivDropToUserID {NOBODY}\n$PrivDropToGroupID {NOBODY}\n"));
+        chown(dir.path(), Some(NOBODY), Some(NOBODY)).expect("given");
+    }
+    let mut daemon = Daemon::start_program(&program(), &config, &["-d"], dir);
+    let user = if is_root { NOBODY } else { geteuid().as_raw() };
+    daemon.wait_text("own", &format!("Permission denied (os error 13) (user id {user})"));
+    send::tcp(daemon.port("port"), message("h2").as_bytes());
+    daemon.wait_lines("out", 1);
+    assert_eq!(fs::read_to_string(directory.join("state")).expect("there"), STATE);
+    fs::set_permissions(&directory, Permissions::from_mode(0o777)).expect("set");
+    daemon.wait_text("own", "is written again");
+    let stopped = daemon.stop();
+    let own = String::from_utf8(stopped.read("own")).expect("UTF-8");
+    assert_eq!(own.matches("is not written: cannot create").count(), 1, "{own}");
+    assert_eq!(senders(&stopped.read("theirs/state")), [row("h2", 6)]);
     assert!(counters(&stopped).get("write.errors") >= 1);
 }
 

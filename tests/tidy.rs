@@ -28,6 +28,7 @@ const ORDER: &[&str] = &[
     "actions",
     "stats",
     "task",
+    "state_file",
     "control",
     "daemon",
     "sync",
@@ -39,7 +40,7 @@ const ORDER: &[&str] = &[
 /// and nobody names it.
 const RANKS: &[&[&str]] = &[
     &["sys", "sync", "limits", "task"],
-    &["param", "stats", "message"],
+    &["param", "stats", "message", "state_file"],
     &["framing", "parsers", "template", "config", "net", "queue", "lookup"],
     &["tls", "script"],
     &["ruleset", "ratelimit"],

@@ -23,7 +23,7 @@
 //!
 //! # Layers
 //! A module imports only from lower ranks; `tests/tidy` reads every `use crate::` and fails on an upward one.
-//! `0 sys limits task · 1 param stats message · 2 framing parsers template config net queue lookup · 3 tls script · 4 ruleset ·
+//! `0 sys limits task · 1 param stats message state_file · 2 framing parsers template config net queue lookup · 3 tls script · 4 ruleset ·
 //! 5 inputs modifiers actions · 6 registry · 7 daemon control · 8 cli manual`
 //!
 //! Things that are deliberately absent: `framing`, `parsers`, `template`, `script` and `config` do no I/O, read no

@@ -4,20 +4,17 @@
 //! the control thread writes it, looking once a second whether it is due, and at the end. What is no such file is set
 //! aside, not overwritten.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Bucket, Counter};
 use crate::limits;
-use crate::message::date::{self, write_decimal};
+use crate::message::date::write_decimal;
 use crate::message::json::{self, Case, Json, Parsed};
 use crate::param::Problem;
-use crate::sys::replace::{self, Step};
-use crate::sys::{clock, process};
+use crate::state_file::{StateFile, Unreadable};
 use crate::task::Task;
 
 /// When a state file is due.
@@ -32,27 +29,13 @@ pub struct Due {
 /// Keeps the state file of a bucket.
 pub struct BucketFile {
     bucket: Arc<Bucket>,
-    path: PathBuf,
+    file: StateFile,
     due: Due,
     /// Operations that are in the file.
     saved: u64,
     looked: Instant,
-    found: Found,
-    /// What failed last, so that it is not said again.
-    failure: Option<(Step, io::ErrorKind)>,
     /// State files written while the daemon runs.
     written: Arc<Counter>,
-}
-
-/// What is in the place of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    /// A state file, or nothing.
-    Replaceable,
-    /// Something that must be set aside first.
-    Other,
-    /// Something that could not be, or that is no file at all: nothing is written.
-    Stuck,
 }
 
 impl BucketFile {
@@ -65,91 +48,46 @@ impl BucketFile {
         written: Arc<Counter>,
         report: &mut dyn FnMut(Problem),
     ) -> Self {
-        let path = path(directory, bucket.name());
-        let file = path.display();
-        let mut found = Found::Replaceable;
-        match read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                // A device, a directory, a pipe: somebody needs it where it is.
-                let is_other = fs::metadata(&path).is_ok_and(|there| !there.is_file());
-                found = if is_other { Found::Stuck } else { Found::Other };
-                report(Problem::warning(format!(
-                    "dynstats: state file '{file}' cannot be read: {error}; bucket '{}' starts without it{}",
-                    bucket.name(),
-                    if is_other { ", and none is written" } else { "" }
-                )));
-            }
-            Ok(text) => {
-                let mut wrong = 0_u64;
-                let whole = members(&text, &mut |name, value| match value {
-                    Json::Int(value) if *value >= 0 => {
-                        wrong += u64::from(bucket.load(name, value.unsigned_abs()).is_err());
-                    }
-                    _ => wrong += 1,
-                });
-                if whole.is_none() {
-                    bucket.clear();
-                    found = Found::Other;
-                    report(Problem::warning(format!(
-                        "dynstats: state file '{file}' is corrupt; bucket '{}' starts without it",
-                        bucket.name()
-                    )));
-                } else if wrong > 0 {
-                    report(Problem::warning(format!(
-                        "dynstats: state file '{file}' has {wrong} values that are no counts or beyond \
-                         maxCardinality; they were skipped"
-                    )));
-                }
-            }
+        let (file, read) = StateFile::read(
+            format!("dynstats: bucket '{}': state file", bucket.name()),
+            path(directory, bucket.name()),
+            MODE,
+            limits::DYN_STATS_STATE_BYTES,
+            |mut input| {
+                let mut text = Vec::new();
+                input.read_to_end(&mut text)?;
+                fill(bucket, &text)
+            },
+        );
+        match read {
+            Ok(None | Some(0)) => {}
+            Ok(Some(wrong)) => report(Problem::warning(format!(
+                "{} has {wrong} values that are no counts or beyond maxCardinality; they were skipped",
+                file.shown()
+            ))),
+            Err(why) => report(Problem::warning(why)),
         }
-        Self {
-            bucket: Arc::clone(bucket),
-            path,
-            due,
-            saved: 0,
-            looked: Instant::now(),
-            found,
-            failure: None,
-            written,
-        }
+        Self { bucket: Arc::clone(bucket), file, due, saved: 0, looked: Instant::now(), written }
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// Writes the file; whether that was possible.
     fn save(&mut self) -> bool {
-        if self.found != Found::Replaceable {
+        if !self.file.is_replaceable() {
             return false;
         }
         let operations = self.bucket.operations();
         let text = text(&self.bucket);
-        match replace::replace(&self.path, MODE, |out| out.write_all(&text)) {
-            Ok(()) => {
-                self.saved = operations;
-                if self.failure.take().is_some() {
-                    log::info!("dynstats: state file '{}' is written again", self.path.display());
-                }
-                true
-            }
-            Err(failed) => {
-                let what = Some((failed.step, failed.error.kind()));
-                if std::mem::replace(&mut self.failure, what) != what {
-                    let (user, _) = process::effective_ids();
-                    log::error!(
-                        "dynstats: state file '{}' of bucket '{}' is not written: {failed} (user id {user}). Check \
-                         space and permissions of its directory; counters go on, and it is tried again",
-                        self.path.display(),
-                        self.bucket.name()
-                    );
-                }
-                false
-            }
+        let saved = self.file.save(|out| out.write_all(&text));
+        if saved {
+            self.saved = operations;
         }
+        saved
     }
 }
 
@@ -159,24 +97,7 @@ impl Task for BucketFile {
     }
 
     fn start(&mut self) {
-        if self.found != Found::Other {
-            return;
-        }
-        let aside = replace::aside(&self.path, &date::stamp(clock::now_secs()));
-        let (file, aside_shown) = (self.path.display(), aside.display());
-        match fs::rename(&self.path, &aside) {
-            Ok(()) => {
-                self.found = Found::Replaceable;
-                log::error!("dynstats: state file '{file}' was set aside as '{aside_shown}'");
-            }
-            Err(error) => {
-                self.found = Found::Stuck;
-                log::error!(
-                    "dynstats: state file '{file}' cannot be set aside as '{aside_shown}': {error}; it is left as it \
-                     is, and nothing is written"
-                );
-            }
-        }
+        self.file.set_aside();
     }
 
     fn run(&mut self) {
@@ -201,19 +122,20 @@ fn path(directory: &Path, name: &str) -> PathBuf {
     directory.join(format!("dynstats-state:{}", name.replace('/', "_")))
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+/// Gives the bucket what its file says; returns how many values are no counts, or have no room.
+fn fill(bucket: &Bucket, text: &[u8]) -> Result<u64, Unreadable> {
+    let mut wrong = 0;
+    let whole = members(text, &mut |name, value| match value {
+        Json::Int(value) if *value >= 0 => {
+            wrong += u64::from(bucket.load(name, value.unsigned_abs()).is_err());
+        }
+        _ => wrong += 1,
+    });
+    if whole.is_some() {
+        return Ok(wrong);
     }
-    if metadata.len() > limits::DYN_STATS_STATE_BYTES {
-        let text = format!("it has more than {} bytes", limits::DYN_STATS_STATE_BYTES);
-        return Err(io::Error::other(text));
-    }
-    let mut text = Vec::new();
-    file.take(limits::DYN_STATS_STATE_BYTES).read_to_end(&mut text)?;
-    Ok(text)
+    bucket.clear();
+    Err(Unreadable::Corrupt("is no JSON object with an object 'values'".to_owned()))
 }
 
 fn text(bucket: &Bucket) -> Vec<u8> {
@@ -297,6 +219,7 @@ const LOOK: Duration = Duration::from_secs(1);
 mod tests {
     use super::super::Object;
     use super::*;
+    use std::fs;
 
     fn bucket(name: &str, limit: usize) -> Arc<Bucket> {
         let life = Duration::from_secs(3600);
@@ -406,9 +329,9 @@ mod tests {
         let (mut file, said) = load(&kept, &inner, due);
         assert_eq!((said, kept.increment(b"a")), (vec![], Ok(())));
         file.run();
-        assert_eq!((file.written.get(), file.failure.is_some()), (0, true));
+        assert_eq!(file.written.get(), 0);
         fs::create_dir(&inner).expect("made");
         file.run();
-        assert_eq!((file.written.get(), file.failure.is_some()), (1, false));
+        assert_eq!(file.written.get(), 1);
     }
 }

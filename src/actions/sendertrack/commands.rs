@@ -13,7 +13,6 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::keeper::Settings;
 use super::state::{self, Format};
 use super::table::{Stat, Table};
 use crate::limits;
@@ -31,8 +30,9 @@ pub(super) struct Done {
     pub(super) flush: bool,
 }
 
-/// Executes the commands in the file and removes it. No file, no commands.
-pub(super) fn execute(path: &Path, table: &Table, settings: &Settings) -> Done {
+/// Executes the commands in the file and removes it; `state` is the state file. No file, no commands.
+pub(super) fn execute(path: &Path, table: &Table, state: &Path) -> Done {
+    let files = Files { commands: path, state };
     let file = path.display();
     let content = match take(path) {
         Ok(Some(content)) => content,
@@ -45,7 +45,7 @@ pub(super) fn execute(path: &Path, table: &Table, settings: &Settings) -> Done {
     let mut done = Done::default();
     for (number, line) in (1..).zip(content.split(|byte| *byte == b'\n')) {
         let result = Command::parse(line).and_then(|command| match command {
-            Some(command) => command.run(table, settings, &mut done).map(|()| 1),
+            Some(command) => command.run(table, &files, &mut done).map(|()| 1),
             None => Ok(0),
         });
         match result {
@@ -123,6 +123,12 @@ fn processing(path: &Path) -> PathBuf {
     name.into()
 }
 
+/// The files of the action, whose names nothing else may take.
+struct Files<'f> {
+    commands: &'f Path,
+    state: &'f Path,
+}
+
 /// A line.
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
@@ -170,7 +176,7 @@ impl Command {
         }
     }
 
-    fn run(self, table: &Table, settings: &Settings, done: &mut Done) -> Result<(), String> {
+    fn run(self, table: &Table, files: &Files<'_>, done: &mut Done) -> Result<(), String> {
         let unknown =
             |name: &[u8]| Err(format!("no sender \"{}\"", String::from_utf8_lossy(&shown(name))));
         match self {
@@ -196,12 +202,12 @@ impl Command {
                     Some(path) => {
                         let one = Table::new(1);
                         one.load(&name, stat);
-                        export(&one, &path, settings)?;
+                        export(&one, &path, files)?;
                     }
                 }
             }
             Self::Get(Target::All, None) => say_all(table),
-            Self::Get(Target::All, Some(path)) => export(table, &path, settings)?,
+            Self::Get(Target::All, Some(path)) => export(table, &path, files)?,
             Self::Flush => done.flush = true,
         }
         Ok(())
@@ -268,7 +274,7 @@ fn say_all(table: &Table) {
 }
 
 /// Writes the table to a file in the directory of the state file.
-fn export(table: &Table, path: &[u8], settings: &Settings) -> Result<(), String> {
+fn export(table: &Table, path: &[u8], files: &Files<'_>) -> Result<(), String> {
     use std::os::unix::ffi::OsStrExt as _;
     let path = Path::new(std::ffi::OsStr::from_bytes(path));
     let shown = path.display();
@@ -276,18 +282,16 @@ fn export(table: &Table, path: &[u8], settings: &Settings) -> Result<(), String>
         return Err(format!("'{shown}' is not an absolute path"));
     }
     let directory = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
-    let state = &settings.path;
-    let (own, other) = (directory(state), directory(path));
+    let (own, other) = (directory(files.state), directory(path));
     if own.is_none() || own != other || path.file_name().is_none() {
         return Err(format!("'{shown}' is not in the directory of the state file"));
     }
-    let reserved =
-        [Some(state.clone()), Some(replace::temporary(state)), settings.commands.clone()];
-    let named = |reserved: &PathBuf| {
+    let temporary = replace::temporary(files.state);
+    let named = |reserved: &&Path| {
         let same = |path: &Path| path.file_name() == reserved.file_name();
         same(path) || same(&replace::temporary(path))
     };
-    if reserved.iter().flatten().any(named) {
+    if [files.state, &temporary, files.commands].iter().any(named) {
         return Err(format!("'{shown}' has a name that is in use"));
     }
     let (snapshot, now) = (table.copy(), clock::now_secs());

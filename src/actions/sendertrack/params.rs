@@ -104,10 +104,10 @@ pub(super) fn build(
     env: &OutputEnv<'_>,
 ) -> Result<Arc<dyn Output>, Vec<Problem>> {
     let id = id(args, env).map_err(|problem| vec![problem])?;
-    let settings = settings(args).map_err(|problem| vec![problem])?;
-    let own = place(&settings.path);
+    let (path, settings) = settings(args).map_err(|problem| vec![problem])?;
+    let own = place(&path);
     if env.files.borrow().contains(&own) {
-        let file = settings.path.display();
+        let file = path.display();
         let text = format!("omsendertrack: statefile '{file}' already used by another action");
         return Err(vec![Problem::error(text).at("stateFile")]);
     }
@@ -115,8 +115,8 @@ pub(super) fn build(
     let limit = args.count("maxSenders").filter(|&limit| limit > 0).unwrap_or(limits::SENDERS);
     let table = Arc::new(Table::new(limit));
     let counters = Arc::new(Counters::new(env.name, &env.stats));
-    let loaded = keeper::load(&settings.path, &table);
-    if let Some(text) = loaded.problem {
+    let (file, problem) = keeper::load(path, &table);
+    if let Some(text) = problem {
         (env.report)(Problem::warning(text).at("stateFile").code(2461));
     }
     if let Some(alarm) = alarm(args, env.name, &table, &counters) {
@@ -131,9 +131,8 @@ pub(super) fn build(
         table: Arc::clone(&table),
         counters: Arc::clone(&counters),
         settings,
-        found: loaded.found,
+        file,
         unsaved: true,
-        failure: None,
         others: 0,
     }));
     Ok(Arc::new(SenderTrack { id, table, counters }))
@@ -156,7 +155,8 @@ fn id(args: &Args, env: &OutputEnv<'_>) -> Result<Arc<Template>, Problem> {
     env.template_or_problem(0, text).map_err(|problem| problem.at("senderId"))
 }
 
-fn settings(args: &Args) -> Result<keeper::Settings, Problem> {
+/// The state file and the rest.
+fn settings(args: &Args) -> Result<(PathBuf, keeper::Settings), Problem> {
     let path = |name| {
         let path = args.str(name).filter(|path| !path.is_empty());
         path.map(|path| PathBuf::from(OsStr::from_bytes(path)))
@@ -165,8 +165,7 @@ fn settings(args: &Args) -> Result<keeper::Settings, Problem> {
         let text = "omsendertrack: 'statefile' parameter is required";
         Problem::error(text).at("stateFile").code(2208)
     };
-    Ok(keeper::Settings {
-        path: path("stateFile").ok_or_else(missing)?,
+    let settings = keeper::Settings {
         commands: path("cmdFile"),
         interval: seconds(args, "interval"),
         format: match args.choice("stateFormat") {
@@ -174,7 +173,8 @@ fn settings(args: &Args) -> Result<keeper::Settings, Problem> {
             _ => Format::Plain,
         },
         expire: args.int("expire").filter(|&seconds| seconds > 0),
-    })
+    };
+    Ok((path("stateFile").ok_or_else(missing)?, settings))
 }
 
 fn alarm(args: &Args, action: &str, table: &Arc<Table>, counters: &Arc<Counters>) -> Option<Alarm> {

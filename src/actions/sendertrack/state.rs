@@ -9,6 +9,7 @@ use super::table::{Snapshot, Stat};
 use crate::message::date::write_decimal;
 use crate::message::json::{self, Json, parse::Parsed, value::Case};
 use crate::message::{DateFormat, Time, Zone};
+use crate::state_file::Unreadable;
 
 /// What is written of each sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,15 +110,6 @@ fn write_average(stat: &Stat, now: i64, out: &mut Vec<u8>) {
     let thousandths = (u128::from(stat.messages) * 1000 + seconds / 2) / seconds;
     write_decimal(u64::try_from(thousandths / 1000).unwrap_or(u64::MAX), out);
     out.extend(format!(".{:03}", thousandths % 1000).bytes());
-}
-
-/// Why a file could not be read to its end.
-#[derive(Debug)]
-pub(super) enum Unreadable {
-    /// It is no array of values.
-    Corrupt(String),
-    /// It cannot be read.
-    Io(io::Error),
 }
 
 /// Calls `each` with every sender of a file; returns the number of elements that are none.
@@ -221,7 +213,7 @@ impl<R: Read> Elements<R> {
     /// The next byte that is not white space.
     fn next_byte(&mut self) -> Result<Option<u8>, Unreadable> {
         loop {
-            let buffer = self.input.fill_buf().map_err(Unreadable::Io)?;
+            let buffer = self.input.fill_buf()?;
             if buffer.is_empty() {
                 return Ok(None);
             }
@@ -239,7 +231,7 @@ impl<R: Read> Elements<R> {
         element.clear();
         let mut scan = Scan::default();
         loop {
-            let buffer = self.input.fill_buf().map_err(Unreadable::Io)?;
+            let buffer = self.input.fill_buf()?;
             if buffer.is_empty() {
                 return Err(self.corrupt("ends before its last ']'"));
             }

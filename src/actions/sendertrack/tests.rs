@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::commands::{Done, execute};
-use super::keeper::{Found, Keeper, Settings, load};
+use super::keeper::{Keeper, Settings, load};
 use super::state::Format;
 use super::table::Stat;
 use super::*;
@@ -39,18 +39,15 @@ impl Bench {
         let dir = tempfile::tempdir().expect("a directory");
         prepare(dir.path());
         let settings = Settings {
-            path: dir.path().join("state"),
             commands: Some(dir.path().join("commands")),
             interval: Duration::from_secs(1),
             format: Format::Plain,
             expire: None,
         };
         let table = Arc::new(Table::new(1000));
-        let loaded = load(&settings.path, &table);
+        let (file, _) = load(dir.path().join("state"), &table);
         let counters = Arc::new(Counters::new("test", &stats::Set::default()));
-        let found = loaded.found;
-        let keeper =
-            Keeper { table, counters, settings, found, unsaved: true, failure: None, others: 0 };
+        let keeper = Keeper { table, counters, settings, file, unsaved: true, others: 0 };
         Self { dir, keeper }
     }
 
@@ -80,7 +77,7 @@ impl Bench {
     fn command(&self, text: &str) -> Done {
         let path = self.dir.path().join("commands");
         fs::write(&path, text).expect("written");
-        let done = execute(&path, &self.keeper.table, &self.keeper.settings);
+        let done = execute(&path, &self.keeper.table, self.keeper.file.path());
         assert!(!path.exists());
         done
     }
@@ -175,27 +172,28 @@ fn what_is_no_sender_is_skipped_with_one_warning() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("state");
     fs::write(&path, r#"[1,null,{"sender":"a"}]"#).expect("written");
-    let loaded = load(&path, &Table::new(10));
-    assert_eq!(loaded.found, Found::Replaceable);
-    assert!(loaded.problem.expect("a warning").contains("has 3 elements that are no senders"));
+    let (file, problem) = load(path.clone(), &Table::new(10));
+    assert!(file.is_replaceable());
+    assert!(problem.expect("a warning").contains("has 3 elements that are no senders"));
     fs::write(&path, STATE.replace("h2", "a") + "").expect("written");
-    let loaded = load(&path, &Table::new(0));
-    assert!(loaded.problem.expect("a warning").contains("and 1 senders beyond 'maxSenders'"));
+    let (_, problem) = load(path, &Table::new(0));
+    assert!(problem.expect("a warning").contains("and 1 senders beyond 'maxSenders'"));
 }
 
 #[test]
 fn a_directory_that_is_not_there_is_one_error_until_it_is() {
     let mut bench = Bench::new(|_| {});
-    bench.keeper.settings.path = bench.dir.path().join("sub/state");
+    let path = bench.dir.path().join("sub/state");
+    bench.keeper.file = load(path.clone(), &bench.keeper.table).0;
     for _ in 0..3 {
         bench.keeper.run();
     }
     assert_eq!(bench.keeper.counters.write_errors.get(), 3);
-    assert!(bench.keeper.failure.is_some() && bench.keeper.unsaved);
+    assert!(bench.keeper.unsaved);
     fs::create_dir(bench.dir.path().join("sub")).expect("created");
     bench.keeper.run();
-    assert!(bench.keeper.failure.is_none() && !bench.keeper.unsaved);
-    assert_eq!(fs::read_to_string(&bench.keeper.settings.path).expect("written"), "[\n]\n");
+    assert!(!bench.keeper.unsaved);
+    assert_eq!(fs::read_to_string(path).expect("written"), "[\n]\n");
 }
 
 #[test]
@@ -300,7 +298,7 @@ fn command_files_of_others_are_refused_and_left() {
     let bench = Bench::new(|_| {});
     bench.count("h", 5);
     let path = bench.dir.path().join("commands");
-    let run = || execute(&path, &bench.keeper.table, &bench.keeper.settings);
+    let run = || execute(&path, &bench.keeper.table, bench.keeper.file.path());
     assert_eq!(run(), Done::default(), "no file");
     let target = bench.dir.path().join("target");
     fs::write(&target, "DELETE *\n").expect("written");
@@ -448,7 +446,7 @@ fn the_file_is_whole_at_any_moment() {
         }
         child.kill().expect("killed");
         child.wait().expect("gone");
-        let loaded = load(&path, &Table::new(10_000));
-        assert_eq!((loaded.problem, loaded.found), (None, Found::Replaceable));
+        let (file, problem) = load(path.clone(), &Table::new(10_000));
+        assert_eq!((problem, file.is_replaceable()), (None, true));
     }
 }
