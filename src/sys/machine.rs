@@ -56,11 +56,21 @@ impl Machine {
     }
 }
 
-/// 16 bytes from the kernel's random source; zeros without one.
+/// Bytes from the kernel's random source.
+///
+/// # Panics
+/// There is none, as in a chroot without devices on a kernel older than 3.17: nothing may be keyed then.
 #[must_use]
-pub fn random_bytes() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    let _ = fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    const { assert!(N <= 256) }
+    let mut bytes = [0; N];
+    // SAFETY: the pointer is valid for `N` bytes; getrandom(2): "requests of up to 256 bytes will always return as many
+    // bytes as requested and will not be interrupted by signals".
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), N, 0) };
+    if usize::try_from(got) != Ok(N) {
+        let read = fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+        assert!(read.is_ok(), "neither getrandom(2) nor /dev/urandom: {read:?}");
+    }
     bytes
 }
 
@@ -100,7 +110,7 @@ mod tests {
     fn this_machine_is_known() {
         let machine = Machine::look();
         assert!(!machine.hostname.is_empty() && !machine.kernel.is_empty());
-        assert_ne!(random_bytes(), random_bytes());
+        assert_ne!(random_bytes::<16>(), random_bytes());
         let os = os_release("ID=debian\nVERSION_ID=\"12\"\nbroken");
         assert_eq!(os, [("ID".into(), "debian".into()), ("VERSION_ID".into(), "12".into())]);
     }

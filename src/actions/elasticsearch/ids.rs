@@ -15,8 +15,7 @@ pub(super) struct Ids {
 
 impl Ids {
     pub(super) fn new() -> Self {
-        let [a, b, c, d, ..] = machine::random_bytes();
-        Self { worker: [a, b, c, d], next: 0 }
+        Self { worker: machine::random_bytes(), next: 0 }
     }
 
     /// Appends the id of the next document, received at this time (microseconds since the epoch).

@@ -57,8 +57,8 @@ impl Worker {
     pub(super) fn new(output: Arc<Elasticsearch>) -> Self {
         let client = Client::new(&output.conf);
         let (first, longest) = output.conf.pauses;
-        let [a, b, c, d, e, f, g, h, ..] = machine::random_bytes();
-        let backoff = Backoff::new(first, longest, u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+        let random = u64::from_ne_bytes(machine::random_bytes());
+        let backoff = Backoff::new(first, longest, random);
         Self {
             output,
             client,

@@ -13,7 +13,6 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
@@ -26,6 +25,7 @@ pub(super) use self::snapshot::Snapshot;
 pub(super) use self::tally::Tally;
 use crate::limits;
 use crate::sync::lock;
+use crate::sys::machine;
 
 /// The sender that takes what has no room.
 pub(super) const OTHER: &[u8] = b"_other";
@@ -217,9 +217,8 @@ impl Table {
     }
 }
 
-/// A number from the kernel's randomness, which std keys its maps with.
 fn random() -> u64 {
-    RandomState::new().hash_one(())
+    u64::from_ne_bytes(machine::random_bytes())
 }
 
 /// The shard of a hash: its upper bits.
