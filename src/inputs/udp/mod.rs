@@ -79,34 +79,39 @@ impl Statement {
                 continue;
             }
             let listener = |socket| self.listener(port, &input, list.as_ref(), socket);
-            let first = listeners.len();
-            listeners.extend(sockets.into_iter().map(listener));
+            let mut of_port: Vec<_> = sockets.into_iter().map(listener).collect();
             if self.binding.reuse_port {
-                self.open_twins(port, threads, &mut listeners, first, problems);
+                self.open_twins(threads, &mut of_port, problems);
             }
+            listeners.append(&mut of_port);
         }
         listeners
     }
 
-    /// Gives each further thread its own socket for each of the listeners from `first` on.
+    /// Gives each further thread its own socket for each of these listeners, or says why it has none. What is to be
+    /// said of the first socket is true of all, and was said.
     fn open_twins(
         &self,
-        port: &str,
         threads: usize,
         listeners: &mut Vec<Listener>,
-        first: usize,
         problems: &mut Vec<Problem>,
     ) {
-        let originals = first..listeners.len();
-        listeners.iter_mut().skip(first).for_each(|listener| listener.thread = Some(0));
-        for thread in 1..threads {
-            for socket in self.binding.open(port, problems) {
-                let address = socket.local_addr().ok();
-                let same = |listener: &&Listener| listener.socket.local_addr().ok() == address;
-                let original =
-                    listeners.get(originals.clone()).unwrap_or_default().iter().find(same);
-                if let Some(twin) = original.map(|original| original.twin(socket, thread)) {
-                    listeners.push(twin);
+        let originals = listeners.len();
+        for place in 0..originals {
+            let Some(original) = listeners.get_mut(place) else { return };
+            original.thread = Some(0);
+            let opened = (1..threads)
+                .map(|thread| Ok(original.twin(self.binding.open_again(&original.socket)?, thread)))
+                .collect::<std::io::Result<Vec<_>>>();
+            match opened {
+                Ok(twins) => listeners.extend(twins),
+                Err(why) => {
+                    let name = &original.name;
+                    let text = format!(
+                        "imudp: {name}: threads share a socket in spite of reusePort: {why}"
+                    );
+                    original.thread = None;
+                    problems.push(Problem::error(text).at("reusePort"));
                 }
             }
         }

@@ -73,6 +73,11 @@ impl Binding {
         sockets
     }
 
+    /// One more socket bound to where `socket` is.
+    pub(super) fn open_again(&self, socket: &UdpSocket) -> io::Result<UdpSocket> {
+        self.bind(socket.local_addr()?, &mut Vec::new())
+    }
+
     fn addresses(&self, port: &str) -> Result<Vec<SocketAddr>, String> {
         if port.parse::<u16>().is_err() {
             // AI_NUMERICSERV: names of /etc/services are not taken.

@@ -369,6 +369,30 @@ fn addresses_of_other_machines_are_bound_as_ip_free_bind_says() {
     assert_eq!(setup(2).problems(), ["bound address 192.0.2.7 IP free"]);
 }
 
+/// Sockets of threads (`reusePort`) are bound where the first one is, and only that one is spoken of.
+#[test]
+fn a_problem_is_said_once_however_many_sockets_have_it() {
+    let opened = |free_bind| {
+        let setup = Setup::new().module("threads", Value::Int(4));
+        let setup = setup.input("address", word("192.0.2.7"));
+        let (mut udp, _) = setup.input("ipFreeBind", Value::Int(free_bind)).configure();
+        udp.statements[0].binding.reuse_port = true;
+        let said: Vec<_> = udp.open().into_iter().map(|problem| problem.text).collect();
+        (said, udp.listeners)
+    };
+    let (said, listeners) = opened(2);
+    assert_eq!(said, ["bound address 192.0.2.7 IP free"]);
+    let threads: Vec<_> = listeners.iter().map(|listener| listener.thread).collect();
+    assert_eq!(threads, [Some(0), Some(1), Some(2), Some(3)]);
+    let place = |listener: &Listener| listener.socket.local_addr().ok();
+    assert!(listeners.iter().all(|listener| place(listener) == place(&listeners[0])));
+
+    let (said, listeners) = opened(0);
+    assert!(listeners.is_empty());
+    let once = |part: &str| said.iter().filter(|text| text.contains(part)).count() == 1;
+    assert!(once("192.0.2.7:0: bind") && once("Could not create udp listener"), "{said:?}");
+}
+
 #[test]
 fn ports_and_addresses_that_cannot_be() {
     for (port, why) in
