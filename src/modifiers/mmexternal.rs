@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
@@ -26,6 +26,7 @@ use crate::message::{Json, Part, Path, Property, Scope, pri};
 use crate::param::{Args, Class, Kind, Module, Param, Problem};
 use crate::parsers;
 use crate::sync::{Mutex, lock};
+use crate::sys::process;
 
 static MODULE: Module = Module {
     name: "mmexternal",
@@ -56,7 +57,7 @@ static MODULE: Module = Module {
             "responseTimeout",
             Kind::NONNEG,
             Some("0"),
-            "Milliseconds to wait for an answer; 0 is without end.",
+            "Milliseconds that a program may take to read a message and to answer; 0 is without end.",
         ),
         Param::new(
             "forceSingleInstance",
@@ -165,14 +166,21 @@ impl Modifier for External {
         subject.msg.with_vars(subject.vars).write_property(&settings.input, line);
         line.push(b'\n');
         let mut program = lock(program);
+        let until = settings.timeout.map(|timeout| Instant::now() + timeout);
         let mut again = false;
         loop {
             let running = match &mut *program {
                 Some(running) => running,
                 none => none.insert(settings.start()?),
             };
-            match running.input.write_all(line) {
+            match running.send(line, until) {
                 Ok(()) => break,
+                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                    let why = settings.too_late("did not read its input");
+                    settings.warn(running, why.code, &why.text);
+                    *program = None;
+                    return Ok(());
+                }
                 Err(error) if error.kind() == ErrorKind::BrokenPipe && !again => {
                     settings.warn(running, 2119, "terminated; will be restarted");
                     *program = None;
@@ -186,7 +194,7 @@ impl Modifier for External {
             }
         }
         let Some(running) = program.as_mut().filter(|_| settings.answers) else { return Ok(()) };
-        match running.answer(settings) {
+        match running.answer(settings, until) {
             Ok(answer) => settings.apply(&answer, subject),
             Err(why) => {
                 settings.warn(running, why.code, &why.text);
@@ -223,7 +231,19 @@ impl Settings {
         }
         let mut child = command.spawn().map_err(failed)?;
         let input = child.stdin.take().ok_or(ErrorKind::BrokenPipe.into()).map_err(failed)?;
-        Ok(Running { child, input, replies })
+        let unblocked = fcntl(&input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
+        let running = Running { child, input, replies };
+        unblocked.map_err(|error| failed(error.into()))?;
+        Ok(running)
+    }
+
+    #[cold]
+    fn too_late(&self, what: &str) -> Failure {
+        let text = format!(
+            "{what} within timeout ({} ms); will be restarted and current message skipped",
+            self.timeout.unwrap_or_default().as_millis()
+        );
+        Failure::data(2041, text)
     }
 
     #[cold]
@@ -312,9 +332,26 @@ impl Settings {
 }
 
 impl Running {
+    /// Writes a line.
+    fn send(&mut self, line: &[u8], until: Option<Instant>) -> io::Result<()> {
+        let mut rest = line;
+        while !rest.is_empty() {
+            match self.input.write(rest) {
+                Ok(len) => rest = rest.get(len..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !wait(&[(self.input.as_fd(), PollFlags::POLLOUT)], until) {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a line.
-    fn answer(&mut self, settings: &Settings) -> Result<Vec<u8>, Failure> {
-        let deadline = settings.timeout.map(|timeout| (timeout, Instant::now() + timeout));
+    fn answer(&mut self, settings: &Settings, until: Option<Instant>) -> Result<Vec<u8>, Failure> {
         let mut answer = Vec::new();
         let mut chunk = [0; 4096];
         while answer.last() != Some(&b'\n') {
@@ -326,16 +363,10 @@ impl Running {
                 );
                 return Err(Failure::data(3000, text));
             }
-            if let Some((timeout, until)) = deadline
-                && !self.readable(until)
-            {
-                let text = format!(
-                    "did not respond within timeout ({} ms); will be restarted and current message skipped",
-                    timeout.as_millis()
-                );
-                return Err(Failure::data(2041, text));
-            }
             let Some(replies) = &mut self.replies else { break };
+            if until.is_some() && !wait(&[(replies.as_fd(), PollFlags::POLLIN)], until) {
+                return Err(settings.too_late("did not respond"));
+            }
             match replies.read(&mut chunk) {
                 Ok(0) => {
                     let text = "terminated while returning a response; will be restarted and \
@@ -351,17 +382,19 @@ impl Running {
         }
         Ok(answer)
     }
+}
 
-    /// Waits until there is something to read, or the end of it.
-    fn readable(&self, until: Instant) -> bool {
-        let Some(replies) = &self.replies else { return false };
-        loop {
+/// Waits until one of the descriptors is ready, at most until then; whether one is.
+fn wait(descriptors: &[(BorrowedFd<'_>, PollFlags)], until: Option<Instant>) -> bool {
+    let mut polled: Vec<_> = descriptors.iter().map(|&(fd, what)| PollFd::new(fd, what)).collect();
+    loop {
+        let left = until.map_or(PollTimeout::NONE, |until| {
             let left = until.saturating_duration_since(Instant::now());
-            let left = PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX);
-            match poll(&mut [PollFd::new(replies.as_fd(), PollFlags::POLLIN)], left) {
-                Err(nix::errno::Errno::EINTR) => {}
-                outcome => return outcome != Ok(0),
-            }
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut polled, left) {
+            Err(nix::errno::Errno::EINTR) => {}
+            outcome => return outcome != Ok(0),
         }
     }
 }
@@ -376,12 +409,23 @@ impl Drop for Running {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
-        let until = Instant::now() + PATIENCE;
+        let until = Some(Instant::now() + PATIENCE);
+        // Without a descriptor of the process there is only the end of its answers to tell its end by, or the time.
+        let process = process::descriptor(&self.child).ok();
         let mut chunk = [0; 4096];
-        while self.readable(until) {
-            let Some(replies) = &mut self.replies else { break };
-            if !matches!(replies.read(&mut chunk), Ok(1..)) {
+        while !ended(&mut self.child) {
+            let process = process.iter().map(|process| process.as_fd());
+            let replies = self.replies.iter().map(|replies| replies.as_fd());
+            let both: Vec<_> = process.chain(replies).map(|fd| (fd, PollFlags::POLLIN)).collect();
+            if !wait(&both, until) {
                 break;
+            }
+            // One that has much to say must be able to say it to come to its end.
+            let said = self.replies.as_mut().filter(|replies| {
+                wait(&[(replies.as_fd(), PollFlags::POLLIN)], Some(Instant::now()))
+            });
+            if said.is_some_and(|replies| !matches!(replies.read(&mut chunk), Ok(1..))) {
+                self.replies = None;
             }
         }
         if !ended(&mut self.child) {
@@ -394,6 +438,70 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn settings(command: &str, answers: bool, timeout: Option<u64>) -> Settings {
+        Settings {
+            command: words(command.as_bytes()),
+            input: Property::Msg,
+            answers,
+            output: None,
+            timeout: timeout.map(Duration::from_millis),
+            answer_bytes: 8096,
+            slash_in_program_name: false,
+        }
+    }
+
+    #[test]
+    fn a_program_that_stops_reading_is_not_waited_for_longer_than_for_an_answer() {
+        for answers in [false, true] {
+            let settings = settings("/bin/sleep 1000", answers, Some(50));
+            let mut running = settings.start().expect("started");
+            // More than any pipe holds.
+            let line = vec![b'x'; 4 << 20];
+            let until = settings.timeout.map(|timeout| Instant::now() + timeout);
+            let sent = running.send(&line, until).map_err(|error| error.kind());
+            assert_eq!(sent, Err(ErrorKind::TimedOut));
+        }
+    }
+
+    /// One that answers, and one that does not, may both clear up when they are told to end.
+    #[test]
+    fn a_program_has_time_to_end() {
+        for answers in [false, true] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let path = |name: &str| dir.path().join(name);
+            let (ready, ended) = (path("ready"), path("ended"));
+            let script = format!(
+                "/bin/sh -c \"trap '/bin/echo x | /bin/cat | /bin/cat > {}; exit' TERM; : > {}; while read l; do :; done\"",
+                ended.display(),
+                ready.display()
+            );
+            let running = settings(&script, answers, None).start().expect("started");
+            while !ready.exists() {
+                std::thread::yield_now();
+            }
+            drop(running);
+            assert_eq!(std::fs::read_to_string(ended).ok().as_deref(), Some("x\n"), "{answers}");
+        }
+    }
+
+    /// One that ignores what it is told is killed.
+    #[test]
+    fn a_program_that_does_not_end_is_killed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ready = dir.path().join("ready");
+        let script = format!(
+            "/bin/sh -c \"trap '' TERM; : > {}; while :; do read l || exec /bin/sleep 1000; done\"",
+            ready.display()
+        );
+        let running = settings(&script, false, None).start().expect("started");
+        while !ready.exists() {
+            std::thread::yield_now();
+        }
+        let pid = Pid::from_raw(i32::try_from(running.child.id()).expect("fits"));
+        drop(running);
+        assert_eq!(kill(pid, None), Err(nix::errno::Errno::ESRCH), "gone and reaped");
+    }
 
     #[test]
     fn command_lines() {

@@ -3,8 +3,9 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 use std::path::Path;
+use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -59,6 +60,20 @@ pub fn set_environment<'a>(variables: impl IntoIterator<Item = (&'a OsStr, &'a O
     for (name, value) in variables {
         // SAFETY: the caller runs one thread only, so nobody reads the environment at the same time.
         unsafe { std::env::set_var(name, value) };
+    }
+}
+
+/// A descriptor that becomes readable when the child ends.
+///
+/// # Errors
+/// Those of pidfd_open(2); `Unsupported` before Linux 5.3.
+pub fn descriptor(child: &Child) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointer. pidfd_open(2): "the close-on-exec flag is set on the file descriptor".
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
+    match i32::try_from(fd) {
+        // SAFETY: the call has just made it, and nobody else knows it.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
