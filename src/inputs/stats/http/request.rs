@@ -99,16 +99,17 @@ pub fn parse(bytes: &[u8], address_only: bool) -> Outcome<'_> {
 /// Whether a `Host`, with or without port, is an address or the name of this machine to itself.
 fn is_address(host: &[u8]) -> bool {
     let Ok(host) = std::str::from_utf8(host.trim_ascii()) else { return false };
-    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    if let Some(rest) = host.strip_prefix('[') {
-        let Some((address, port)) = rest.split_once(']') else { return false };
-        let port = port.strip_prefix(':').unwrap_or(port);
-        return address.parse::<std::net::Ipv6Addr>().is_ok() && digits(port);
-    }
-    let (name, port) = host.split_once(':').unwrap_or((host, ""));
-    let known =
-        name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::Ipv4Addr>().is_ok();
-    known && digits(port)
+    let (is_known, rest) = match host.strip_prefix('[').map(|host| host.split_once(']')) {
+        Some(None) => return false,
+        Some(Some((address, rest))) => (address.parse::<std::net::Ipv6Addr>().is_ok(), rest),
+        None => {
+            let (name, rest) = host.split_at(host.find(':').unwrap_or(host.len()));
+            let is_local = name.eq_ignore_ascii_case("localhost");
+            (is_local || name.parse::<std::net::Ipv4Addr>().is_ok(), rest)
+        }
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    is_known && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 impl Request<'_> {
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_no_get_is_refused() {
-        let cases: [(&[u8], Status); 13] = [
+        let cases: [(&[u8], Status); 15] = [
             (b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", Status::MethodNotAllowed),
             (b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", Status::MethodNotAllowed),
             (b"get / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", Status::MethodNotAllowed),
@@ -166,6 +167,8 @@ mod tests {
             (b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", Status::Misdirected),
             (b"GET / HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n\r\n", Status::Misdirected),
             (b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", Status::Misdirected),
+            (b"GET / HTTP/1.1\r\nHost: [::1]9153\r\n\r\n", Status::Misdirected),
+            (b"GET / HTTP/1.1\r\nHost: localhost:x\r\n\r\n", Status::Misdirected),
             (b"\x16\x03\x01\x02\x00\x01\x00", Status::BadRequest),
             (b"<13>Oct 11 22:14:15 h t: m\n", Status::BadRequest),
         ];
