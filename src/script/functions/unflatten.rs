@@ -56,7 +56,7 @@ fn unflatten(call: &mut Call<'_, '_>) -> Option<Json> {
     call.value(0, |value| match value {
         Value::Json(Json::Object(object)) => {
             let mut nested = Object::default();
-            spread(object, separator, case, &mut nested);
+            spread(object, (separator, case), limits::JSON_DEPTH, &mut nested);
             Some(Json::Object(nested))
         }
         Value::Json(other) => Some(other.copy()),
@@ -64,18 +64,19 @@ fn unflatten(call: &mut Call<'_, '_>) -> Option<Json> {
     })
 }
 
-/// Puts the members of an object where their names say.
-fn spread(object: &Object, separator: u8, case: Case, into: &mut Object) {
+/// Puts the members of an object where their names say, which makes up to `room` levels out of names; from there on
+/// names stay as they are.
+fn spread(object: &Object, (separator, case): (u8, Case), room: usize, into: &mut Object) {
     for (name, value) in object.iter() {
-        // What a value is nested in is bounded; the rest of a longer path stays one name.
         let mut parts: Vec<&[u8]> =
-            name.splitn(limits::JSON_DEPTH, |c| *c == separator).map(cut).collect();
+            name.splitn(room.max(1), |c| *c == separator).map(cut).collect();
+        let left = room.saturating_sub(parts.len());
         let Some(last) = parts.pop() else { continue };
         let parent = parts.into_iter().try_fold(&mut *into, |node, part| inner(node, part, case));
         let Some(parent) = parent else { continue };
         if let Json::Object(object) = value {
             if let Some(node) = inner(parent, last, case) {
-                spread(object, separator, case, node);
+                spread(object, (separator, case), left, node);
             }
         } else {
             parent.remove(last, case);
@@ -97,5 +98,34 @@ fn inner<'o>(node: &'o mut Object, name: &[u8], case: Case) -> Option<&'o mut Ob
     match node.get_mut(name, case) {
         Some(Json::Object(object)) => Some(object),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn depth(value: &Json) -> usize {
+        match value {
+            Json::Object(object) => 1 + object.iter().map(|(_, v)| depth(v)).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Names that are paths, in objects in objects: the two do not multiply.
+    #[test]
+    fn what_names_make_is_bounded_in_all() {
+        let name = ["a"; limits::JSON_DEPTH].join(".");
+        let mut value = Json::Int(1);
+        for _ in 1..limits::JSON_DEPTH {
+            let mut outer = Object::default();
+            outer.set(name.as_bytes(), value, Case::Sensitive);
+            value = Json::Object(outer);
+        }
+        let Json::Object(object) = &value else { panic!("an object") };
+        let mut nested = Object::default();
+        spread(object, (b'.', Case::Sensitive), limits::JSON_DEPTH, &mut nested);
+        let depth = depth(&Json::Object(nested));
+        assert!((limits::JSON_DEPTH..=2 * limits::JSON_DEPTH).contains(&depth), "{depth}");
     }
 }
