@@ -1,6 +1,7 @@
 //! A configured action: its output, options and counters, and what its threads have to agree on.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::error_file::ErrorFile;
 use super::gate::Gate;
@@ -82,6 +83,8 @@ struct Shared {
     outage: bool,
     /// Whether that outage is in the counter `suspended`.
     counted: bool,
+    /// Of the time in which nothing was tried, what is less than a second and not in `suspended.duration`.
+    uncounted: Duration,
     disabled: bool,
     /// Second in which a lost message was last logged.
     lost_logged: i64,
@@ -182,7 +185,7 @@ impl Action {
         shared.until = Some(until);
         self.counters.suspended_now.set(1);
         shared.rounds = (round + 1).min(20);
-        self.count_outage(&mut shared, duration);
+        self.count_outage(&mut shared, Duration::from_secs(duration.try_into().unwrap_or(0)));
         drop(shared);
         if self.settings.report_continuation || (self.settings.report_suspension && round == 0) {
             log::warn!(
@@ -222,11 +225,13 @@ impl Action {
         }
     }
 
-    /// Counts an outage once, and the seconds in which nothing is tried. (The reference leaves out outages
+    /// Counts an outage once, and the time in which nothing is tried, in full seconds. (The reference leaves out outages
     /// that it waits for with `resumeRetryCount`; they hold up the queue, so they count here.)
-    fn count_outage(&self, shared: &mut Shared, seconds: i64) {
+    fn count_outage(&self, shared: &mut Shared, pause: Duration) {
         self.counters.suspended.add(u64::from(!std::mem::replace(&mut shared.counted, true)));
-        self.counters.suspended_seconds.add(u64::try_from(seconds).unwrap_or(0));
+        let pause = pause.saturating_add(shared.uncounted);
+        shared.uncounted = Duration::from_nanos(pause.subsec_nanos().into());
+        self.counters.suspended_seconds.add(pause.as_secs());
     }
 
     /// The output works again.
@@ -275,9 +280,9 @@ impl Action {
         }
     }
 
-    /// Counts a wait of this many seconds for the output to come back.
-    pub(super) fn count_wait(&self, seconds: i64) {
-        self.count_outage(&mut self.shared(), seconds);
+    /// Counts a wait of this length for the output to come back.
+    pub(super) fn count_wait(&self, pause: Duration) {
+        self.count_outage(&mut self.shared(), pause);
     }
 
     /// A new thread's end of the output.

@@ -206,7 +206,7 @@ impl Runner {
         let mut pending = self.worker.pending();
         let mut tries = 0;
         self.trial = true;
-        let mut said = String::new();
+        let mut said = Said::default();
         loop {
             if failure.effect == Effect::Disable {
                 self.action.disable(&failure);
@@ -214,15 +214,15 @@ impl Runner {
                 self.discard(&failure);
                 return false;
             }
-            if tries != 1 || failure.text != said {
+            if said.is_news(&failure, tries) {
                 log::error!(code = failure.code; "{failure}");
-                said.clone_from(&failure.text);
             }
             self.action.report_outage();
             // The first try is at once, as the reference's is; the others come after the interval.
             let progress = self.worker.pending() < pending;
             pending = self.worker.pending();
-            let wanted = failure.pause;
+            // An output's own pause comes before the first try, too.
+            let mut pause = failure.pause;
             if tries > 0 && !progress {
                 let settings = self.action.settings();
                 if settings.resume_retry_count.is_some_and(|most| tries > most) {
@@ -230,16 +230,14 @@ impl Runner {
                     self.discard(&failure);
                     return false;
                 }
-                let interval = settings.resume_interval;
-                let pause = wanted.unwrap_or(Duration::from_secs(interval.try_into().unwrap_or(0)));
-                self.action.count_wait(i64::try_from(pause.as_secs()).unwrap_or(i64::MAX));
+                let interval = settings.resume_interval.try_into().unwrap_or(0);
+                pause = pause.or(Some(Duration::from_secs(interval)));
+            }
+            if let Some(pause) = pause {
+                self.action.count_wait(pause);
                 if self.is_interrupted(pause, &failure) {
                     return false;
                 }
-            } else if let Some(pause) = wanted
-                && self.is_interrupted(pause, &failure)
-            {
-                return false;
             }
             tries = if progress { 1 } else { tries + 1 };
             self.action.counters.retries.add(1);
@@ -284,6 +282,38 @@ impl Runner {
         });
     }
 }
+
+/// What has been logged in an outage.
+#[derive(Default)]
+struct Said {
+    texts: Vec<String>,
+    /// Pauses that outputs have asked for since something was forgotten.
+    waited: Duration,
+}
+
+impl Said {
+    /// Whether a failure has to be logged, after so many tries. The first try is at once and usually ends as what
+    /// came before it. Of an output that tries again in its own time the same is said once a minute.
+    fn is_news(&mut self, failure: &Failure, tries: u64) -> bool {
+        if failure.pause.is_some() && self.waited >= SILENCE {
+            *self = Self::default();
+        }
+        self.waited = self.waited.saturating_add(failure.pause.unwrap_or_default());
+        let known = self.texts.contains(&failure.text);
+        if !known && self.texts.len() < TEXTS_MAX {
+            self.texts.push(failure.text.clone());
+        }
+        match failure.pause {
+            Some(_) => !known,
+            None => tries != 1 || !known,
+        }
+    }
+}
+
+/// How long an output that tries again in its own time does not repeat itself.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Texts that are kept.
+const TEXTS_MAX: usize = 16;
 
 impl Drop for Runner {
     fn drop(&mut self) {
@@ -398,6 +428,37 @@ mod tests {
         bench.push("b", 1);
         assert_eq!(bench.commit(), ["a"]);
         assert_eq!((bench.count("failed"), bench.count("suspended")), (1, 2));
+    }
+
+    #[test]
+    fn an_output_with_its_own_pauses_repeats_itself_once_a_minute() {
+        let failure = |pause, text: &str| Failure {
+            pause: Some(Duration::from_secs(pause)),
+            ..Failure::suspend(2007, text)
+        };
+        let mut said = Said::default();
+        let mut news = |pause, text: &str| said.is_news(&failure(pause, text), 5);
+        assert!(news(1, "401"));
+        // 2, 4, … 32: 63 seconds in all.
+        assert!((1..6).all(|power| !news(1 << power, "401")));
+        assert!(news(60, "401") && news(60, "401"));
+        assert!(news(60, "401") && news(1, "another one") && !news(1, "another one"));
+        let mut said = Said::default();
+        let plain = Failure::suspend(2007, "broken");
+        assert_eq!(
+            [0, 1, 2, 3].map(|tries| said.is_news(&plain, tries)),
+            [true, false, true, true]
+        );
+    }
+
+    #[test]
+    fn a_pause_of_the_outputs_own_is_an_outage() {
+        let mut bench = bench(|_| ());
+        bench.script.asks_for(Duration::from_millis(1));
+        bench.script.commits(&[Some(0)]);
+        bench.push("a", 1);
+        assert_eq!(bench.commit(), ["a"]);
+        assert_eq!((bench.count("suspended"), bench.count("resumed")), (1, 1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::settings::{Gate, Settings};
 use super::{Failure, Lost, Output, OutputWorker};
@@ -63,6 +64,8 @@ struct State {
     /// For each coming commit: after how many messages it fails, or `None`.
     commits: VecDeque<Option<usize>>,
     pushes_fail: usize,
+    /// What a commit that fails asks for.
+    pause: Option<Duration>,
 }
 
 impl Script {
@@ -79,6 +82,11 @@ impl Script {
     /// The next `n` pushes fail.
     pub(super) fn pushes_fail(&self, n: usize) {
         self.lock().pushes_fail = n;
+    }
+
+    /// Commits that fail ask for this pause.
+    pub(super) fn asks_for(&self, pause: Duration) {
+        self.lock().pause = Some(pause);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -117,7 +125,9 @@ impl OutputWorker for Worker {
         let outcome = state.commits.pop_front().flatten();
         let upto = outcome.unwrap_or(self.pending.len()).min(self.pending.len());
         state.written.extend(self.pending.drain(..upto));
-        outcome.map_or(Ok(()), |_| Err(Failure::suspend(2007, "no commit now")))
+        let pause = state.pause;
+        let failure = Failure { pause, ..Failure::suspend(2007, "no commit now") };
+        outcome.map_or(Ok(()), |_| Err(failure))
     }
 
     fn pending(&self) -> usize {
