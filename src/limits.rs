@@ -177,6 +177,8 @@ pub const SCRIPT_REQUEST_TIME: Duration = Duration::from_secs(30);
 pub const SCRIPT_REPLY_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of an answer to a bulk request: some 200 for each document of the largest one.
 pub const REPLY_BYTES: u64 = 64 * 1024 * 1024;
+/// How long omelasticsearch passes over a server that did not serve, while there are others.
+pub const SERVER_REST: Duration = Duration::from_secs(30);
 /// Levels of nesting in JSON text that a message brings, as in the reference's library.
 pub const JSON_DEPTH: usize = 32;
 /// Bytes in one part of a variable's name, as in the reference.

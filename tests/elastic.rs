@@ -4,6 +4,7 @@ mod input_tls;
 mod memory;
 mod peers;
 mod secure;
+mod servers;
 mod trouble;
 
 use crate::harness::bulk_server::{Plan, Server};
@@ -62,7 +63,7 @@ fn lines_become_documents_of_a_data_stream() {
     let request = &server.requests(1)[0];
     assert_eq!(
         request.line,
-        "POST /_bulk?filter_path=errors,items.*.error,items.*.status HTTP/1.1"
+        "POST /_bulk?filter_path=errors,items.*.error,items.*.status,items.*.failure_store HTTP/1.1"
     );
     for (name, value) in [
         ("content-type", "application/x-ndjson"),

@@ -112,19 +112,19 @@ password  pwd
 api_key  apikey
 bulk_max_size  -  queue.dequeueBatchSize of the action; maxBytes bounds the request as well.
 worker  -  queue.workerThreads of the action.
-loadbalance  -  None: a worker stays with one server, and turns to the next when that fails.
+loadbalance  loadBalance  Servers take turns, request by request; one that fails is passed over for 30 seconds.
 compression_level  compressionLevel
 timeout  indexTimeout  In milliseconds.
 backoff.init  backoff.init  In milliseconds.
 backoff.max  backoff.max  In milliseconds.
 max_retries  -  action.resumeRetryCount of the action; -1, without end, as Filebeat does.
-idle_connection_timeout  -  None: connections are kept as long as the server keeps them; rebindInterval counts requests.
+idle_connection_timeout  idleConnectionTimeout  In milliseconds.
 queue.mem.events  -  queue.size of the action. A full queue makes senders wait.
 queue.mem.flush.min_events  -  queue.minDequeueBatchSize of the action.
 queue.mem.flush.timeout  -  queue.minDequeueBatchSize.timeout of the action, in milliseconds.
-headers  -  None.
-parameters  -  None, but timeout and pipelineName.
-proxy_url  -  None: requests go to the servers themselves, whatever the environment says.
+headers  headers  A list, each as Name: value.
+parameters  parameters  A list, each as name=value.
+proxy_url  proxyUrl  HTTP and HTTPS proxies, asked for a tunnel (CONNECT) also where the server speaks plain HTTP. The environment's proxies are not used.
 non_indexable_policy  errorFile  Documents that the cluster refuses, with its reply; without it they are dropped, and counted.
 ssl.certificate_authorities  tls.caCert  One file.
 ssl.certificate  tls.myCert

@@ -111,11 +111,13 @@
 //! A hundred thousand keys lie beyond the nearer caches, and a map of boxed keys touches four places per look-up. One
 //! array of slots and one of rows (`lookup::texts`): keys in random order from 430 to 265 ns, a thousand keys in use
 //! from 110 to 85 ns, on a machine where memory was slow that day.
+//!
 //! # 19. omelasticsearch speaks HTTP by `ureq`, TLS by OpenSSL (2026-11-21)
 //! HTTP with pooling, chunked bodies and timeouts is a library's work; `ureq` without its TLS features is ten small crates.
 //! Its TLS would be another library with other rules, so its connector is ours, on the system's OpenSSL: the client's
 //! certificate, and certificates of other names without taking any certificate, which `native-tls` cannot tell apart.
-//! ureq calls its connectors unversioned; the lock file holds the version.
+//! ureq calls its connectors unversioned; the lock file holds the version. All our clients (omelasticsearch, impstats'
+//! `push.url`, `http_request()`, OCSP) are made in one place, `tls::http::agent`.
 //!
 //! # 20. Ids of documents are made when they enter the worker (2026-11-21)
 //! An id made of the message's content would survive the process, but two equal lines of one receive would be one

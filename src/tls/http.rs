@@ -9,13 +9,33 @@ use openssl::ssl::{
     HandshakeError, SslConnector, SslConnectorBuilder, SslMethod, SslStream, SslVerifyMode,
     SslVersion,
 };
-use ureq::Error;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
-    TransportAdapter,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
+    TcpConnector, Transport, TransportAdapter,
 };
+use ureq::{Agent, Error};
 
 use super::key;
+
+/// A client with these options for `https://`, and what else it is to do. It says who it is, takes every status for an
+/// answer, follows no redirections, and goes through no proxy that only the environment names.
+#[must_use]
+pub fn agent(
+    options: Options,
+    configure: impl FnOnce(ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope>,
+) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
+        .max_redirects(0)
+        .proxy(None);
+    let connector =
+        ConnectProxyConnector::default().chain(TcpConnector::default()).chain(Tls(options));
+    Agent::with_parts(configure(config).build(), connector, DefaultResolver::default())
+}
 
 /// How servers are known, and how we are known to them.
 #[derive(Clone, Debug, Default)]
@@ -66,15 +86,9 @@ impl Options {
 
 /// Makes TLS of a TCP connection, where the URL asks for it.
 #[derive(Debug)]
-pub struct Tls(Options);
+struct Tls(Options);
 
 impl Tls {
-    /// With these options.
-    #[must_use]
-    pub fn new(options: Options) -> Self {
-        Self(options)
-    }
-
     fn connector(&self) -> io::Result<SslConnector> {
         let mut builder = self.0.builder()?;
         let named = |file: &Path, why: io::Error| {
@@ -135,7 +149,7 @@ fn failed(why: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 /// A connection with TLS.
-pub struct TlsTransport {
+struct TlsTransport {
     buffers: LazyBuffers,
     stream: SslStream<TransportAdapter>,
 }

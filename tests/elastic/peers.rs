@@ -71,6 +71,49 @@ fn requests_are_the_references() {
     }
 }
 
+/// Which of three servers gets each of six documents, sent one after the other.
+fn turns(daemon: &Path) -> Vec<usize> {
+    let servers = [(); 3].map(|()| Server::start(Plan::default()));
+    let list: Vec<_> =
+        servers.iter().map(|server| format!("\"http://127.0.0.1:{}\"", server.port)).collect();
+    let text = format!(
+        r#"global(net.enableDNS="off")
+module(load="imtcp")
+module(load="omelasticsearch")
+input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName="{{dir}}/port")
+template(name="doc" type="string" string="{{\"message\":\"%msg:::json%\"}}")
+action(type="omelasticsearch" server=[{}] bulkMode="on" template="doc" searchIndex="x" searchType="ev")
+"#,
+        list.join(", ")
+    );
+    let mut daemon = Daemon::start_program(daemon, &text, &[], tempdir());
+    let port = daemon.port("port");
+    let mut counts = [0; 3];
+    let mut turns = Vec::new();
+    for number in 0..6 {
+        send::tcp(port, format!("<13>Oct 11 22:14:15 host app: {number}\n").as_bytes());
+        let turn = loop {
+            let known = servers.each_ref().map(Server::count);
+            if let Some(turn) = (0..3).find(|server| known[*server] > counts[*server]) {
+                counts = known;
+                break turn;
+            }
+            std::thread::yield_now();
+        };
+        turns.push(turn);
+    }
+    daemon.stop_lossy();
+    turns
+}
+
+#[test]
+fn servers_take_turns_as_the_references_do() {
+    if !is_installed() {
+        return;
+    }
+    assert_eq!(turns(&program()), turns(Path::new(RSYSLOGD)));
+}
+
 /// What a retry ruleset of `daemon` is given for one request with every kind of failure.
 fn handed_back(daemon: &Path) -> String {
     let judge = |message: &str, _: usize| match message {

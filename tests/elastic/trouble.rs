@@ -46,15 +46,52 @@ fn a_request_that_is_too_large_is_cut_in_halves() {
     assert_eq!(counter(&stopped.stderr, "response.success"), 100);
 }
 
-/// HTTP 400 without items: the one document that breaks the request is found, and lost alone.
 #[test]
-fn a_request_that_is_refused_is_searched_for_the_document_at_fault() {
+fn a_document_that_is_too_large_by_itself_is_lost_and_kept_in_the_error_file() {
     let server = Server::start(Plan { most: 0, ..Plan::default() });
     let (daemon, port) = start(&server, "", "");
     send::tcp(port, &lines(3));
     server.requests(3);
     let stopped = daemon.stop();
     assert_eq!(counter(&stopped.stderr, "failed.es"), 3);
+    let refused = String::from_utf8(stopped.read("refused")).expect("UTF-8");
+    assert!((0..3).all(|number| refused.contains(&format!("line {number}"))), "{refused}");
+}
+
+/// HTTP 400 without items: the one document that breaks the request is found, and lost alone.
+#[test]
+fn a_request_that_is_refused_is_searched_for_the_document_at_fault() {
+    const COUNT: usize = 50;
+    let server = Server::start(Plan { poison: Some("line 17\""), ..Plan::default() });
+    let (daemon, port) = start(&server, "", "");
+    send::tcp(port, &lines(COUNT));
+    let stored = server.stored(COUNT - 1);
+    let stopped = daemon.stop();
+    let messages: HashSet<String> = stored.iter().map(|document| document.message()).collect();
+    assert_eq!((messages.len(), messages.contains("line 17")), (COUNT - 1, false));
+    assert_eq!(counter(&stopped.stderr, "failed.es"), 1);
+    let refused = String::from_utf8(stopped.read("refused")).expect("UTF-8");
+    assert_eq!(refused.matches("line 17").count(), 1, "{refused}");
+    assert!(refused.contains("as planned") && !refused.contains("line 16"), "{refused}");
+}
+
+/// Such a document is delivered, but not where it should be.
+#[test]
+fn documents_in_the_failure_store_are_counted() {
+    let server = Server::start(Plan { divert: Some("line 3\""), ..Plan::default() });
+    let stopped = deliver(&server, 5, "");
+    assert_eq!(counter(&stopped.stderr, "response.success"), 5);
+    assert_eq!(counter(&stopped.stderr, "response.failurestore"), 1);
+    assert_eq!(stopped.read("refused"), b"");
+}
+
+/// A server that takes the documents and says nothing is given up after the time for a request.
+#[test]
+fn a_server_that_does_not_answer_is_not_waited_for() {
+    let server = Server::start(Plan { answers: vec![Answer::Never], ..Plan::default() });
+    let stopped = deliver(&server, 5, r#"indexTimeout="200""#);
+    assert!(counter(&stopped.stderr, "failed.http") >= 1);
+    assert!(counter(&stopped.stderr, "response.duplicate") >= 1, "what was stored is a conflict");
 }
 
 #[test]
@@ -86,6 +123,7 @@ fn nothing_is_lost_or_doubled_while_the_cluster_is_unwell() {
         vec![Answer::Silence, Answer::Usual],
         vec![Answer::Cut, Answer::Silence],
         vec![Answer::Garbage, Answer::Short],
+        vec![Answer::Status(503), Answer::Trickle],
     ] {
         let what = format!("{answers:?}");
         let count = answers.len();
@@ -102,17 +140,6 @@ fn a_conflict_is_a_delivery() {
     let stopped = deliver(&server, 5, "");
     assert_eq!(counter(&stopped.stderr, "response.duplicate"), 5);
     assert_eq!(counter(&stopped.stderr, "failed.http"), 1);
-}
-
-#[test]
-fn another_server_takes_over() {
-    let server = Server::start(Plan::default());
-    let servers = format!("[\"127.0.0.1:{}\", \"127.0.0.1:{}\"]", free_port(), server.port);
-    let mut daemon = Daemon::start(&config(&servers, "", ""));
-    let port = daemon.port("port");
-    send::tcp(port, &lines(5));
-    server.stored(5);
-    daemon.stop();
 }
 
 /// Row 46: while nobody is there the queue fills, then the senders wait; nothing is lost.

@@ -31,6 +31,10 @@ pub(crate) enum Answer {
     Garbage,
     /// The documents are stored, the reply leaves the last item out.
     Short,
+    /// The documents are stored, the reply never comes: the server waits until the client goes away.
+    Never,
+    /// The documents are stored, the reply comes byte by byte.
+    Trickle,
 }
 
 /// A document as it was asked to be stored.
@@ -90,6 +94,10 @@ struct Shared {
     changed: Condvar,
     /// Documents in a request above which it is too large.
     most: usize,
+    /// A request with a document that has this text is refused as a whole, with status 400.
+    poison: Option<&'static str>,
+    /// A document with this text is one for the failure store.
+    divert: Option<&'static str>,
     judge: Judge,
 }
 
@@ -103,12 +111,20 @@ pub(crate) struct Server {
 pub(crate) struct Plan {
     pub(crate) answers: Vec<Answer>,
     pub(crate) most: usize,
+    pub(crate) poison: Option<&'static str>,
+    pub(crate) divert: Option<&'static str>,
     pub(crate) judge: Judge,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { answers: Vec::new(), most: usize::MAX, judge: Box::new(|_, _| 201) }
+        Self {
+            answers: Vec::new(),
+            most: usize::MAX,
+            poison: None,
+            divert: None,
+            judge: Box::new(|_, _| 201),
+        }
     }
 }
 
@@ -137,6 +153,8 @@ impl Server {
             state: Mutex::new(state),
             changed: Condvar::new(),
             most: plan.most,
+            poison: plan.poison,
+            divert: plan.divert,
             judge: plan.judge,
         });
         let inner = Arc::clone(&shared);
@@ -171,6 +189,11 @@ impl Server {
     /// Waits until `count` documents are stored, and returns them.
     pub(crate) fn stored(&self, count: usize) -> Vec<Document> {
         self.wait("documents", |state| (state.stored.len() >= count).then(|| state.stored.clone()))
+    }
+
+    /// How many bulk requests have come so far.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.lock().requests.len()
     }
 
     /// Waits until `count` bulk requests have come, and returns them.
@@ -235,6 +258,7 @@ impl Shared {
         let status = match answer {
             Answer::Status(status) => Some(status),
             _ if documents.len() > self.most => Some(413),
+            _ if has(&documents, self.poison) => Some(400),
             _ => None,
         };
         if let Some(status) = status {
@@ -259,6 +283,16 @@ impl Shared {
                 let _ = stream.write_all(head.as_bytes());
                 let _ = stream.write_all(&reply.as_bytes()[..reply.len() / 2]);
                 false
+            }
+            Answer::Never => {
+                let _ = stream.read(&mut [0]);
+                false
+            }
+            Answer::Trickle => {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", reply.len());
+                stream.set_nodelay(true).expect("TCP_NODELAY");
+                let bytes = head.bytes().chain(reply.bytes());
+                bytes.map(|byte| stream.write_all(&[byte])).all(|sent| sent.is_ok())
             }
             _ => write(stream, 200, reply.as_bytes()),
         }
@@ -297,6 +331,7 @@ impl Shared {
         let name = document.id.clone().map(|id| (document.index.clone(), id));
         let known = name.as_ref().is_some_and(|name| state.names.contains(name));
         let action = document.action.clone();
+        let is_diverted = has(std::slice::from_ref(&document), self.divert);
         let (status, error) = match status {
             200..=299 if known && action == "create" => (409, "version_conflict_engine_exception"),
             200..=299 => {
@@ -309,11 +344,16 @@ impl Shared {
             _ => (status, "exception"),
         };
         let content = match error {
+            "" if is_diverted => json!({"status": status, "failure_store": "used"}),
             "" => json!({"status": status}),
             kind => json!({"status": status, "error": {"type": kind, "reason": "as planned"}}),
         };
         Value::Object([(action, content)].into_iter().collect())
     }
+}
+
+fn has(documents: &[Document], text: Option<&str>) -> bool {
+    text.is_some_and(|text| documents.iter().any(|document| document.source.contains(text)))
 }
 
 fn write(mut stream: &TcpStream, status: u16, body: &[u8]) -> bool {
@@ -387,7 +427,8 @@ fn check(request: &Request) -> Result<Vec<Document>, String> {
     if path != "/_bulk" {
         return Err("not the bulk API".to_owned());
     }
-    let known = |name: &str| ["filter_path", "timeout", "pipeline", "refresh"].contains(&name);
+    let known =
+        |name: &str| ["filter_path", "timeout", "pipeline", "refresh", "routing"].contains(&name);
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         let name = parameter.split('=').next().unwrap_or_default();
         if !known(name) {

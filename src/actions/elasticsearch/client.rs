@@ -1,15 +1,16 @@
 //! HTTP to one of several servers. Connections are kept and used again, as long as the server keeps them.
+//!
+//! Servers take turns, request by request, as the reference's do. One that did not answer, or said that it cannot serve,
+//! is passed over for a while, unless all are in that state.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::HeaderMap;
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector as _, TcpConnector};
-use ureq::{Agent, Body, Error};
+use ureq::{Agent, Body, Error, RequestBuilder};
 
 use super::conf::Conf;
 use crate::limits;
-use crate::tls::http as tls;
+use crate::tls::http;
 
 /// What a server answered.
 #[derive(Debug)]
@@ -23,7 +24,10 @@ pub(super) struct Answer {
 /// One worker's connections.
 pub(super) struct Client {
     agent: Agent,
+    /// The present one.
     server: usize,
+    /// Until when each server is passed over.
+    away: Vec<Option<Instant>>,
     /// Requests on the present connections.
     requests: u64,
 }
@@ -38,18 +42,47 @@ pub(super) struct Payload<'a> {
 
 impl Client {
     pub(super) fn new(conf: &Conf) -> Self {
-        Self { agent: agent(conf), server: 0, requests: 0 }
+        let away = vec![None; conf.target.servers.len()];
+        Self { agent: agent(conf), server: 0, away, requests: 0 }
     }
 
-    /// The URL of `path` on the present server.
+    /// The URL of `path` on the present server, for messages.
     pub(super) fn url(&self, conf: &Conf, path: &str) -> String {
-        let base = conf.servers.get(self.server).map_or("", String::as_str);
-        format!("{base}{path}")
+        let server = conf.target.servers.get(self.server);
+        format!("{}{path}", server.map_or("", |server| &server.shown))
     }
 
-    /// Turns to the next server.
-    pub(super) fn next_server(&mut self, conf: &Conf) {
-        self.server = (self.server + 1) % conf.servers.len().max(1);
+    /// The present server has answered: another one gets the next request, if they take turns.
+    pub(super) fn answered(&mut self, conf: &Conf) {
+        self.set_away(None);
+        if conf.target.balances {
+            self.next_server(Instant::now);
+        }
+    }
+
+    /// The present server does not serve: turns to another one.
+    pub(super) fn failed(&mut self) {
+        let now = Instant::now();
+        self.set_away(Some(now + limits::SERVER_REST));
+        self.next_server(|| now);
+    }
+
+    fn set_away(&mut self, until: Option<Instant>) {
+        if let Some(place) = self.away.get_mut(self.server) {
+            *place = until;
+        }
+    }
+
+    /// Turns to the next server that is not passed over, or to the next one where all are.
+    fn next_server(&mut self, now: impl FnOnce() -> Instant) {
+        let count = self.away.len();
+        if count < 2 {
+            return;
+        }
+        let now = now();
+        let order = |step: usize| (self.server + step) % count;
+        let serves = |server: &usize| self.away.get(*server).is_none_or(|a| *a <= Some(now));
+        self.server = (1..=count).map(order).find(serves).unwrap_or(order(1));
     }
 
     /// Whether the connections were closed because they had served long enough.
@@ -73,18 +106,21 @@ impl Client {
         path: &str,
         payload: Payload<'_>,
     ) -> Result<Answer, String> {
-        let url = self.url(conf, path);
-        let mut request = self.agent.post(&url).header("Content-Type", payload.kind);
+        let mut request = with_headers(conf, self.agent.post(self.real_url(conf, path)))
+            .header("Content-Type", payload.kind);
         if payload.is_packed {
             request = request.header("Content-Encoding", "gzip");
         }
-        if let Some(value) = &conf.authorization {
-            request = request.header("Authorization", value);
-        }
-        let response = request.send(payload.body).map_err(|why| describe(&url, &why))?;
+        let describe = |why| describe(&self.url(conf, path), &why);
+        let response = request.send(payload.body).map_err(describe)?;
         let (parts, mut body) = response.into_parts();
-        let body = read(&mut body).map_err(|why| describe(&url, &why))?;
+        let body = read(&mut body).map_err(describe)?;
         Ok(Answer { status: parts.status.as_u16(), body, retry_after: retry_after(&parts.headers) })
+    }
+
+    fn real_url(&self, conf: &Conf, path: &str) -> String {
+        let server = conf.target.servers.get(self.server);
+        format!("{}{path}", server.map_or("", |server| &server.url))
     }
 
     /// Asks one server after the other for its health, and stays with the first that is well.
@@ -93,17 +129,14 @@ impl Client {
     /// What the last one said. `failed` is called for each.
     pub(super) fn check(&mut self, conf: &Conf, failed: impl Fn()) -> Result<(), String> {
         let mut last = String::new();
-        for _ in 0..conf.servers.len() {
-            let url = self.url(conf, "_cat/health");
-            let mut request = self.agent.get(&url);
-            if let Some(value) = &conf.authorization {
-                request = request.header("Authorization", value);
-            }
+        for _ in 0..conf.target.servers.len() {
+            let request = with_headers(conf, self.agent.get(self.real_url(conf, HEALTH)));
             let request = request.config().timeout_global(conf.connect_timeout).build();
             let status = request.call().and_then(|response| {
                 let (parts, mut body) = response.into_parts();
                 read(&mut body).map(|_| parts.status.as_u16())
             });
+            let url = self.url(conf, HEALTH);
             last = match status {
                 Ok(200..=299) => return Ok(()),
                 // An API key that may only write may not ask for health; the server is there.
@@ -112,24 +145,28 @@ impl Client {
                 Err(why) => describe(&url, &why),
             };
             failed();
-            self.next_server(conf);
+            self.failed();
         }
         Err(last)
     }
 }
 
+const HEALTH: &str = "_cat/health";
+
 fn agent(conf: &Conf) -> Agent {
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
-        .accept("application/json")
-        .max_redirects(0)
-        .proxy(None)
-        .timeout_connect(conf.connect_timeout)
-        .timeout_global(conf.request_timeout)
-        .build();
-    let connector = TcpConnector::default().chain(tls::Tls::new(conf.tls.clone()));
-    Agent::with_parts(config, connector, DefaultResolver::default())
+    http::agent(conf.target.tls.clone(), |config| {
+        config
+            .accept("application/json")
+            .proxy(conf.target.proxy.clone())
+            .max_idle_age(conf.target.idle)
+            .timeout_connect(conf.connect_timeout)
+            .timeout_global(conf.request_timeout)
+    })
+}
+
+fn with_headers<B>(conf: &Conf, request: RequestBuilder<B>) -> RequestBuilder<B> {
+    let headers = conf.target.headers.iter();
+    headers.fold(request, |request, (name, value)| request.header(name, value))
 }
 
 fn read(body: &mut Body) -> Result<Vec<u8>, Error> {
@@ -143,4 +180,36 @@ fn describe(url: &str, why: &Error) -> String {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_that_are_away_are_passed_over() {
+        let agent = http::agent(http::Options::default(), |config| config);
+        let mut client = Client { agent, server: 0, away: vec![None; 3], requests: 0 };
+        let now = Instant::now();
+        let visit = |client: &mut Client| {
+            client.next_server(|| now);
+            client.server
+        };
+        assert_eq!([(); 4].map(|()| visit(&mut client)), [1, 2, 0, 1]);
+        client.away[2] = Some(now + limits::SERVER_REST);
+        assert_eq!([(); 3].map(|()| visit(&mut client)), [0, 1, 0]);
+        client.away = vec![Some(now + limits::SERVER_REST); 3];
+        assert_eq!([(); 3].map(|()| visit(&mut client)), [1, 2, 0], "all are");
+        client.away = vec![Some(now); 3];
+        assert_eq!([(); 3].map(|()| visit(&mut client)), [1, 2, 0], "they had their rest");
+    }
+
+    #[test]
+    fn a_server_says_when_to_come_back() {
+        for (value, seconds) in [("7", Some(7)), (" 120 ", Some(120)), ("soon", None)] {
+            let mut headers = HeaderMap::new();
+            headers.insert("Retry-After", value.parse().expect("a value"));
+            assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{value}");
+        }
+    }
 }

@@ -14,18 +14,15 @@ pub(super) fn path<'a>(conf: &Conf, bulk: &'a Bulk, index: usize) -> Cow<'a, str
     if !conf.bulk {
         return String::from_utf8_lossy(bulk.meta(index));
     }
-    let mut path = String::from("_bulk");
-    let mut sign = '?';
-    if conf.streams {
-        path.push_str("?filter_path=errors,items.*.error,items.*.status");
-        sign = '&';
+    let filter = "filter_path=errors,items.*.error,items.*.status,items.*.failure_store";
+    let filter = conf.streams.then(|| filter.to_owned());
+    let wait = conf.wait.as_ref().map(|wait| format!("timeout={wait}"));
+    let more = Some(conf.target.query.clone()).filter(|query| !query.is_empty());
+    let query: Vec<String> = [filter, wait, more].into_iter().flatten().collect();
+    if query.is_empty() {
+        return "_bulk".into();
     }
-    if let Some(wait) = &conf.wait {
-        path.push(sign);
-        path.push_str("timeout=");
-        path.push_str(wait);
-    }
-    path.into()
+    format!("_bulk?{}", query.join("&")).into()
 }
 
 /// What is the same in all meta lines of an input's data stream.
@@ -123,6 +120,9 @@ pub(super) fn write_target(conf: &Conf, msg: &Msg<'_>, scratch: &mut Vec<u8>, ou
         query(b"parent=", out);
         url_text(parent, msg, scratch, out);
     }
+    if !conf.target.query.is_empty() {
+        query(conf.target.query.as_bytes(), out);
+    }
 }
 
 /// The text for this message, in `scratch` if it is made.
@@ -153,7 +153,17 @@ fn field(name: &[u8], text: &[u8], out: &mut Vec<u8>) {
 /// sent; in a text made of the message also what would lead elsewhere. A percent sign is taken for an escape.
 fn url_text(of: &Text, msg: &Msg<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
     let special: &[u8] = if matches!(of, Text::Made(_)) { b"/?#&" } else { b"" };
-    for byte in text(of, msg, scratch) {
+    escape(text(of, msg, scratch), special, out);
+}
+
+/// The text as a name or a value of a query.
+pub(super) fn escape_query(text: &[u8], out: &mut Vec<u8>) {
+    escape(text, b"#%&+=", out);
+}
+
+/// Escapes what no URL may contain, and what is `special`.
+fn escape(text: &[u8], special: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
         if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte) && !special.contains(byte) {
             out.push(*byte);
         } else {

@@ -11,7 +11,7 @@
 //! data streams it has an id that no other has and that stays the same over all tries: the second one is then a
 //! conflict, which counts as delivered.
 //!
-//! - `parameters`: the table; `conf`: a checked action.
+//! - `parameters`: the table; `conf`: a checked action; `target`: servers and what goes with each request.
 //! - `bulk`: documents in the form of the request; `meta`: where each goes; `ids`: their ids.
 //! - `client`: HTTP.
 //! - `reply`: what the cluster says; `backoff`: when to try again; `errors`: the error file.
@@ -32,6 +32,7 @@ mod meta;
 mod parameters;
 mod reply;
 mod resubmit;
+mod target;
 mod worker;
 
 use std::sync::Arc;
@@ -101,6 +102,8 @@ struct Counters {
     /// Replies that could not be understood.
     bad: Arc<Counter>,
     duplicate: Arc<Counter>,
+    /// Documents that a data stream could not take, and its failure store did.
+    diverted: Arc<Counter>,
     bad_argument: Arc<Counter>,
     rejection: Arc<Counter>,
     other: Arc<Counter>,
@@ -118,6 +121,7 @@ impl Counters {
             success: object.counter("response.success"),
             bad: object.counter("response.bad"),
             duplicate: object.counter("response.duplicate"),
+            diverted: object.counter("response.failurestore"),
             bad_argument: object.counter("response.badargument"),
             rejection: object.counter("response.bulkrejection"),
             other: object.counter("response.other"),

@@ -23,6 +23,10 @@ pub(super) static MODULE: Module = Module {
         ("response.success", "Documents stored."),
         ("response.bad", "Replies that could not be understood."),
         ("response.duplicate", "Documents that were there already; they count as delivered."),
+        (
+            "response.failurestore",
+            "Of response.success, documents that the data stream's failure store took, because the stream could not.",
+        ),
         ("response.badargument", "Documents refused with status 400."),
         ("response.bulkrejection", "Documents that the cluster was too busy for (429)."),
         ("response.other", "Documents with any other status."),
@@ -65,7 +69,13 @@ const PARAMS: &[Param] = &[
         "server",
         Kind::Array,
         Some("localhost"),
-        "Servers, as host, host:port or URL; those behind the first are used when it is away.",
+        "Servers, as host, host:port or URL. They take turns; one that fails is passed over for a while.",
+    ),
+    Param::new(
+        "loadBalance",
+        Kind::Bool,
+        Some("on"),
+        "Servers take turns; off: the first gets all, and those behind it only when it is away.",
     ),
     Param::new(
         "serverport",
@@ -88,6 +98,24 @@ const PARAMS: &[Param] = &[
     Param::new("uid", Kind::Word, None, "User for basic authentication."),
     Param::new("pwd", Kind::Word, None, "Password for basic authentication."),
     Param::new("apikey", Kind::Word, None, "API key, as Elasticsearch encodes it, or as id:key."),
+    Param::new(
+        "headers",
+        Kind::Array,
+        None,
+        "Headers that go with every request, as \"Name: value\".",
+    ),
+    Param::new(
+        "parameters",
+        Kind::Array,
+        None,
+        "Query parameters of requests with documents, as name=value.",
+    ),
+    Param::new(
+        "proxyUrl",
+        Kind::Word,
+        None,
+        "HTTP proxy, as http://host:port, with user:password@ where it wants them. Requests go through it by CONNECT. The environment's proxies are not used.",
+    ),
     Param::new(
         "searchIndex",
         Kind::Word,
@@ -239,6 +267,12 @@ const PARAMS: &[Param] = &[
         Kind::INT,
         Some("-1"),
         "Requests after which connections are made anew; -1 is never.",
+    ),
+    Param::new(
+        "idleConnectionTimeout",
+        Kind::NONNEG,
+        Some("15000"),
+        "Milliseconds after which a connection that was not used is closed.",
     ),
     Param::new(
         "esversion.major",

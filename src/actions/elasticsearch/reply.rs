@@ -23,6 +23,7 @@ pub(super) fn all_stored(reply: &[u8], count: usize) -> bool {
     memchr::memmem::find(reply, b"\"errors\":false").is_some()
         && reply.starts_with(b"{")
         && reply.trim_ascii_end().ends_with(b"]}")
+        && memchr::memmem::find(reply, b"\"failure_store\"").is_none()
         && memchr::memmem::find_iter(reply, b"\"status\":2").count() == count
         && memchr::memmem::find_iter(reply, b"\"status\":").count() == count
 }
@@ -55,6 +56,12 @@ impl Items {
             status @ (429 | 500..) => Verdict::Busy(status),
             status => Verdict::Refused(status),
         }
+    }
+
+    /// Whether the document is in the failure store of its data stream, which could not take it.
+    pub(super) fn is_diverted(&self, index: usize) -> bool {
+        let Some(Json::Object(item)) = self.item(index) else { return false };
+        matches!(item.get(b"failure_store", Case::Sensitive), Some(Json::Str(text)) if **text == *b"used")
     }
 
     /// The operation that the item answers for, and its content.
@@ -127,6 +134,15 @@ mod tests {
         assert_eq!(verdicts, expected);
         assert_eq!(items.reason(2), "document_parsing_exception: bad");
         assert_eq!(items.reason(0), "");
+    }
+
+    #[test]
+    fn documents_in_the_failure_store_are_stored() {
+        let reply = br#"{"errors":false,"items":[{"create":{"status":201,"failure_store":"used"}},{"create":{"status":201,"failure_store":"not_applicable_or_unknown"}}]}"#;
+        assert!(!all_stored(reply, 2), "it has to be looked into");
+        let items = Items::parse(reply, 2).expect("a reply");
+        assert_eq!([0, 1].map(|index| items.verdict(index)), [Verdict::Stored; 2]);
+        assert_eq!([0, 1].map(|index| items.is_diverted(index)), [true, false]);
     }
 
     #[test]

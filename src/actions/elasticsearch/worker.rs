@@ -181,6 +181,7 @@ impl Worker {
         for (place, index) in range.clone().enumerate() {
             let verdict = items.verdict(place);
             counters.count(verdict);
+            counters.diverted.add(u64::from(items.is_diverted(place)));
             match verdict {
                 Verdict::Stored | Verdict::Duplicate => self.settle(index),
                 Verdict::Busy(_) if conf.retries => {}
@@ -259,10 +260,10 @@ impl Worker {
     fn send(&mut self, range: Range<usize>, lost: &mut Lost<'_>) -> Result<(), Failure> {
         let mut left = vec![range];
         // Each server may fail once, and one connection may have been closed while it was idle.
-        let mut tries = self.output.conf.servers.len() + 1;
+        let mut tries = self.output.conf.target.servers.len() + 1;
         while let Some(range) = left.pop() {
             match self.request(range.clone(), lost) {
-                Outcome::Answered => {}
+                Outcome::Answered => self.client.answered(&self.output.conf),
                 Outcome::Refused(_) if range.len() > 1 => {
                     let middle = range.start + range.len() / 2;
                     left.push(middle..range.end);
@@ -275,12 +276,12 @@ impl Worker {
                     self.settle(range.start);
                 }
                 Outcome::Later(text, asked) => {
-                    self.client.next_server(&self.output.conf);
+                    self.client.failed();
                     return Err(self.failure(text, asked));
                 }
                 Outcome::Nothing(text) => {
                     tries -= 1;
-                    self.client.next_server(&self.output.conf);
+                    self.client.failed();
                     if tries == 0 {
                         self.is_in_doubt = true;
                         return Err(self.failure(text, None));

@@ -12,6 +12,7 @@ use crate::net::transport::Call;
 use crate::stats::{Counter, Object};
 use crate::sync::{Mutex, lock};
 use crate::sys::process;
+use crate::tls::http;
 
 /// What an authority says of a certificate.
 #[derive(Clone, Debug)]
@@ -136,15 +137,14 @@ impl Checker {
     /// Nothing is known, and no thread runs.
     #[must_use]
     pub fn new(cells: Cells) -> Self {
-        let config = Agent::config_builder()
-            .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
-            .accept("application/ocsp-response")
-            .max_redirects(0)
-            .proxy(None)
-            .max_idle_connections(0)
-            .timeout_global(Some(limits::OCSP_PATIENCE))
-            .build();
-        Self(Arc::new(Shared { state: Mutex::default(), agent: config.new_agent(), cells }))
+        let agent = http::agent(http::Options::default(), |config| {
+            config
+                .http_status_as_error(true)
+                .accept("application/ocsp-response")
+                .max_idle_connections(0)
+                .timeout_global(Some(limits::OCSP_PATIENCE))
+        });
+        Self(Arc::new(Shared { state: Mutex::default(), agent, cells }))
     }
 
     /// Forgets all answers.

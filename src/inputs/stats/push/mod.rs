@@ -10,6 +10,9 @@ mod http;
 mod protobuf;
 mod series;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use self::http::Endpoint;
@@ -22,7 +25,6 @@ use crate::stats::Reading;
 pub(super) struct Push {
     endpoint: Endpoint,
     labels: Labels,
-    timeout: Duration,
     /// Most series and bytes of one request; `None` is no limit.
     most_series: Option<usize>,
     most_bytes: Option<usize>,
@@ -48,13 +50,15 @@ impl Push {
                 ),
             }
         }
+        let file = |name| args.str(name).map(|path| PathBuf::from(OsStr::from_bytes(path)));
         let files = TlsFiles {
-            ca: args.text("push.tls.cafile"),
-            certificate: args.text("push.tls.certfile"),
-            key: args.text("push.tls.keyfile"),
+            ca: file("push.tls.cafile"),
+            certificate: file("push.tls.certfile"),
+            key: file("push.tls.keyfile"),
             insecure: args.bool("push.tls.insecureSkipVerify"),
         };
-        match Endpoint::new(&url, files, &mut |text| problem("push.url", text)) {
+        let timeout = Duration::from_millis(timeout.unwrap_or_default().max(1));
+        match Endpoint::new(&url, &files, timeout, &mut |problem| problems.push(problem)) {
             Ok(endpoint) => Some(Self {
                 endpoint,
                 labels: Labels {
@@ -64,14 +68,13 @@ impl Push {
                     origin: args.bool("push.label.origin"),
                     name: args.bool("push.label.name"),
                 },
-                timeout: Duration::from_millis(timeout.unwrap_or_default().max(1)),
                 most_series: limit("push.batch.maxSeries"),
                 most_bytes: limit("push.batch.maxBytes"),
             }),
             Err(why) => {
-                problem("push.url", why);
-                let text = "impstats: disabling push due to TLS configuration error".to_owned();
-                problem("push.url", text);
+                problems.push(why);
+                let text = "impstats: disabling push due to TLS configuration error";
+                problems.push(Problem::error(text).at("push.url"));
                 None
             }
         }
@@ -84,7 +87,7 @@ impl Push {
             let body = snap::raw::Encoder::new().compress_vec(&batch);
             let sent = body
                 .map_err(|why| format!("impstats_push: {why}"))
-                .and_then(|body| self.endpoint.post(&body, self.timeout));
+                .and_then(|body| self.endpoint.post(&body));
             if let Err(why) = sent {
                 log::error!("{why}");
                 log::error!("impstats: push to remote endpoint failed (will retry next interval)");
@@ -127,11 +130,16 @@ mod tests {
         Value::Str(text.as_bytes().to_vec())
     }
 
-    fn push(given: &[(&'static str, Value)]) -> (Option<Push>, Vec<String>) {
+    fn checked(given: &[(&'static str, Value)]) -> (Option<Push>, Vec<Problem>) {
         let mut args = Args::defaults(&[MODULE.module_params]);
         given.iter().for_each(|(name, value)| args.set(name, value.clone()));
         let mut problems = Vec::new();
         let push = Push::new(&args, &mut problems);
+        (push, problems)
+    }
+
+    fn push(given: &[(&'static str, Value)]) -> (Option<Push>, Vec<String>) {
+        let (push, problems) = checked(given);
         (push, problems.into_iter().map(|problem| problem.text).collect())
     }
 
@@ -153,7 +161,8 @@ mod tests {
             reader.read_line(&mut line).expect("a line");
             head.push_str(&line);
         }
-        let length = head.split("Content-Length: ").nth(1).and_then(|rest| rest.lines().next());
+        let head = head.to_ascii_lowercase();
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
         let mut body = vec![0; length.and_then(|n| n.parse().ok()).expect("a length")];
         reader.read_exact(&mut body).expect("a body");
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
@@ -180,12 +189,12 @@ mod tests {
         push.push(&readings(), b"here", 1000);
         let ((head, body), (_, second), _listener) =
             server.expect("a thread").join().expect("served");
-        assert!(head.starts_with("POST /api/v1/write?x=1 HTTP/1.1\r\n"), "{head}");
+        assert!(head.starts_with("post /api/v1/write?x=1 http/1.1\r\n"), "{head}");
         for header in [
-            "Content-Type: application/x-protobuf\r\n",
-            "Content-Encoding: snappy\r\n",
-            "X-Prometheus-Remote-Write-Version: 0.1.0\r\n",
-            "User-Agent: rsyslog-impstats\r\n",
+            "content-type: application/x-protobuf\r\n",
+            "content-encoding: snappy\r\n",
+            "x-prometheus-remote-write-version: 0.1.0\r\n",
+            "user-agent: rsyslog-impstats\r\n",
         ] {
             assert!(head.contains(header), "{header} in {head}");
         }
@@ -196,7 +205,7 @@ mod tests {
         ];
         assert_eq!(body, protobuf::time_series(&labels, 3.0, 1000));
         assert!(second.windows(8).any(|part| part == b"enqueued"));
-        assert!(push.endpoint.post(b"", push.timeout).is_err(), "the server is gone");
+        assert!(push.endpoint.post(b"").is_err(), "the server is gone");
     }
 
     #[test]
@@ -215,9 +224,14 @@ mod tests {
             ]
         );
         let insecure = ("push.tls.insecureSkipVerify", Value::Bool(true));
-        let (some, problems) = push(&[url, insecure.clone()]);
-        assert!(some.is_some() && problems[0].contains("TLS verification disabled"));
-        let (some, problems) = push(&[("push.url", text("http://localhost/w")), insecure]);
-        assert!(some.is_some() && problems[0].contains("TLS options will be ignored"));
+        for (url, said) in [
+            (url, "TLS verification disabled"),
+            (("push.url", text("http://localhost/w")), "TLS options will be ignored"),
+        ] {
+            let (some, problems) = checked(&[url, insecure.clone()]);
+            assert!(some.is_some() && problems.len() == 1 && problems[0].text.contains(said));
+            // It costs nothing.
+            assert!(problems[0].warning);
+        }
     }
 }
