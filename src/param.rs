@@ -227,6 +227,26 @@ pub enum Value {
     Array(Vec<Vec<u8>>),
 }
 
+/// What a finding about a configuration is about: reports sort by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum About {
+    /// The text is wrong, or may not be meant.
+    #[default]
+    Mistake,
+    /// What rsyslog has and this version has not.
+    Missing,
+    /// What is accepted and changes nothing here.
+    NoEffect,
+    /// It only says once more that something was wrong: a consequence of the finding before it, shown without its place.
+    FollowUp,
+}
+
+/// The one sentence for everything that rsyslog has and this version has not.
+#[must_use]
+pub fn not_implemented(what: &str) -> String {
+    format!("{what} is not implemented in this version of sluice")
+}
+
 /// Something wrong with an object that its own `build` found; `config` adds file, line and column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -240,13 +260,27 @@ pub struct Problem {
     pub help: Option<String>,
     /// A warning leaves the object in place and the configuration clean.
     pub warning: bool,
+    /// What it is about.
+    pub about: About,
 }
 
 impl Problem {
     /// An error of the object as a whole.
     #[must_use]
     pub fn error(text: impl Into<String>) -> Self {
-        Self { param: None, text: text.into(), code: None, help: None, warning: false }
+        Self {
+            param: None,
+            text: text.into(),
+            code: None,
+            help: None,
+            warning: false,
+            about: About::Mistake,
+        }
+    }
+    /// rsyslog has this, and this version has not.
+    #[must_use]
+    pub fn missing(what: &str) -> Self {
+        Self { about: About::Missing, ..Self::error(not_implemented(what)) }
     }
     /// A warning.
     #[must_use]

@@ -123,7 +123,7 @@ fn a_configuration_is_translated_into_yaml() {
                   if $msg contains 'x\"$' or $syslogseverity < 3 then { DIR/some;t\nstop }\n*.* DIR/rest;t\n"
         .replace("DIR", dir.path().to_str().expect("UTF-8"));
     fs::write(&path, config).expect("write");
-    let output = run(&["-F", "yaml", "-f", path.to_str().expect("UTF-8")]);
+    let output = run(&["-N1", "-F", "yaml", "-o-", "-f", path.to_str().expect("UTF-8")]);
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(text.starts_with("version: 2\n\nglobal:\n  net.enableDNS: \"off\"\n"), "{text}");
@@ -138,10 +138,39 @@ fn a_configuration_is_translated_into_yaml() {
     let dir = tempdir();
     let path = dir.path().join("conf.conf");
     fs::write(&path, "$FileOwner root\n*.* /nowhere/at/all\n").expect("write");
-    let output = run(&["-F", "yaml", "-f", path.to_str().expect("UTF-8")]);
+    let output = run(&["-N1", "-F", "yaml", "-o-", "-f", path.to_str().expect("UTF-8")]);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("'$FileOwner root' is not supported by the translator"), "{said}");
+    assert!(said.contains(":1: legacy $-directive '$FileOwner root' is not supported"), "{said}");
+    assert!(said.contains("run failed with error -2207"), "{said}");
+}
+
+/// `-o` never destroys what it reads, and `-F` says what it needs.
+#[test]
+fn output_goes_nowhere_it_should_not() {
+    if reference() {
+        return;
+    }
+    let dir = tempdir();
+    let path = dir.path().join("conf.conf");
+    fs::write(&path, "*.* /nowhere/at/all\n").expect("write");
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).expect("symlink");
+    let (path, link) = (path.to_str().expect("UTF-8"), link.to_str().expect("UTF-8"));
+    let cases: [(&[&str], &str); 5] = [
+        (&["-N1", "-f", path, "-o", path], "-o output path must not be the same as the input"),
+        (&["-N1", "-f", path, "-o", link], "resolves to the same file as input config file"),
+        (&["-f", path, "-F", "yaml", "-o-"], "-F requires -N1 config validation mode"),
+        (&["-N1", "-f", path, "-F", "yaml"], "-F requires -o <path>"),
+        (&["-N1", "-f", path, "-F", "yml", "-o-"], "unsupported translation format 'yml'"),
+    ];
+    for (args, why) in cases {
+        let output = run(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(why), "{args:?}: {said}");
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+    }
+    assert_eq!(fs::read(path).expect("read"), b"*.* /nowhere/at/all\n");
 }
 
 /// What is found only when the configuration is built is said where the reference says it.

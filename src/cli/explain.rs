@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::config::diagnostic::Severity;
 use crate::config::{Config, Diagnostic, Diagnostics, Span};
+use crate::param::About;
 
 /// What is written otherwise in a configuration's text and means something else here: words to look for, in lower
 /// case, and what to say. The complete list of differences is CHANGELOG.md; here stands what a text shows.
@@ -42,9 +43,8 @@ const DIFFERENCES: [(&[&str], &str); 9] = [
 pub(super) fn report(path: &str, config: &Config, diagnostics: &Diagnostics) -> String {
     let mut out = format!("{path}: what becomes of it in sluice {}\n", env!("CARGO_PKG_VERSION"));
     loads(&mut out, config, diagnostics);
-    let is_missing =
-        |diagnostic: &&Diagnostic| diagnostic.text.contains("is not implemented in this version");
-    let all = || diagnostics.iter().filter(|diagnostic| !is_follow_up(diagnostic));
+    let is_missing = |diagnostic: &&Diagnostic| diagnostic.about == About::Missing;
+    let all = || diagnostics.iter().filter(|diagnostic| diagnostic.about != About::FollowUp);
     let section = |out: &mut String, title: &str, chosen: Vec<&Diagnostic>| {
         if chosen.is_empty() {
             return;
@@ -77,12 +77,6 @@ pub(super) fn report(path: &str, config: &Config, diagnostics: &Diagnostics) -> 
         out.push_str("\nDoes not start: there are no active actions\n");
     }
     out
-}
-
-/// What only says once more that there was something wrong.
-fn is_follow_up(diagnostic: &Diagnostic) -> bool {
-    diagnostic.text.starts_with("errors occurred in file")
-        || diagnostic.text.starts_with("error processing ")
 }
 
 fn loads(out: &mut String, config: &Config, diagnostics: &Diagnostics) {

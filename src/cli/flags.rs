@@ -5,6 +5,8 @@
 
 use std::ffi::OsString;
 
+use crate::config::Format;
+
 /// One flag, as help and man page show it.
 #[derive(Debug)]
 pub(crate) struct Flag {
@@ -36,11 +38,15 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag('D', None, "Show the configuration's statements as they are read."),
     flag('C', None, "Do not change the working directory to /."),
     flag('M', Some("DIRS"), "Accepted and ignored: modules are compiled in."),
-    flag('o', Some("FILE"), "Write the complete configuration, includes resolved, to this file."),
+    flag(
+        'o',
+        Some("FILE"),
+        "Write the complete configuration, includes resolved, to this file; - is standard output.",
+    ),
     flag(
         'F',
         Some("FORMAT"),
-        "Show the configuration, includes resolved, as rainerscript or yaml. Implies -N1.",
+        "With -N1 and -o: translate the configuration into rainerscript or yaml.",
     ),
     flag('T', Some("DIR"), "Change the root directory first."),
     flag('v', None, "Show the version and exit."),
@@ -89,15 +95,6 @@ pub(crate) struct StatsRequest {
     pub(crate) address: String,
     /// Every second, until the daemon ends.
     pub(crate) watch: bool,
-}
-
-/// What a configuration can be translated into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// Its own language.
-    RainerScript,
-    /// YAML.
-    Yaml,
 }
 
 /// The flags that were given.
@@ -235,15 +232,16 @@ fn apply(options: &mut Options, flag: &Flag, value: String) -> Option<Request> {
         'M' => {}
         'o' => options.output = Some(value),
         'F' => {
-            options.translate = match value.as_str() {
+            options.translate = match value.to_ascii_lowercase().as_str() {
                 "rainerscript" => Some(Format::RainerScript),
                 "yaml" => Some(Format::Yaml),
-                other => {
-                    let why = format!("-F {other}: the format is rainerscript or yaml");
+                _ => {
+                    let why = format!(
+                        "unsupported translation format '{value}'; it is rainerscript or yaml"
+                    );
                     return Some(Request::Usage(Some(why)));
                 }
             };
-            options.check_level = options.check_level.max(1);
         }
         'T' => options.chroot = Some(value),
         'u' => {

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use self::flags::{Format, Options, Request};
+use self::flags::{Options, Request};
 use crate::config::diagnostic::{REFERENCE_VERSION, Severity};
-use crate::config::{self, Catalogue, Config, Diagnostic, Diagnostics, SystemLoader};
+use crate::config::{self, Catalogue, Config, Diagnostic, Diagnostics, Format, SystemLoader};
 use crate::control::notify::Notify;
 use crate::control::pidfile::PidFile;
 use crate::control::{self, signals::Signals};
@@ -144,6 +144,10 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
     if let Some(root) = &options.chroot {
         process::chroot(Path::new(root)).map_err(|e| Exit::failure(format!("-T {root}: {e}")))?;
     }
+    if let Some(why) = output_refused(options) {
+        complain(&why);
+        return Err(Exit::run_failed(3000));
+    }
     internal::install(options.debug);
     let checking = options.check_level > 0;
     if checking {
@@ -156,18 +160,8 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
     if options.show_statements {
         let _ = writeln!(io::stderr(), "{config:#?}");
     }
-    if let Some(path) = &options.output {
+    if let Some(path) = options.output.as_ref().filter(|_| options.translate.is_none()) {
         write_merged(path, &diagnostics);
-    }
-    match options.translate {
-        Some(Format::RainerScript) => {
-            show(&String::from_utf8_lossy(&config::merged(&diagnostics)));
-        }
-        Some(Format::Yaml) => {
-            let text = config::to_yaml(&options.config, &SystemLoader, &mut diagnostics);
-            text.map(|text| show(&text));
-        }
-        None => {}
     }
     let foreground = options.foreground || options.debug || std::process::id() == 1;
     let read = diagnostics.len();
@@ -176,6 +170,9 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
     // As it is, with the places and the help; the log gets the bare lines once it runs.
     let _ = io::stderr().write_all(diagnostics.render().as_bytes());
     verdict(options, &config, &diagnostics)?;
+    if let (Some(format), Some(path)) = (options.translate, &options.output) {
+        write_translation(path, &options.config, format)?;
+    }
     if checking {
         complain("End of config validation run. Bye.");
         return Ok(None);
@@ -198,12 +195,56 @@ fn write_merged(path: &str, diagnostics: &Diagnostics) {
     )
     .into_bytes();
     text.extend_from_slice(&config::merged(diagnostics));
-    let written =
-        if path == "-" { io::stdout().write_all(&text) } else { std::fs::write(path, &text) };
-    if let Err(e) = written {
+    if let Err(e) = write_output(path, &text) {
         complain(&format!(
             "cannot write config output file {path}: {e} - -o option will be ignored"
         ));
+    }
+}
+
+/// To a file, or with `-` to standard output.
+fn write_output(path: &str, text: &[u8]) -> io::Result<()> {
+    if path == "-" { io::stdout().write_all(text) } else { std::fs::write(path, text) }
+}
+
+/// `-F`: the configuration in another form.
+fn write_translation(path: &str, config: &str, format: Format) -> Result<(), Exit> {
+    let text = match config::translate(config, &SystemLoader, format) {
+        Ok(text) => text,
+        Err(problems) => {
+            let _ = io::stderr().write_all(problems.render().as_bytes());
+            return Err(Exit::run_failed(2207));
+        }
+    };
+    write_output(path, &text).map_err(|e| {
+        complain(&format!("cannot write the translation to {path}: {e}"));
+        Exit::run_failed(2040)
+    })
+}
+
+/// Why `-F` and `-o` make no sense as they are given.
+fn output_refused(options: &Options) -> Option<String> {
+    let file = options.output.as_deref().filter(|path| *path != "-");
+    let (input, same) = (options.config.as_str(), |path: &str| {
+        use std::os::unix::fs::MetadataExt as _;
+        let identity =
+            |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+        identity(path).is_some_and(|id| identity(&options.config) == Some(id))
+    });
+    match file {
+        Some(path) if path == input => {
+            Some(format!("-o output path must not be the same as the input config file '{input}'"))
+        }
+        Some(path) if same(path) => Some(format!(
+            "-o output path '{path}' resolves to the same file as input config file '{input}'"
+        )),
+        _ if options.translate.is_some() && options.check_level == 0 => {
+            Some("-F requires -N1 config validation mode".to_owned())
+        }
+        _ if options.translate.is_some() && options.output.is_none() => {
+            Some("-F requires -o <path>".to_owned())
+        }
+        _ => None,
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) fn check_beside<const N: usize>(
                 .help("the value written last is used"),
             );
             // The reference finds the ones that are left over, too.
-            diagnostics.push(unknown(param, []).line(object.end_line).brief());
+            diagnostics.push(unknown(param, []).line(object.end_line).follow_up());
             continue;
         }
         let Some((table, row)) = found else {
@@ -132,7 +132,8 @@ pub(super) fn check_beside<const N: usize>(
         let is_queue = tables[table].iter().all(|row| row.name.starts_with("queue."));
         if !*valid && is_queue && N > 1 {
             let text = "error processing queue config parameters";
-            diagnostics.push(Diagnostic::parsing(object.span, text).line(object.end_line).brief());
+            diagnostics
+                .push(Diagnostic::parsing(object.span, text).line(object.end_line).follow_up());
             checked[table] = ObjectArgs::new(Args::defaults(&[tables[table]]), object.span);
             *valid = true;
         }
@@ -182,8 +183,8 @@ fn report_support(
         Support::Full => {}
         Support::Missing if is_default(row, value) => {}
         Support::Missing => {
-            let text = not_implemented(&format!("parameter '{}'", row.name));
-            diagnostics.push(Diagnostic::parsing(param.span, text).line(line));
+            let what = format!("parameter '{}'", row.name);
+            diagnostics.push(Diagnostic::missing(param.span, &what).line(line));
         }
         Support::Deprecated(advice) => {
             let text = format!(
@@ -194,8 +195,8 @@ fn report_support(
             diagnostics.push(diagnostic.warning().help(advice));
         }
         Support::NoEffect(reason) => {
-            let text = without_effect(&format!("parameter '{}'", row.name), reason);
-            diagnostics.push(Diagnostic::parsing(param.span, text).line(line).warning().code(2357));
+            let what = format!("parameter '{}'", row.name);
+            diagnostics.push(Diagnostic::without_effect(param.span, &what, reason).line(line));
         }
     }
 }
@@ -204,16 +205,6 @@ fn report_support(
 pub(super) fn is_default(row: &Param, value: &Value) -> bool {
     let default = row.default.map(|text| row.kind.parse(row.name, &[text.as_bytes().to_vec()]));
     matches!(default, Some(Ok(default)) if default == *value)
-}
-
-/// The one sentence for everything that rsyslog has and this version has not.
-pub(super) fn not_implemented(what: &str) -> String {
-    format!("{what} is not implemented in this version of sluice")
-}
-
-/// The one sentence for what is accepted and changes nothing.
-pub(super) fn without_effect(what: &str, reason: &str) -> String {
-    format!("{what} has no effect in sluiced: {reason}")
 }
 
 /// What to write instead of a wrong value.

@@ -156,6 +156,8 @@ pub struct Stmt {
     pub kind: StmtKind,
     /// Its first token.
     pub span: Span,
+    /// Whether `&` joins it to the one before.
+    pub chained: bool,
     /// The line the reference's lexer has reached when it reports on this statement.
     pub end_line: u32,
 }
@@ -179,7 +181,9 @@ pub enum StmtKind {
     },
     /// `:property, [!]operation, "value" <block>`
     PropFilter {
-        /// The filter.
+        /// As written.
+        text: Vec<u8>,
+        /// The same, taken apart.
         filter: PropFilter,
         /// The block.
         then: Vec<Stmt>,

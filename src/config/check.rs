@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::args::{self, Left, not_implemented};
+use super::args::{self, Left};
 use super::ast::{Item, Object, ObjectKind, Span, Tree};
 use super::checked::{ActionId, Config, ObjectArgs, RulesetDecl, RulesetId};
 use super::diagnostic::{Diagnostic, Diagnostics};
@@ -145,6 +145,11 @@ impl<'a> Checker<'a> {
         self.diagnostics.push(Diagnostic::parsing(span, text));
     }
 
+    /// Says that this version has not `what`.
+    pub(super) fn missing(&mut self, span: Span, what: &str) {
+        self.diagnostics.push(Diagnostic::missing(span, what));
+    }
+
     fn object(&mut self, object: Object) {
         if args::is_disabled(&object) {
             return;
@@ -168,8 +173,7 @@ impl<'a> Checker<'a> {
             ObjectKind::PercentileStats => self.percentile_stats(&object),
             ObjectKind::Ratelimit => self.ratelimit(&object),
             ObjectKind::Action | ObjectKind::Include => {
-                let text = not_implemented(&format!("object {}()", object.kind.keyword()));
-                self.error(object.span, text);
+                self.missing(object.span, &format!("object {}()", object.kind.keyword()));
             }
         }
     }
@@ -177,7 +181,7 @@ impl<'a> Checker<'a> {
     fn global(&mut self, object: &Object) {
         let Ok([given]) = args::check(object, [tables::GLOBAL], self.diagnostics) else {
             let text = "error processing global config parameters [global(...)]";
-            self.diagnostics.push(Diagnostic::plain(object.span, text).code(2211));
+            self.diagnostics.push(Diagnostic::plain(object.span, text).code(2211).follow_up());
             return;
         };
         for row in tables::GLOBAL.iter().filter(|row| given.args.given(row.name)) {
@@ -306,7 +310,7 @@ impl<'a> Checker<'a> {
             Err(Left::Invalid) => {
                 let text = "error processing queue config parameters";
                 self.diagnostics
-                    .push(Diagnostic::parsing(object.span, text).line(object.end_line).brief());
+                    .push(Diagnostic::parsing(object.span, text).line(object.end_line).follow_up());
             }
         }
         // The reference looks at this object when all has been read.
@@ -337,8 +341,8 @@ impl<'a> Checker<'a> {
         let Some(kind @ ("Disk" | "SegmentedDisk")) = queue.args.choice("queue.type") else {
             return;
         };
-        let text = not_implemented(&format!("queue type {kind}"));
-        let diagnostic = Diagnostic::parsing(queue.place("queue.type"), text);
+        let what = format!("queue type {kind}");
+        let diagnostic = Diagnostic::missing(queue.place("queue.type"), &what);
         self.diagnostics.push(diagnostic.help("a queue in memory (LinkedList) is used"));
         queue.args.set("queue.type", Value::Choice("LinkedList"));
     }
@@ -368,6 +372,13 @@ impl<'a> Checker<'a> {
             return;
         };
         let name = args.args.text("name").unwrap_or_default();
+        if name == DEFAULT_RULESET && object.params.len() == 1 {
+            // Not so in the reference, which cannot read what it translates: another way to write what stands outside.
+            let mut body = std::mem::take(&mut self.config.rulesets[0].body);
+            self.statements(object.body.unwrap_or_default(), &mut body);
+            self.config.rulesets[0].body = body;
+            return;
+        }
         if let Some(first) = self.ruleset_named(&name) {
             let text = format!("error: ruleset '{name}' specified more than once");
             let line = self.config.ruleset(first).span.line;

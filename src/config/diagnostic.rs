@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::ast::Span;
 use super::source::Source;
 use crate::limits;
-use crate::param::Problem;
+use crate::param::{About, Problem, not_implemented};
 
 /// The version of the reference whose language and messages these are.
 pub const REFERENCE_VERSION: &str = "8.2608.0";
@@ -59,8 +59,8 @@ pub struct Diagnostic {
     pub line: Option<u32>,
     /// What to write instead.
     pub help: Option<String>,
-    /// Only the first line is printed: a consequence of the finding before it.
-    pub brief: bool,
+    /// What it is about.
+    pub about: About,
 }
 
 impl Diagnostic {
@@ -75,8 +75,21 @@ impl Diagnostic {
             span: Some(span),
             line: None,
             help: None,
-            brief: false,
+            about: About::Mistake,
         }
+    }
+
+    /// An error: rsyslog has this, and this version has not.
+    #[must_use]
+    pub fn missing(span: Span, what: &str) -> Self {
+        Self { about: About::Missing, ..Self::parsing(span, not_implemented(what)) }
+    }
+
+    /// A warning: this is accepted and changes nothing here, for this reason.
+    #[must_use]
+    pub fn without_effect(span: Span, what: &str, reason: &str) -> Self {
+        let text = format!("{what} has no effect in sluiced: {reason}");
+        Self { about: About::NoEffect, ..Self::parsing(span, text).warning().code(2357) }
     }
 
     /// An error whose first line is the bare text, without a code.
@@ -94,6 +107,7 @@ impl Diagnostic {
             severity: if problem.warning { Severity::Warning } else { Severity::Error },
             code: problem.code,
             help: problem.help.clone(),
+            about: problem.about,
             ..Self::plain(at, problem.text.clone())
         }
     }
@@ -128,8 +142,8 @@ impl Diagnostic {
 
     /// As a consequence of the finding before it.
     #[must_use]
-    pub fn brief(mut self) -> Self {
-        self.brief = true;
+    pub fn follow_up(mut self) -> Self {
+        self.about = About::FollowUp;
         self
     }
 
@@ -194,6 +208,11 @@ impl Diagnostics {
         known: impl IntoIterator<Item = &'a str>,
     ) -> Option<String> {
         if self.list.len() < SUGGESTIONS { did_you_mean(word, known) } else { None }
+    }
+
+    /// The sources alone.
+    pub(super) fn without_findings(self) -> Self {
+        Self { sources: self.sources, ..Self::default() }
     }
 
     /// How many findings are kept.
@@ -334,7 +353,7 @@ impl Diagnostics {
             let _ = write!(out, " try https://www.rsyslog.com/e/{code} ");
         }
         out.push_str("]\n");
-        if diagnostic.brief {
+        if diagnostic.about == About::FollowUp {
             return;
         }
         // Line 0 stands for what no text has given, as the arguments of a module that was not loaded.

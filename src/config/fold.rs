@@ -3,7 +3,6 @@
 //! The simplifications are those of the reference that an administrator can see (`spec/config-language.md`
 //! section 5.4); the rest is left to the compiler of the script.
 
-use super::args::not_implemented;
 use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, PriMask, Span, Variable};
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::{selector, tables};
@@ -109,9 +108,9 @@ impl Folder<'_> {
     /// `prifilt()` is a mask; other functions are looked up by the script's compiler.
     fn function(&mut self, name: String, args: Vec<Expr>, span: Span) -> ExprKind {
         if tables::MISSING_FUNCTIONS.contains(&name.as_str()) {
-            let text = not_implemented(&format!("function {name}()"));
+            let what = format!("function {name}()");
             let help = "the whole statement is left out";
-            self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
+            self.diagnostics.push(Diagnostic::missing(span, &what).help(help));
             self.unknown = true;
             return ExprKind::Number(0);
         }
@@ -135,7 +134,7 @@ impl Folder<'_> {
         self.diagnostics.push(Diagnostic::parsing(span, wrong));
         if args.len() != 1 {
             let text = "Invalid function prifilt";
-            self.diagnostics.push(Diagnostic::parsing(span, text).brief());
+            self.diagnostics.push(Diagnostic::parsing(span, text).follow_up());
         }
         ExprKind::Number(0)
     }

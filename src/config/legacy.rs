@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::args::{self, not_implemented};
+use super::args;
 use super::ast::{Directive, Span};
 use super::check::{Checker, Reference};
 use super::checked::{ObjectArgs, OutChannel, TemplateDecl, TemplateKind, TemplateOptions};
@@ -146,8 +146,7 @@ impl Checker<'_> {
 
     fn unknown_directive(&mut self, directive: &Directive, name: &str, module: Option<&Module>) {
         if tables::UNAVAILABLE_DIRECTIVES.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            let text = not_implemented(&format!("directive '${}'", directive.name));
-            self.error(directive.span, text);
+            self.missing(directive.span, &format!("directive '${}'", directive.name));
             return;
         }
         let help = match module {
@@ -266,12 +265,11 @@ impl Checker<'_> {
         let what = || format!("directive '${}'", directive.name);
         match row.support {
             Support::Missing if !args::is_default(row, &value) => {
-                self.error(directive.span, not_implemented(&what()));
+                self.missing(directive.span, &what());
             }
             Support::NoEffect(reason) => {
-                let text = args::without_effect(&what(), reason);
-                let diagnostic = Diagnostic::parsing(directive.span, text).warning();
-                self.diagnostics.push(diagnostic.code(2357));
+                let diagnostic = Diagnostic::without_effect(directive.span, &what(), reason);
+                self.diagnostics.push(diagnostic);
             }
             _ => {}
         }

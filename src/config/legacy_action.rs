@@ -1,7 +1,6 @@
 //! The actions that old selector lines end in: `/path`, `?template`, `|pipe`, `@host`, `^program`, `user,user`,
 //! `:module:parameter;template`, `~`.
 
-use super::args::not_implemented;
 use super::ast::{ObjectKind, Span};
 use super::check::Checker;
 use super::checked::{ActionId, ObjectArgs, Stmt};
@@ -116,7 +115,7 @@ impl Checker<'_> {
         body: &mut Vec<Stmt>,
     ) {
         let Some(module) = self.catalogue.modules.iter().find(|known| known.name == module) else {
-            return self.error(span, not_implemented(&format!("module '{module}'")));
+            return self.missing(span, &format!("module '{module}'"));
         };
         let stored = self.legacy.instances.get(module.name).cloned().unwrap_or_default();
         let action = self.with_template(rest, span, module, &stored, settings);
@@ -126,7 +125,7 @@ impl Checker<'_> {
     fn missing_action(&mut self, module: &str, text: &[u8], span: Span) {
         let shown = String::from_utf8_lossy(text);
         let what = format!("action '{}' ({module})", shown.trim_end());
-        self.error(span, not_implemented(&what));
+        self.missing(span, &what);
     }
 
     fn legacy_result(

@@ -34,13 +34,11 @@ mod objects;
 mod parse;
 mod parsers;
 mod ratelimits;
-mod script_text;
 mod selector;
 mod statements;
 mod templates;
 mod timezones;
-mod to_yaml;
-mod yaml;
+mod translate;
 mod yaml_translate;
 
 use std::path::Path;
@@ -54,6 +52,7 @@ pub use checked::{
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use loader::{Loader, SystemLoader};
 pub use merged::merged;
+pub use translate::Format;
 
 use crate::param::Module;
 
@@ -90,20 +89,35 @@ pub fn load(path: &str, loader: &dyn Loader, catalogue: &Catalogue<'_>) -> (Conf
     (config, diagnostics)
 }
 
-/// The configuration that begins in the file `path` as YAML. What has no such form is added to the diagnostics of its
-/// [`load`], and then there is no text.
-pub fn to_yaml(path: &str, loader: &dyn Loader, diagnostics: &mut Diagnostics) -> Option<String> {
+/// The configuration that begins in the file `path` in another form.
+///
+/// # Errors
+/// What has no such form, each with its place.
+pub fn translate(path: &str, loader: &dyn Loader, format: Format) -> Result<Vec<u8>, Diagnostics> {
     // What is wrong with the text was said when it was loaded.
-    let tree = read_tree(path, loader, &mut Diagnostics::default());
-    let (text, problems) = to_yaml::translate(&tree);
-    let complete = problems.is_empty();
-    for (place, what) in problems {
-        diagnostics.push(Diagnostic::plain(place, what).code(2207));
+    let mut diagnostics = Diagnostics::default();
+    let tree = read_tree(path, loader, &mut diagnostics);
+    let (text, problems) = translate::translate(&tree, format);
+    if problems.is_empty() {
+        return Ok(text);
     }
-    complete.then_some(text)
+    let mut diagnostics = diagnostics.without_findings();
+    for (place, what) in problems {
+        let file = diagnostics.source(place).filter(|_| place.line > 0);
+        let place_name =
+            file.map_or_else(String::new, |file| format!("{}:{}: ", file.name(), place.line));
+        diagnostics.push(Diagnostic::plain(place, place_name + &what).code(2207));
+    }
+    Err(diagnostics)
 }
 
 fn read_tree(path: &str, loader: &dyn Loader, diagnostics: &mut Diagnostics) -> ast::Tree {
+    let mut tree = parse_file(path, loader, diagnostics);
+    yaml_translate::rulesets_last(&mut tree, diagnostics);
+    tree
+}
+
+fn parse_file(path: &str, loader: &dyn Loader, diagnostics: &mut Diagnostics) -> ast::Tree {
     match loader.read(Path::new(path)) {
         Ok(disk) if include::is_yaml(Path::new(path)) => {
             let disk = include::rainerscript(path, &disk, diagnostics);

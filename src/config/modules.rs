@@ -1,6 +1,6 @@
 //! `module()` and `input()`: which modules there are, and which are loaded.
 
-use super::args::{self, not_implemented};
+use super::args;
 use super::ast::{Object, Span};
 use super::check::{Checker, Reference};
 use super::checked::{InputDecl, ModuleDecl, ObjectArgs, RulesetId};
@@ -100,7 +100,7 @@ impl Checker<'_> {
             return Some(module);
         }
         if tables::REFERENCE_MODULES.contains(&name.as_str()) {
-            self.error(span, not_implemented(&format!("module '{name}'")));
+            self.missing(span, &format!("module '{name}'"));
             return None;
         }
         let shown = String::from_utf8_lossy(written);
@@ -135,7 +135,7 @@ impl Checker<'_> {
             return Some(module);
         }
         if known.is_none() && tables::REFERENCE_MODULES.contains(&name.as_str()) {
-            self.error(span, not_implemented(&format!("module '{name}'")));
+            self.missing(span, &format!("module '{name}'"));
             return None;
         }
         let help = match known {

@@ -290,6 +290,7 @@ impl Parser<'_> {
     fn flush_directives(&mut self, statements: &mut Vec<Stmt>) {
         statements.extend(self.directives.drain(..).map(|directive| Stmt {
             span: directive.span,
+            chained: false,
             end_line: directive.span.line,
             kind: StmtKind::Directive(directive),
         }));
@@ -401,7 +402,7 @@ impl Parser<'_> {
             Top::PriFilter => StmtKind::PriFilter { selector: bytes, then: self.block()? },
             Top::PropFilter => {
                 let filter = prop_filter(&bytes, span);
-                StmtKind::PropFilter { filter, then: self.block()? }
+                StmtKind::PropFilter { text: bytes, filter, then: self.block()? }
             }
             Top::Object(ObjectKind::Include) => {
                 let object =
@@ -415,7 +416,7 @@ impl Parser<'_> {
             _ => return self.action_list(token, span, &bytes, to),
         };
         let end_line = self.reached_line();
-        to.push(Stmt { kind, span, end_line });
+        to.push(Stmt { kind, span, chained: false, end_line });
         Ok(())
     }
 
@@ -428,13 +429,15 @@ impl Parser<'_> {
         to: &mut Vec<Stmt>,
     ) -> Result<(), SyntaxError> {
         let mut bytes = first.to_vec();
+        let mut chained = false;
         loop {
             let kind = self.action(token, span, bytes)?;
             let end_line = match &kind {
                 StmtKind::Action(object) => object.end_line,
                 _ => span.line,
             };
-            to.push(Stmt { kind, span, end_line });
+            to.push(Stmt { kind, span, chained, end_line });
+            chained = true;
             if self.peek().0 != Top::Keyword(Keyword::And) {
                 return Ok(());
             }

@@ -1,7 +1,7 @@
 //! `parser()`, and the chains of rulesets.
 
 use super::ParserName;
-use super::args::{self, not_implemented};
+use super::args;
 use super::ast::{Object, Span};
 use super::check::Checker;
 use super::checked::{ParserDecl, RulesetId};
@@ -43,7 +43,7 @@ impl Checker<'_> {
         let name = Self::module_name(written);
         let known = self.known.get(&name);
         if known.is_none() && tables::REFERENCE_MODULES.contains(&name.as_str()) {
-            self.error(at, not_implemented(&format!("module '{name}'")));
+            self.missing(at, &format!("module '{name}'"));
             return;
         }
         let parsers = self.catalogue.modules.iter().filter(|m| m.class == Class::Parser);

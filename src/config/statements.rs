@@ -25,7 +25,7 @@ impl Checker<'_> {
     /// Checks statements and appends what is left of them to `body`.
     pub(super) fn statements(&mut self, statements: Vec<ast::Stmt>, body: &mut Vec<Stmt>) {
         for stmt in statements {
-            let ast::Stmt { kind, span, end_line } = stmt;
+            let ast::Stmt { kind, span, end_line, .. } = stmt;
             if matches!(body.last(), Some(Stmt::Stop)) && !matches!(kind, StmtKind::Directive(_)) {
                 let text = "STOP is followed by unreachable statements!";
                 self.diagnostics.push(Diagnostic::parsing(span, text).warning().code(2357));
@@ -52,7 +52,7 @@ impl Checker<'_> {
         match kind {
             StmtKind::If { arms, otherwise } => self.if_statement(arms, otherwise, body),
             StmtKind::PriFilter { selector, then } => self.pri_filter(&selector, then, span, body),
-            StmtKind::PropFilter { filter, then } => {
+            StmtKind::PropFilter { filter, then, .. } => {
                 self.prop_filter(filter, then, span, end_line, body);
             }
             StmtKind::Action(object) => {
@@ -245,7 +245,7 @@ impl Checker<'_> {
             .source(span)
             .map_or_else(String::new, |source| source.name().to_owned());
         let text = format!("errors occurred in file '{file}' around line {line}");
-        self.diagnostics.push(Diagnostic::parsing(span, text).line(line).brief());
+        self.diagnostics.push(Diagnostic::parsing(span, text).line(line).follow_up());
     }
 
     fn checked_action(&mut self, object: &Object) -> Option<ActionId> {

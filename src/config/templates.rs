@@ -18,7 +18,8 @@ impl Checker<'_> {
             Some(template) => self.add_template(template),
             None => {
                 let text = "error processing template object";
-                self.diagnostics.push(Diagnostic::parsing(object.span, text).line(line).brief());
+                self.diagnostics
+                    .push(Diagnostic::parsing(object.span, text).line(line).follow_up());
             }
         }
     }
@@ -27,7 +28,7 @@ impl Checker<'_> {
         let Ok([args]) = args::check(object, [tables::TEMPLATE], self.diagnostics) else {
             let text = "error processing template config parameters";
             let diagnostic = Diagnostic::parsing(object.span, text).line(object.end_line);
-            self.diagnostics.push(diagnostic.brief());
+            self.diagnostics.push(diagnostic.follow_up());
             return None;
         };
         let name = args.args.text("name").unwrap_or_default();
@@ -96,7 +97,7 @@ impl Checker<'_> {
                 Err(Left::Invalid) => {
                     let text = "error processing template entry config parameters";
                     let diagnostic = Diagnostic::parsing(element.span, text).line(element.end_line);
-                    self.diagnostics.push(diagnostic.brief());
+                    self.diagnostics.push(diagnostic.follow_up());
                     valid = false;
                 }
             }

@@ -14,7 +14,7 @@ impl Checker<'_> {
             Err(Left::Disabled) => return,
             Err(Left::Invalid) => {
                 let text = "error processing timezone config parameters";
-                self.diagnostics.push(Diagnostic::plain(object.span, text).code(2211).brief());
+                self.diagnostics.push(Diagnostic::plain(object.span, text).code(2211).follow_up());
                 return;
             }
         };

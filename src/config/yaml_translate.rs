@@ -1,24 +1,14 @@
 //! A configuration in YAML becomes one in RainerScript (`spec/config-language.md` section 14), in which everything
 //! stands in the line it had: what is said about the translation is said about the file.
 
-use super::script_text::{self, Strings};
-use super::yaml::{Kind, Member, Node};
+use std::path::Path;
 
-/// Sections with a sequence of objects, and what such an object is called.
-const OBJECTS: [(&str, &str); 9] = [
-    ("modules", "module"),
-    ("testbench_modules", "module"),
-    ("inputs", "input"),
-    ("parsers", "parser"),
-    ("lookup_tables", "lookup_table"),
-    ("dyn_stats", "dyn_stats"),
-    ("perctile_stats", "percentile_stats"),
-    ("ratelimits", "ratelimit"),
-    ("timezones", "timezone"),
-];
-
-/// The ruleset of what stands outside of rulesets. As a section's item it is that: its script stands at the top.
-pub(super) const DEFAULT_RULESET: &str = "RSYSLOG_DefaultRuleset";
+use super::ast::{Item, ObjectKind, Tree};
+use super::diagnostic::Diagnostics;
+use super::include;
+use super::translate::{SECTIONS, SINGLE_SECTIONS, script};
+use crate::limits;
+use crate::param::yaml::{Kind, Member, Node};
 
 /// What became of a file.
 pub(super) struct Translation {
@@ -33,7 +23,7 @@ pub(super) struct Translation {
 /// Translates `text`, the content of the file `name`.
 pub(super) fn translate(name: &str, text: &str) -> Translation {
     let mut translator = Translator { name, out: String::new(), line: 1, problems: Vec::new() };
-    let readable = match Node::parse(text) {
+    let readable = match Node::parse(text, limits::YAML_DEPTH) {
         Ok(Some(root)) => {
             translator.file(&root);
             true
@@ -45,6 +35,19 @@ pub(super) fn translate(name: &str, text: &str) -> Translation {
         }
     };
     Translation { text: translator.out, problems: translator.problems, readable }
+}
+
+/// Puts the rulesets of files in YAML behind what else stands in them, as the reference does: what they refer to may
+/// stand in a later section.
+pub(super) fn rulesets_last(tree: &mut Tree, diagnostics: &Diagnostics) {
+    let of_yaml = |item: &Item| {
+        let Item::Object(object) = item else { return None };
+        let source = diagnostics.source(object.span)?;
+        include::is_yaml(Path::new(source.name())).then_some(object.kind)
+    };
+    for run in tree.items.chunk_by_mut(|a, b| of_yaml(a).is_some() == of_yaml(b).is_some()) {
+        run.sort_by_key(|item| of_yaml(item) == Some(ObjectKind::Ruleset));
+    }
 }
 
 struct Translator<'a> {
@@ -102,20 +105,25 @@ impl Translator<'_> {
     }
 
     fn section(&mut self, section: &Member) {
-        match section.key.as_str() {
-            "global" => self.single("global", section),
-            "mainqueue" | "main_queue" => self.single("main_queue", section),
-            "templates" => self.each(section, Self::template),
-            "rulesets" => self.each(section, Self::ruleset),
-            "include" => self.includes(section),
-            "version" => {}
-            key => match OBJECTS.iter().find(|(name, _)| *name == key) {
-                Some((_, object)) => self.each(section, |this, line, members| {
-                    this.object(line, object, members);
-                    this.put(0, "\n");
-                }),
-                None => self.problem(format!("unknown top-level key '{key}' – ignoring")),
-            },
+        let key = match section.key.as_str() {
+            "include" => return self.includes(section),
+            "version" => return,
+            "main_queue" => "mainqueue",
+            "testbench_modules" => "modules",
+            key => key,
+        };
+        let kind = |table: &[(&str, ObjectKind)]| {
+            table.iter().find(|(name, _)| *name == key).map(|(_, kind)| *kind)
+        };
+        match (kind(&SINGLE_SECTIONS), kind(&SECTIONS)) {
+            (Some(kind), _) => self.single(kind.keyword(), section),
+            (_, Some(ObjectKind::Template)) => self.each(section, Self::template),
+            (_, Some(ObjectKind::Ruleset)) => self.each(section, Self::ruleset),
+            (_, Some(kind)) => self.each(section, |this, line, members| {
+                this.object(line, kind.keyword(), members);
+                this.put(0, "\n");
+            }),
+            (None, None) => self.problem(format!("unknown top-level key '{key}' – ignoring")),
         }
     }
 
@@ -215,14 +223,6 @@ impl Translator<'_> {
         let rules = ["script", "statements", "filter", "actions"];
         let [script, statements, filter, actions] = rules.map(|name| find(members, name));
         let is_rule = |member: &&Member| !rules.contains(&member.key.as_str());
-        if let [name, rest] = members
-            && name.key == "name"
-            && name.value.text() == Some(DEFAULT_RULESET)
-            && let (Some(script), "script") = (rest.value.text(), rest.key.as_str())
-        {
-            self.put(rest.value.line, script);
-            return self.put(0, "\n");
-        }
         self.object(line, "ruleset", members.iter().filter(is_rule));
         self.put(0, " {\n");
         if (script.is_some() || statements.is_some()) && actions.is_some() {
@@ -381,7 +381,7 @@ fn find<'m>(members: &'m [Member], name: &str) -> Option<&'m Node> {
 
 /// As a string of an object.
 fn quoted(text: &str) -> String {
-    script_text::quoted(text.as_bytes(), Strings::Object)
+    String::from_utf8_lossy(&script::object_string(text.as_bytes())).into_owned()
 }
 
 #[cfg(test)]

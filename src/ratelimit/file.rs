@@ -23,7 +23,7 @@ use super::policy::{Mode, Scope};
 use super::sources::{Allowance, Rules};
 use crate::limits;
 use crate::message::property::SEVERITIES;
-use crate::param::yaml::{Node, Wrong};
+use crate::param::yaml::{Kind, Node, Wrong};
 use crate::sys::files;
 
 /// What a file says; `None` where it says nothing.
@@ -90,7 +90,7 @@ fn parse_policy(text: &str, shown: &str) -> Result<PolicyFile, String> {
     let tree = tree(text, shown)?;
     let invalid =
         |what: &str, value: &str| format!("ratelimit: invalid {what} value '{value}' in {shown}");
-    let field = |name: &str| tree.text(name);
+    let field = |name: &str| tree.text_of(name);
     let number = |name: &str| {
         let parse = |value| number(value).ok_or_else(|| invalid(name, value));
         field(name).map(parse).transpose()
@@ -112,10 +112,10 @@ fn sources(section: &Node, shown: &str) -> Result<SourcesFile, String> {
     };
     let number = |name: &str| {
         let parse = |value| number(value).ok_or_else(|| invalid(name, value));
-        section.text(name).map_or(Ok(0), parse)
+        section.text_of(name).map_or(Ok(0), parse)
     };
     let parse = |value: &str| switch(value).ok_or_else(|| invalid("enabled", value));
-    let enabled = section.text("enabled").map_or(Ok(true), parse)?;
+    let enabled = section.text_of("enabled").map_or(Ok(true), parse)?;
     let rules = match rules(section, "perSource ", shown)? {
         Some(rules) => rules,
         None if !enabled => Rules::default(),
@@ -125,7 +125,7 @@ fn sources(section: &Node, shown: &str) -> Result<SourcesFile, String> {
             ));
         }
     };
-    let template = section.text("keyTemplate").map(str::to_owned);
+    let template = section.text_of("keyTemplate").map(str::to_owned);
     Ok(SourcesFile {
         enabled,
         template,
@@ -140,12 +140,12 @@ fn rules(section: &Node, prefix: &str, shown: &str) -> Result<Option<Rules>, Str
     let dotted = prefix.trim_end().to_owned() + if prefix.is_empty() { "" } else { "." };
     let max = |node: &Node, place: &str| {
         let invalid = |value| format!("ratelimit: invalid {place}.max value '{value}' in {shown}");
-        node.text("max").map(|value| number(value).ok_or_else(|| invalid(value))).transpose()
+        node.text_of("max").map(|value| number(value).ok_or_else(|| invalid(value))).transpose()
     };
     let window = |node: &Node, place: &str| {
         let invalid =
             |value| format!("ratelimit: invalid {place}.window value '{value}' in {shown}");
-        node.text("window").map(|value| seconds(value).ok_or_else(|| invalid(value))).transpose()
+        node.text_of("window").map(|value| seconds(value).ok_or_else(|| invalid(value))).transpose()
     };
     let mut complete = None;
     if let Some(default) = section.get("default") {
@@ -155,7 +155,7 @@ fn rules(section: &Node, prefix: &str, shown: &str) -> Result<Option<Rules>, Str
         }
     }
     let mut rules = Rules { default: complete.unwrap_or_default(), ..Rules::default() };
-    let Some(Node::Sequence(items)) = section.get("overrides") else {
+    let Some(items) = section.get("overrides").and_then(Node::items) else {
         return Ok(complete.map(|_| rules));
     };
     if items.len() > limits::POLICY_OVERRIDES {
@@ -164,7 +164,7 @@ fn rules(section: &Node, prefix: &str, shown: &str) -> Result<Option<Rules>, Str
         return Err(format!("ratelimit: too many {what} in {shown} (max {most})"));
     }
     for item in items {
-        let Some(key) = item.text("key") else {
+        let Some(key) = item.text_of("key") else {
             return Err(format!("ratelimit: per-source override missing key in {shown}"));
         };
         let place = format!("{prefix}override");
@@ -177,13 +177,15 @@ fn rules(section: &Node, prefix: &str, shown: &str) -> Result<Option<Rules>, Str
     Ok(complete.map(|_| rules))
 }
 
+/// What the file holds; an empty one holds nothing, as an empty mapping.
 fn tree(text: &str, shown: &str) -> Result<Node, String> {
-    Node::parse(text).map_err(|wrong| match wrong {
+    let tree = Node::parse(text, limits::POLICY_DEPTH).map_err(|wrong| match wrong {
         Wrong::Syntax(why) => {
             format!("ratelimit: yaml parser error in policy file {shown}: {why}")
         }
-        Wrong::TooDeep => format!("ratelimit: yaml nesting too deep in {shown}"),
-    })
+        Wrong::TooDeep(_) => format!("ratelimit: yaml nesting too deep in {shown}"),
+    })?;
+    Ok(tree.unwrap_or(Node { line: 1, kind: Kind::Map(Vec::new()) }))
 }
 
 fn number(text: &str) -> Option<u32> {
@@ -282,7 +284,11 @@ mod tests {
             ("perSource: {enabled: x}", "ratelimit: invalid perSource.enabled value 'x' in f"),
             (
                 "a: &x 1\nb: *x",
-                "ratelimit: yaml parser error in policy file f: aliases are not supported",
+                "ratelimit: yaml parser error in policy file f: aliases are not supported (line 2 col 4)",
+            ),
+            (
+                "burst: 1\n---\nburst: 2\n",
+                "ratelimit: yaml parser error in policy file f: a second document is not supported (line 2 col 1)",
             ),
             ("a: [[[[[[[[[1]]]]]]]]]", "ratelimit: yaml nesting too deep in f"),
         ];

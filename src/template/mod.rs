@@ -36,7 +36,7 @@ pub use builtin::{NAMES as BUILTIN_NAMES, builtin};
 
 use self::program::{Escape, Line, Op};
 use crate::message::{Msg, Property};
-use crate::param::{Args, Problem};
+use crate::param::{About, Args, Problem};
 
 /// A compiled template.
 #[derive(Debug)]
@@ -129,7 +129,8 @@ impl Template {
             Content::Plugin(generator) => plugin(name, generator, report),
         };
         if body.is_none() {
-            report(None, Problem::error("error processing template object").code(2207));
+            let problem = Problem::error("error processing template object").code(2207);
+            report(None, Problem { about: About::FollowUp, ..problem });
         }
         Some(Self { name: name.to_owned(), body: body? })
     }

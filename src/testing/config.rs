@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Catalogue, Diagnostics, Loader, load, to_yaml};
+use crate::config::{Catalogue, Format, Loader, load, translate};
 use crate::{registry, template};
 
 /// One file, which is also what every `include` finds once.
@@ -46,9 +46,12 @@ pub fn fuzz(data: &[u8]) {
     if diagnostics.has_errors() {
         return;
     }
-    let translate =
-        |name: &str, text: &[u8]| to_yaml(name, &One(text), &mut Diagnostics::default());
-    if let Some(yaml) = translate("fuzz.conf", data) {
-        assert_eq!(translate("fuzz.yaml", yaml.as_bytes()).as_deref(), Some(&*yaml));
+    for (format, name) in [(Format::Yaml, "fuzz.yaml"), (Format::RainerScript, "fuzz.conf")] {
+        // The first translation may say what it changed; from then on nothing is changed.
+        let again = |text: &[u8]| translate(name, &One(text), format);
+        if let Ok(first) = translate("fuzz.conf", &One(data), format) {
+            let second = again(&first).expect("a translation can be translated");
+            assert_eq!(again(&second).ok(), Some(second));
+        }
     }
 }

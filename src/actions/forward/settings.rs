@@ -207,9 +207,8 @@ fn zip_level(args: &Args, report: &dyn Fn(Problem)) -> Result<Option<u32>, Probl
         // As in the reference: the level alone turns it on, whatever the mode says.
         Some(mode) if mode == "none" => given,
         Some(mode) if mode == "stream:always" => {
-            let text =
-                "compression.mode=\"stream:always\" is not implemented in this version of sluice";
-            return Err(Problem::error(text).at("compression.mode"));
+            let what = "compression.mode=\"stream:always\"";
+            return Err(Problem::missing(what).at("compression.mode"));
         }
         Some(mode) => {
             let text = format!(

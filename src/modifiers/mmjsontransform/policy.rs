@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::Mode;
 use crate::limits;
 use crate::message::json::Case;
-use crate::param::yaml::{Node, Wrong};
+use crate::param::yaml::{Member, Node, Wrong};
 use crate::ratelimit::policy::Watch;
 use crate::sync::{Mutex, lock};
 use crate::sys::{clock, files};
@@ -38,31 +38,31 @@ impl Rules {
     /// Reads the text of a policy. Of several rules for a member the first counts; keys that are not known are left
     /// out, as in the reference.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let tree = Node::parse(text).map_err(|wrong| match wrong {
+        let tree = Node::parse(text, limits::POLICY_DEPTH).map_err(|wrong| match wrong {
             Wrong::Syntax(why) => format!("is no YAML: {why}"),
-            Wrong::TooDeep => "nests too deep".to_owned(),
+            Wrong::TooDeep(_) => "nests too deep".to_owned(),
         })?;
+        let Some(tree) = tree else { return Ok(Self::default()) };
         let parse = |mode: &str| {
             Mode::parse(mode)
                 .ok_or_else(|| format!("has invalid mode '{mode}'; use 'unflatten' or 'flatten'"))
         };
-        let mut rules = Self { mode: tree.text("mode").map(parse).transpose()?, ..Self::default() };
+        let mut rules =
+            Self { mode: tree.text_of("mode").map(parse).transpose()?, ..Self::default() };
         let Some(map) = tree.get("map") else { return Ok(rules) };
-        if let Some(Node::Mapping(members)) = map.get("rename") {
-            for (from, to) in members {
-                let Node::Text(to) = to else {
-                    return Err(format!("has no name that '{from}' is renamed to"));
-                };
-                rules.rename.push((from.as_bytes().into(), to.as_bytes().into()));
-            }
+        for Member { key: from, value: to, .. } in
+            map.get("rename").and_then(Node::members).unwrap_or_default()
+        {
+            let Some(to) = to.text() else {
+                return Err(format!("has no name that '{from}' is renamed to"));
+            };
+            rules.rename.push((from.as_bytes().into(), to.as_bytes().into()));
         }
-        if let Some(Node::Sequence(names)) = map.get("drop") {
-            for name in names {
-                let Node::Text(name) = name else {
-                    return Err("has something else than names under drop".to_owned());
-                };
-                rules.drop.push(name.as_bytes().into());
-            }
+        for name in map.get("drop").and_then(Node::items).unwrap_or_default() {
+            let Some(name) = name.text() else {
+                return Err("has something else than names under drop".to_owned());
+            };
+            rules.drop.push(name.as_bytes().into());
         }
         Ok(rules)
     }
