@@ -18,7 +18,13 @@ pub(crate) struct Subject {
 impl Subject {
     /// Starts `program` on `config` and waits until its sockets are bound.
     pub(crate) fn start(program: &Path, config: &str) -> Self {
+        Self::start_in(program, config, |_| {})
+    }
+
+    /// The same in a directory where `prepare` has put things.
+    pub(crate) fn start_in(program: &Path, config: &str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::Builder::new().prefix("sluice-bench-").tempdir().expect("temp dir");
+        prepare(dir.path());
         let daemon = Daemon::start_program(program, config, &[], dir);
         daemon.unwatch();
         Self { daemon }

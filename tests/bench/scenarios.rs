@@ -148,6 +148,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: elastic::bulk_gzip,
     },
     statistics::IMPSTATS,
+    statistics::SENDERS,
     tls::STREAM,
     tls::HANDSHAKES,
     tls::IDLE,
