@@ -97,6 +97,8 @@ pub struct Param {
     pub legacy_alias: Option<&'static str>,
     /// Whether only a directive sets it.
     pub legacy_only: bool,
+    /// Whether a directive may set it behind the module's `module()` object, too.
+    pub legacy_always: bool,
     /// Whether the object cannot exist without it.
     pub required: bool,
     /// The setting of the core that it stands for, where it is only another way to write one.
@@ -132,6 +134,7 @@ impl Param {
             legacy: None,
             legacy_alias: None,
             legacy_only: false,
+            legacy_always: false,
             required: false,
             sets: None,
             support: Support::Full,
@@ -165,6 +168,13 @@ impl Param {
     pub const fn legacy_only(mut self) -> Self {
         self.legacy_only = true;
         self
+    }
+
+    /// With its legacy directive, which may also stand behind the module's `module()` object.
+    #[must_use]
+    pub const fn legacy_always(mut self, directive: &'static str) -> Self {
+        self.legacy_always = true;
+        self.legacy(directive)
     }
 
     /// Another way to write a setting of the core.

@@ -117,6 +117,18 @@ mod tests {
         }
     }
 
+    /// What a module here has is not said to be unavailable.
+    #[test]
+    fn directives_are_there_or_not() {
+        let mut rows =
+            modules().flat_map(|module| module.module_params.iter().chain(module.params));
+        let there = rows.find_map(|row| {
+            let mut names = row.legacy.iter().chain(&row.legacy_alias);
+            names.find(|name| crate::config::tables::UNAVAILABLE_DIRECTIVES.contains(name))
+        });
+        assert_eq!(there, None);
+    }
+
     fn check(module: &str, table: &'static [Param]) {
         let _ = Args::defaults(&[table]); // panics on a default that does not parse
         for (i, param) in table.iter().enumerate() {

@@ -27,9 +27,13 @@ fn validation() {
         println!("skipped: {RSYSLOGD} is not installed, so there is nothing to compare with");
         return;
     }
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/diagnostics");
+    // Those of the loader, and of modules that its own tests do not know.
+    let directories = ["diagnostics", "modules"].map(|name| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+        fs::read_dir(path).expect("a directory of configurations")
+    });
     let mut wrong = Vec::new();
-    for entry in fs::read_dir(&directory).expect("the directory of configurations") {
+    for entry in directories.into_iter().flatten() {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "conf") {
             wrong.extend(compare(&path).err().map(|why| format!("{}: {why}", path.display())));

@@ -50,8 +50,8 @@ pub(super) struct Checker<'a> {
     pub(super) input_rulesets: Vec<Option<Reference>>,
     pub(super) default_ruleset: Option<Reference>,
     has_main_queue: bool,
-    /// Built-in modules that module() has given parameters.
-    pub(super) builtins_set: HashSet<&'static str>,
+    /// Modules that module() has loaded, or given parameters.
+    pub(super) module_objects: HashSet<&'static str>,
     /// Parsers of modules that are not there yet; using one is no further error.
     pub(super) missing_parsers: HashSet<String>,
     pub(super) legacy: Legacy,
@@ -126,7 +126,7 @@ impl<'a> Checker<'a> {
             input_rulesets: Vec::new(),
             default_ruleset: None,
             has_main_queue: false,
-            builtins_set: HashSet::new(),
+            module_objects: HashSet::new(),
             missing_parsers: HashSet::new(),
             legacy: Legacy::new(catalogue),
         };

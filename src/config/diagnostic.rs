@@ -101,11 +101,12 @@ impl Diagnostic {
     /// What a module found wrong with its object; `at` is the place of the parameter it names.
     #[must_use]
     pub fn from_problem(problem: &Problem, at: Span) -> Self {
+        // The reference's code for all its errors of that form; its warnings of that form have another one.
+        let is_parsing = problem.code == Some(2207);
         Self {
-            // The reference's code for all its messages of that form.
-            shape: if problem.code == Some(2207) { Shape::Parsing } else { Shape::Plain },
+            shape: if is_parsing { Shape::Parsing } else { Shape::Plain },
             severity: if problem.warning { Severity::Warning } else { Severity::Error },
-            code: problem.code,
+            code: if is_parsing && problem.warning { Some(2357) } else { problem.code },
             help: problem.help.clone(),
             about: problem.about,
             ..Self::plain(at, problem.text.clone())

@@ -187,6 +187,19 @@ impl Checker<'_> {
                 self.legacy.action_queue.clear();
             }
             Target::Create(module, row) => self.create(module, row, directive),
+            Target::Module(module, row) | Target::Instance(module, row)
+                if self.is_set_by_object(module, row) =>
+            {
+                let text = format!(
+                    "command '{}' is currently not permitted - did you already set it via a RainerScript command \
+                     (v6+ config)?",
+                    directive.name
+                );
+                let help =
+                    format!("give module(load=\"{}\") the parameter {}", module.name, row.name);
+                self.diagnostics
+                    .push(Diagnostic::plain(directive.span, text).code(2222).help(help));
+            }
             Target::Global(row)
             | Target::Directive(row)
             | Target::MainQueue(row)
@@ -223,6 +236,14 @@ impl Checker<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Whether a directive for a parameter of the module comes too late: behind its `module()`. Built-in modules check
+    /// what is set already parameter by parameter.
+    fn is_set_by_object(&self, module: &Module, row: &Param) -> bool {
+        let is_object = self.module_objects.contains(module.name);
+        let is_of_module = module.module_params.iter().any(|param| param.is(row.name));
+        is_object && is_of_module && !module.builtin && !row.legacy_always
     }
 
     fn set_module_param(&mut self, module: &Module, row: &'static Param, value: Value, span: Span) {

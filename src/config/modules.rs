@@ -21,7 +21,7 @@ impl Checker<'_> {
         let Some((written, at)) = args::word(object, "load", self.diagnostics) else { return };
         let Some(module) = self.find_module(&written, at) else { return };
         let repeated = if module.builtin {
-            !self.builtins_set.insert(module.name)
+            self.module_objects.contains(module.name)
         } else {
             self.loaded.contains_key(module.name)
         };
@@ -37,6 +37,7 @@ impl Checker<'_> {
             }
             return;
         }
+        self.module_objects.insert(module.name);
         let tables = [tables::MODULE, module.module_params];
         let object_name = if module.class == Class::Input { "input" } else { "action" };
         let beside = format!("{object_name}(type=\"{}\")", module.name);
@@ -153,6 +154,12 @@ impl Checker<'_> {
         let Some(module) = self.loaded_module(&written, Class::Input, at) else {
             return;
         };
+        if module.params.is_empty() {
+            let text = format!("input module '{}' does not support input() statement", module.name);
+            let help = format!("what it can be told stands in module(load=\"{}\")", module.name);
+            self.diagnostics.push(Diagnostic::plain(at, text).code(2224).help(help));
+            return;
+        }
         let tables = [tables::INPUT, module.params];
         let beside = format!("module(load=\"{}\")", module.name);
         let beside = (module.module_params, beside.as_str());

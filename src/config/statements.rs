@@ -300,7 +300,7 @@ impl Checker<'_> {
             self.diagnostics.push(Diagnostic::plain(core.place("name"), text).warning());
         }
         let id = ActionId(self.config.actions.len());
-        let own_defaults = module.builtin && !self.builtins_set.contains(module.name);
+        let own_defaults = module.builtin && !self.module_objects.contains(module.name);
         self.config.actions.push(ActionDecl { module, name, args, core, queue, own_defaults });
         Some(id)
     }

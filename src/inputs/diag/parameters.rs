@@ -32,7 +32,7 @@ pub static MODULE: Module = Module {
 const PORT_DOC: &str = "Port to listen on; 0 lets the kernel choose one.";
 
 const MODULE_PARAMS: &[Param] = &[
-    Param::new("serverRun", Kind::Word, None, PORT_DOC).legacy("IMDiagServerRun"),
+    Param::new("serverRun", Kind::Word, None, PORT_DOC).legacy_always("IMDiagServerRun"),
     Param::new(
         "address",
         Kind::Word,
@@ -40,14 +40,14 @@ const MODULE_PARAMS: &[Param] = &[
         "Address to listen on; where it is not given, only this machine can connect.",
     ),
     Param::new("listenPortFileName", Kind::Str, None, "File that gets the port in decimal.")
-        .legacy("IMDiagListenPortFileName"),
+        .legacy_always("IMDiagListenPortFileName"),
     Param::new(
         "abortTimeout",
         Kind::POSITIVE,
         None,
         "Seconds after which a process that still runs is aborted.",
     )
-    .legacy("IMDiagAbortTimeout"),
+    .legacy_always("IMDiagAbortTimeout"),
     Param::new(
         "properTerminationFile",
         Kind::Str,
@@ -60,19 +60,19 @@ const MODULE_PARAMS: &[Param] = &[
         Some("no"),
         "How far injected messages may be held up when the queue fills.",
     )
-    .legacy("IMDiagInjectDelayMode"),
+    .legacy_always("IMDiagInjectDelayMode"),
     Param::new("maxSessions", Kind::POSITIVE, Some("20"), "Most connections at a time.")
-        .legacy("IMDiagMaxSessions"),
+        .legacy_always("IMDiagMaxSessions"),
     Param::new("serverInputName", Kind::Str, Some("imdiag"), "inputname of injected messages.")
-        .legacy("IMDiagServerInputName"),
+        .legacy_always("IMDiagServerInputName"),
     Param::new("serverStreamDriverMode", Kind::INT, Some("0"), "Transport mode; 0 is plain TCP.")
-        .legacy("IMDiagServerStreamDriverMode")
+        .legacy_always("IMDiagServerStreamDriverMode")
         .missing(),
     Param::new("serverStreamDriverAuthMode", Kind::Word, None, "How peers are authenticated.")
-        .legacy("IMDiagServerStreamDriverAuthMode")
+        .legacy_always("IMDiagServerStreamDriverAuthMode")
         .missing(),
     Param::new("serverStreamDriverPermittedPeer", Kind::Array, None, "Peers that may connect.")
-        .legacy("IMDiagServerStreamDriverPermittedPeer")
+        .legacy_always("IMDiagServerStreamDriverPermittedPeer")
         .missing(),
     Param::new(
         "mainMsgQueueTimeoutShutdown",
@@ -80,7 +80,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for emptying the main queue at shutdown.",
     )
-    .legacy("IMDiagMainMsgQueueTimeoutShutdown")
+    .legacy_always("IMDiagMainMsgQueueTimeoutShutdown")
     .sets(CoreSetting::MainQueue("queue.timeoutShutdown")),
     Param::new(
         "mainMsgQueueTimeoutEnqueue",
@@ -88,7 +88,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for which a message waits for room in the main queue.",
     )
-    .legacy("IMDiagMainMsgQueueTimeoutEnqueue")
+    .legacy_always("IMDiagMainMsgQueueTimeoutEnqueue")
     .sets(CoreSetting::MainQueue("queue.timeoutEnqueue")),
     Param::new(
         "inputShutdownTimeout",
@@ -96,7 +96,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for which inputs may take to end.",
     )
-    .legacy("IMDiagInputShutdownTimeout")
+    .legacy_always("IMDiagInputShutdownTimeout")
     .sets(CoreSetting::Global("inputs.timeout.shutdown")),
     Param::new(
         "defaultActionQueueTimeoutShutdown",
@@ -104,7 +104,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for emptying an action's queue at shutdown, unless the action says otherwise.",
     )
-    .legacy("IMDiagDefaultActionQueueTimeoutShutdown")
+    .legacy_always("IMDiagDefaultActionQueueTimeoutShutdown")
     .sets(CoreSetting::Global("default.action.queue.timeoutShutdown")),
     Param::new(
         "defaultActionQueueTimeoutEnqueue",
@@ -112,7 +112,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for which a message waits for room in an action's queue, unless the action says otherwise.",
     )
-    .legacy("IMDiagDefaultActionQueueTimeoutEnqueue")
+    .legacy_always("IMDiagDefaultActionQueueTimeoutEnqueue")
     .sets(CoreSetting::Global("default.action.queue.timeoutEnqueue")),
 ];
 

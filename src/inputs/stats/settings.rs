@@ -54,14 +54,14 @@ impl Settings {
         if self.ruleset.is_some() && !self.syslog {
             let text = "impstats: log.syslog set to \"off\" but ruleset specified - with these settings, the ruleset will \
                         never be used, because regular syslog processing is turned off - ruleset parameter is ignored";
-            problems.push(Problem::warning(text).at("ruleset"));
+            problems.push(Problem::warning(text).at("ruleset").code(2207));
         }
         if self.syslog && self.format == Format::Zabbix && self.file.is_none() {
             let text = "impstats: log.syslog set to \"on\" and format set to \"zabbix\" without log.file set. This is not \
                         recommended due to potential for pstats msg truncation leading to malformed JSON. Ensure \
                         \"$MaxMessageSize\" at the top of rsyslog.conf to a sufficient size or ensure log.file is \
                         specified. Increasing $MaxMessageSize may have other adverse side effect.";
-            problems.push(Problem::warning(text).at("format"));
+            problems.push(Problem::warning(text).at("format").code(2207));
         }
     }
 }
@@ -91,7 +91,7 @@ fn format(args: &Args, problems: &mut Vec<Problem>) -> Format {
         let text = format!("impstats: invalid format {name}");
         let help =
             "one of legacy, json, json-elasticsearch, cee, prometheus, zabbix; legacy is used";
-        problems.push(Problem::error(text).code(2).at("format").help(help));
+        problems.push(Problem::error(text).at("format").help(help));
         Format::Legacy
     })
 }
