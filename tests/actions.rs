@@ -48,7 +48,7 @@ fn full_disk() {
         return; // it prints no counters, and gives up where ours goes on
     }
     let mut daemon = start(
-        r#"action(name="full" type="omfile" file="/dev/full" action.errorfile="{dir}/errors")
+        r#"action(name="full" type="omfile" file="/dev/full" action.resumeInterval="3600" action.errorfile="{dir}/errors")
 action(name="other" type="omfile" file="{dir}/out")
 "#,
     );
@@ -81,7 +81,7 @@ fn full_disk_that_is_cleared() {
     }
     let mut daemon = start(
         r#"action(name="full" type="omfile" file="{dir}/link" action.resumeRetryCount="-1"
-action.resumeInterval="1" queue.type="LinkedList" queue.size="10000" queue.timeoutShutdown="60000")
+action.resumeInterval="1" queue.type="LinkedList" queue.size="10000")
 action(type="omfile" file="{dir}/out")
 "#,
     );
@@ -129,7 +129,7 @@ fn hup_beside_a_stuck_output() {
     const LINES: usize = 20_000;
     let mut daemon = start(
         r#"action(name="stuck" type="omfile" file="{dir}/pipe" queue.type="LinkedList"
-queue.size="100000" queue.timeoutShutdown="60000")
+queue.size="100000")
 action(type="omfile" file="{dir}/out")
 "#,
     );

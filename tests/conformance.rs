@@ -107,7 +107,8 @@ fn conformance() {
 
 impl Case {
     fn run(&self) -> Result<(), String> {
-        let theirs = self.files(Path::new(RSYSLOGD));
+        let ours = self.files(&program(), None);
+        let theirs = self.files(Path::new(RSYSLOGD), Some(&ours));
         if std::env::var_os("SHOW").is_some() {
             let mut text = format!("{}\n", self.path.display());
             for (name, (bytes, mode)) in &theirs {
@@ -121,14 +122,19 @@ impl Case {
         if reference() && self.differs.is_some() {
             return Ok(());
         }
-        let ours = self.files(&program());
         let outcome = self.compare(&theirs, &ours);
         // Under load rsyslogd may be stopped before its statistics have begun, and then writes none.
         let silent = || ours.keys().any(|name| !theirs.contains_key(name));
         if outcome.is_err() && self.config.contains("impstats") && silent() {
-            return self.compare(&self.files(Path::new(RSYSLOGD)), &ours);
+            return self.compare(&self.files(Path::new(RSYSLOGD), Some(&ours)), &ours);
         }
         outcome
+    }
+
+    /// Whether there are queues behind the main queue.
+    fn has_queues(&self) -> bool {
+        let mut lines = self.config.lines().filter(|line| !line.starts_with('#'));
+        lines.any(|line| line.contains("queue.type=\"LinkedList\""))
     }
 
     fn compare(&self, theirs: &Files, ours: &Files) -> Result<(), String> {
@@ -158,8 +164,9 @@ impl Case {
         if message.is_empty() { Ok(()) } else { Err(message) }
     }
 
-    /// Runs the case through one daemon and collects what it wrote.
-    fn files(&self, program: &Path) -> Files {
+    /// Runs the case through one daemon and collects what it wrote. With queues behind the main queue it is not
+    /// stopped before it has written as much as the `other` did: rsyslogd may give up what is in them.
+    fn files(&self, program: &Path, other: Option<&Files>) -> Files {
         let dir = tempdir();
         for (name, text) in &self.given {
             let text = text.replace("{dir}", dir.path().to_str().expect("temp dir is UTF-8"));
@@ -178,6 +185,13 @@ impl Case {
                     daemon.wait_lines(".seen", datagrams);
                 }
             }
+        }
+        let other = other.filter(|_| self.has_queues() && self.differs.is_none());
+        for (name, (bytes, _)) in other.into_iter().flatten() {
+            daemon.wait(&format!("all of {name}"), |dir| {
+                let len = fs::metadata(dir.join(name)).ok()?.len();
+                (len >= bytes.len() as u64).then_some(())
+            });
         }
         let stopped = daemon.stop();
         let mut files = Files::new();

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::daemon::{Daemon, reference};
+use crate::harness::daemon::{Daemon, program, reference, tempdir};
 use crate::harness::send;
 
 const CONFIG: &str = r#"module(load="../plugins/imdiag/.libs/imdiag" serverrun="0"
@@ -94,7 +94,8 @@ fn a_process_that_hangs_is_aborted() {
         return;
     }
     let config = CONFIG.replace("aborttimeout=\"600\"", "aborttimeout=\"1\"");
-    let mut daemon = Daemon::start(&config);
+    // On a slow machine that is before it is ready.
+    let mut daemon = Daemon::spawn(&program(), &config, &["-d"], tempdir());
     let end = daemon.wait("the termination file", |dir| {
         let text = fs::read_to_string(dir.join("end")).ok()?;
         text.ends_with("queue.overall.size=0\n").then_some(text)

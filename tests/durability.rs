@@ -20,7 +20,7 @@ action(type="omsendertrack" senderId="%hostname%" stateFile="{dir}/state" cmdFil
 const SENDERS: usize = 20_000;
 
 /// Edge case 14 of `spec/omsendertrack.md`: whatever has been written of the next file when the process is killed, the
-/// state file is a whole one.
+/// state file is a whole one. `rounds` times at least, and until a kill has come in the middle of a write.
 fn kill(rounds: usize) {
     let mut dir = tempdir();
     let rows: Vec<_> = (0..SENDERS)
@@ -31,7 +31,10 @@ fn kill(rounds: usize) {
     let text = format!("[\n{}\n]\n", rows.join(",\n"));
     fs::write(dir.path().join("state"), &text).expect("written");
     let mut torn = 0;
-    for round in 0..rounds {
+    for round in 0.. {
+        if round >= rounds && torn > 0 {
+            break;
+        }
         let mut daemon = Daemon::start_program(&program(), KILLED, &[], dir);
         fs::write(daemon.dir().join("commands"), "FLUSH\n").expect("written");
         daemon.signal(Signal::SIGHUP);
@@ -56,7 +59,6 @@ fn kill(rounds: usize) {
             fs::remove_file(dir.path().join(name)).expect("there");
         }
     }
-    assert!(torn > 0, "never killed in the middle of a write");
 }
 
 #[test]

@@ -19,7 +19,7 @@ module(load="imrawtcp")
 module(load="omelasticsearch")
 input(type="imrawtcp" address="127.0.0.1" port="0" listenPortFileName="{{dir}}/port" {input})
 action(type="omelasticsearch" name="es" server={server} dataStream="on" backoff.init="5" backoff.max="20"
-       errorFile="{{dir}}/refused" queue.type="LinkedList" queue.timeoutShutdown="60000" {action})
+       errorFile="{{dir}}/refused" queue.type="LinkedList" queue.timeoutShutdown="120000" {action})
 "#
     )
 }

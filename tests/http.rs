@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::daemon::{Daemon, program, run, tempdir};
+use crate::harness::daemon::{DEADLINE, Daemon, program, run, tempdir};
 use crate::harness::pki::{Identity, Wanted};
 use crate::harness::send;
 
@@ -68,7 +68,7 @@ fn busy() -> (Daemon, u16) {
     send::tcp(tcp, text.as_bytes());
     daemon.wait_lines("out", 60);
     // Lines are counted right after they are written.
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + DEADLINE;
     let counted = "sluice_core_action_written_total{object=\"out\"} 60\n";
     while !get(http, "/metrics").contains(counted) {
         assert!(Instant::now() < deadline, "not counted: {}", get(http, "/metrics"));

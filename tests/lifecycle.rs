@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -23,9 +24,7 @@ input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
 /// TERM while senders press on: what the input submitted stands in the file, and the daemon ends cleanly.
 #[test]
 fn term_under_load_loses_nothing_accepted() {
-    // Drained within the configured time, however slow this machine is today.
-    let config = format!("main_queue(queue.timeoutShutdown=\"60000\")\n{CONFIG}");
-    let mut daemon = Daemon::start(&config);
+    let mut daemon = Daemon::start(CONFIG);
     let port = daemon.port("port");
     let block: Vec<u8> =
         (0..1000).flat_map(|number| format!("<13>load: {number:04}\n").into_bytes()).collect();
@@ -73,31 +72,31 @@ fn hup_reopens_files() {
 /// HUP again and again under load: every line whole, none lost, none twice.
 #[test]
 fn hup_under_load() {
-    const LINES: usize = 20_000;
     let mut daemon = Daemon::start(CONFIG);
     let port = daemon.port("port");
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let lines: String = (0..LINES).map(|number| format!("<13>n: {number}\n")).collect();
-            send::tcp(port, lines.as_bytes());
+    let enough = AtomicBool::new(false);
+    let sent = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let mut stream = send::connect(port);
+            let mut sent = 0;
+            while !enough.load(Ordering::Relaxed) {
+                let lines: String = (sent..sent + 100).map(|n| format!("<13>n: {n}\n")).collect();
+                stream.write_all(lines.as_bytes()).expect("write");
+                sent += 100;
+            }
+            send::finish(stream);
+            sent
         });
         for round in 0..10 {
-            daemon.wait_lines("out", 1);
-            let _ = fs::rename(daemon.dir().join("out"), daemon.dir().join(format!("out.{round}")));
+            daemon.wait("a line", |dir| {
+                fs::metadata(dir.join("out")).is_ok_and(|file| file.len() > 0).then_some(())
+            });
+            let aside = daemon.dir().join(format!("out.{round}"));
+            fs::rename(daemon.dir().join("out"), aside).expect("rename");
             daemon.signal(Signal::SIGHUP);
-            if daemon.dir().join("out.9").exists() {
-                break;
-            }
-            if fs::read_dir(daemon.dir())
-                .expect("dir")
-                .flatten()
-                .map(|entry| count_lines(&entry.path()))
-                .sum::<usize>()
-                >= LINES
-            {
-                break;
-            }
         }
+        enough.store(true, Ordering::Relaxed);
+        sender.join().expect("the sender")
     });
     let dir = daemon.stop().dir;
     let mut numbers = Vec::new();
@@ -110,19 +109,10 @@ fn hup_under_load() {
         }
     }
     numbers.sort_unstable();
-    assert_eq!(numbers, (0..LINES).collect::<Vec<_>>());
+    assert!(numbers.iter().copied().eq(0..sent), "{} lines of {sent}", numbers.len());
 }
 
-fn count_lines(path: &std::path::Path) -> usize {
-    let is_output = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("out"));
-    if is_output {
-        fs::read(path).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count())
-    } else {
-        0
-    }
-}
-
-/// A thousand connections that say nothing cost nothing: a second of silence, less than a hundredth of it in CPU.
+/// A thousand connections that say nothing cost nothing: in a second of silence less than a hundredth of it in CPU.
 #[test]
 fn idle_connections_cost_nothing() {
     let mut daemon = Daemon::start(CONFIG);
@@ -131,10 +121,14 @@ fn idle_connections_cost_nothing() {
     // All are accepted once the last one's message is in the file.
     (&idle[999]).write_all(b"<13>a: b\n").expect("write");
     daemon.wait_lines("out", 1);
-    let before = daemon.cpu_time();
-    daemon.idle(Duration::from_secs(1));
-    let used = daemon.cpu_time() - before;
-    assert!(used < Duration::from_millis(10) || is_watched(), "{used:?} in a second");
+    let used = || {
+        let before = daemon.cpu_time();
+        daemon.idle(Duration::from_secs(1));
+        daemon.cpu_time() - before
+    };
+    let most = if is_watched() { Duration::MAX } else { Duration::from_millis(10) };
+    // It may have something to do still; what costs something all the time does so in each of these seconds.
+    assert!((0..10).any(|_| used() < most), "{:?} in a second", used());
     drop(idle);
     daemon.stop();
 }

@@ -77,6 +77,7 @@ fn http_request() {
     }
     let server = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = server.local_addr().expect("an address").to_string();
+    let nobody = bulk_server::ClosedPort::new();
     let served = bulk_server::spawn(move || {
         let mut paths = Vec::new();
         for status in ["200 OK", "404 Not Found"] {
@@ -93,7 +94,6 @@ fn http_request() {
             );
             peer.write_all(answer.as_bytes()).expect("the answer");
         }
-        // The port is closed from here on.
         paths
     });
     let config = r#"global(net.enableDNS="off" processInternalMessages="on")
@@ -105,11 +105,12 @@ template(name="own" type="string" string="%msg%\n")
 if $inputname != "imtcp" then { action(type="omfile" file="{dir}/own" template="own") stop }
 set $!a = http_request("http://ADDRESS/one?h=" & $syslogtag);
 set $!b = http_request("http://ADDRESS/two");
-set $!c = http_request("http://ADDRESS/three");
+set $!c = http_request("http://CLOSED/three");
 set $!d = http_request("file:///etc/passwd");
 action(type="omfile" file="{dir}/out" template="t")
 "#;
-    let mut daemon = Daemon::start(&config.replace("ADDRESS", &address).replace("\\n", "\n"));
+    let closed = format!("127.0.0.1:{}", nobody.number());
+    let mut daemon = Daemon::start(&config.replace("ADDRESS", &address).replace("CLOSED", &closed));
     send::tcp(daemon.port("port"), b"<13>Oct 11 22:14:15 h t: x\n");
     daemon.wait_lines("out", 2);
     let stopped = daemon.stop();
@@ -117,7 +118,7 @@ action(type="omfile" file="{dir}/out" template="t")
     assert_eq!(served.join().expect("the server"), ["GET /one?h=t: HTTP/1.1", "GET /two HTTP/1.1"]);
     let own = stopped.lines("own").join("\n");
     assert!(
-        own.contains(&format!("http_request to failed, URL: 'http://{address}/three'")),
+        own.contains(&format!("http_request to failed, URL: 'http://{closed}/three'")),
         "{own}"
     );
 }

@@ -1,14 +1,14 @@
 //! What a service manager is told, over a socket of our own.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::daemon::{program, reference, tempdir};
+use crate::harness::daemon::{DEADLINE, program, reference, tempdir};
 
 /// READY once it runs, WATCHDOG and STATUS meanwhile, STOPPING when the end begins.
 #[test]
@@ -19,7 +19,7 @@ fn a_service_manager_is_told() {
     let dir = tempdir();
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("bind");
-    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+    socket.set_read_timeout(Some(DEADLINE)).expect("set");
     let config = format!("action(type=\"omfile\" file=\"{}/out\")\n", dir.path().display());
     fs::write(dir.path().join("conf"), config).expect("write");
     let mut child = Command::new(program())
@@ -31,7 +31,12 @@ fn a_service_manager_is_told() {
         .expect("start");
     let receive = || {
         let mut bytes = [0; 500];
-        let len = socket.recv(&mut bytes).expect("a datagram in time");
+        let len = loop {
+            match socket.recv(&mut bytes) {
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                received => break received.expect("a datagram in time"),
+            }
+        };
         String::from_utf8_lossy(&bytes[..len]).into_owned()
     };
     assert_eq!(receive(), "READY=1\nSTATUS=Started");

@@ -7,9 +7,11 @@ use crate::harness::{Daemon, Stopped, ledger, send};
 
 /// A daemon with these queue parameters, TCP input, and a file of bare messages.
 fn start(queue: &str) -> Daemon {
+    let patient = "queue.timeoutShutdown=\"120000\"";
+    let patient = if queue.contains("timeoutShutdown") { "" } else { patient };
     Daemon::start(&format!(
         r#"global(net.enableDNS="off")
-main_queue({queue})
+main_queue({patient} {queue})
 module(load="imtcp")
 template(name="raw" type="string" string="%rawmsg%\n")
 action(type="omfile" file="{{dir}}/out" template="raw")
@@ -34,7 +36,7 @@ fn counter(stopped: &Stopped, name: &str) -> usize {
 
 /// The parameters of a window that is closed now and for the next hour.
 fn closed_window() -> String {
-    let date = Command::new("date").arg("+%H").output().expect("date").stdout;
+    let date = Command::new("date").args(["-u", "+%H"]).output().expect("date").stdout;
     let hour: u32 = String::from_utf8_lossy(&date).trim().parse().expect("an hour");
     let [from, to] = [(hour + 2) % 24, (hour + 3) % 24];
     format!(r#"queue.dequeueTimeBegin="{from}" queue.dequeueTimeEnd="{to}""#)
@@ -171,7 +173,7 @@ fn chain_of_rulesets() {
         return; // at the end its queues stop before those that feed them
     }
     let mut daemon = Daemon::start(
-        r#"global(net.enableDNS="off" default.ruleset.queue.timeoutShutdown="60000")
+        r#"global(net.enableDNS="off")
 module(load="imtcp")
 template(name="raw" type="string" string="%rawmsg%\n")
 ruleset(name="last" queue.type="LinkedList") { action(type="omfile" file="{dir}/out" template="raw") }

@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::harness::bulk_server::spawn;
 use crate::harness::daemon::{Daemon, reference};
 use crate::harness::{ledger, send};
 
@@ -300,28 +303,31 @@ fn receive_buffer_too_large() {
 /// Rows 26, 27: a flood on one port neither hides a datagram on another nor keeps the daemon from stopping.
 #[test]
 fn flood() {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    // Whatever does not fit into the queue waits in the kernel, or is dropped there.
+    let queue = "main_queue(queue.timeoutEnqueue=\"600000\" queue.timeoutShutdown=\"120000\")";
     let second = r#"input(type="imudp" port="{udp2}" address="127.0.0.1")"#;
-    let config = format!("{}{second}\n", config("", "", INPUT)).replace(
+    let config = format!("{queue}\n{}{second}\n", config("", "", INPUT)).replace(
         r#"action(type="omfile" file="{dir}/out""#,
         r#":msg, contains, "needle" action(type="omfile" file="{dir}/out""#,
     );
     let mut daemon = Daemon::start(&config);
     let (flooded, quiet) = (daemon.udp_port(0), daemon.udp_port(1));
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flood = {
+        let stop = Arc::clone(&stop);
+        spawn(move || {
             let socket = UdpSocket::bind("127.0.0.1:0").expect("bind");
             while !stop.load(Ordering::Relaxed) {
                 socket.send_to(b"<13>flood: hay", ("127.0.0.1", flooded)).expect("send");
             }
-        });
-        send::udp(quiet, &[b"<13>q: needle"]);
-        daemon.wait_lines("out", 1);
-        let stopped = daemon.stop();
-        stop.store(true, Ordering::Relaxed);
-        assert_eq!(stopped.lines("out"), ["<13>q: needle"]);
-    });
+        })
+    };
+    send::udp(quiet, &[b"<13>q: needle"]);
+    daemon.wait_lines("out", 1);
+    let stopped = daemon.stop();
+    stop.store(true, Ordering::Relaxed);
+    flood.join().expect("the flood");
+    assert_eq!(stopped.lines("out"), ["<13>q: needle"]);
 }
 
 /// A socket for each thread, which the kernel deals senders out to.

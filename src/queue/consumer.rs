@@ -415,7 +415,7 @@ mod tests {
     fn shutdown_loses_only_what_the_timeouts_do_not_allow_for_and_says_how_much() {
         let settings = Settings {
             timeout_shutdown: Duration::ZERO,
-            timeout_action: Duration::from_secs(60),
+            timeout_action: Duration::from_secs(600),
             ..small()
         };
         let rig = rig(settings, true);
@@ -518,7 +518,7 @@ mod tests {
             timeout_enqueue: Duration::ZERO,
             discard_severity: 7,
             discard_mark: 400,
-            timeout_shutdown: Duration::from_secs(60),
+            timeout_shutdown: Duration::from_secs(600),
             ..settings()
         };
         let rig = rig(settings, false);

@@ -135,7 +135,7 @@ fn a_stranger_is_refused() {
     let (port, _server) = serve_once(dir.path());
     let text = config(&format!("\"https://127.0.0.1:{port}\""), "", r#"tls.caCert="{dir}/ca.pem""#);
     // It would be tried for ever.
-    let text = text.replace("queue.timeoutShutdown=\"60000\"", "queue.timeoutShutdown=\"10\"");
+    let text = text.replace("queue.timeoutShutdown=\"120000\"", "queue.timeoutShutdown=\"10\"");
     let mut daemon = Daemon::start_program(&program(), &text, &["-d"], dir);
     let port = daemon.port("port");
     send::tcp(port, b"secret\n");

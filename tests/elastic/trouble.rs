@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{config, counter, start};
-use crate::harness::bulk_server::{Answer, Plan, Server, free_port, spawn};
+use crate::harness::bulk_server::{Answer, ClosedPort, Plan, Server, spawn};
 use crate::harness::daemon::{program, tempdir};
 use crate::harness::{Daemon, Stopped, send};
 
@@ -146,11 +146,11 @@ fn a_conflict_is_a_delivery() {
 #[test]
 fn a_cluster_that_is_away_holds_up_the_senders() {
     const COUNT: usize = 20_000;
-    let es = free_port();
+    let es = ClosedPort::new();
     let queues = r#"queue.size="1000" queue.timeoutEnqueue="600000" compressionLevel="0""#;
-    let main = r#"main_queue(queue.size="2000" queue.timeoutEnqueue="600000" queue.timeoutShutdown="60000")
+    let main = r#"main_queue(queue.size="2000" queue.timeoutEnqueue="600000" queue.timeoutShutdown="120000")
 "#;
-    let text = format!("{main}{}", config(&format!("\"127.0.0.1:{es}\""), "", queues));
+    let text = format!("{main}{}", config(&format!("\"127.0.0.1:{}\"", es.number()), "", queues));
     let mut daemon = Daemon::start(&text);
     let port = daemon.port("port");
     let sender = spawn(move || send::tcp(port, &lines(COUNT)));

@@ -7,14 +7,15 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+use super::daemon::DEADLINE;
 
 /// An answer that is not the usual one, for one bulk request.
 #[derive(Clone, Copy, Debug)]
@@ -135,18 +136,35 @@ pub(crate) fn spawn<T: Send + 'static>(
     thread::Builder::new().name("peer".to_owned()).spawn(run).expect("a thread")
 }
 
-/// A port that nobody listens on, for now.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port()
+/// A port that refuses connections until it is listened on, and that nobody else gets meanwhile.
+pub(crate) struct ClosedPort(Socket);
+
+impl ClosedPort {
+    pub(crate) fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("socket");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(&any.into()).expect("bind");
+        Self(socket)
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        let address = self.0.local_addr().expect("address");
+        address.as_socket().expect("of IP").port()
+    }
+
+    pub(crate) fn listen(self) -> TcpListener {
+        self.0.listen(128).expect("listen");
+        self.0.into()
+    }
 }
 
 impl Server {
     pub(crate) fn start(plan: Plan) -> Self {
-        Self::on(0, plan)
+        Self::on(ClosedPort::new(), plan)
     }
 
-    pub(crate) fn on(port: u16, plan: Plan) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind");
+    pub(crate) fn on(port: ClosedPort, plan: Plan) -> Self {
+        let listener = port.listen();
         let port = listener.local_addr().expect("address").port();
         let state = State { answers: plan.answers.into(), ..State::default() };
         let shared = Arc::new(Shared {

@@ -19,8 +19,15 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// How long anything may take before a test fails. Generous: it is only ever reached by a failure.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// How long anything may take before a test fails: only what hangs takes as long.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(300);
+
+/// What every configuration begins with: the daemon, too, has time enough at its end, however slow the machine is. A
+/// `main_queue()` has to say so itself.
+const PATIENT: &str = r#"global(default.ruleset.queue.timeoutShutdown="120000" default.action.queue.timeoutShutdown="120000"
+       inputs.timeout.shutdown="120000")
+$MainMsgQueueTimeoutShutdown 120000
+"#;
 
 /// The program under test.
 pub(crate) fn program() -> PathBuf {
@@ -83,7 +90,7 @@ impl Daemon {
     /// Starts without waiting for readiness: for configurations that must not come up.
     pub(crate) fn spawn(program: &Path, config: &str, args: &[&str], dir: TempDir) -> Self {
         let (reserved, udp_ports): (Vec<_>, Vec<_>) = (0..2).map(|_| reserve_udp()).unzip();
-        let config = config
+        let config = format!("{PATIENT}{config}")
             .replace("{dir}", dir.path().to_str().expect("temp dir is UTF-8"))
             .replace("{udp}", &udp_ports[0].to_string())
             .replace("{udp2}", &udp_ports[1].to_string());

@@ -4,11 +4,13 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use super::daemon::DEADLINE;
+
 /// A connection to the daemon, without Nagle's delay and with a limit on every wait.
 pub(crate) fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
     stream.set_nodelay(true).expect("TCP_NODELAY");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("SO_RCVTIMEO");
+    stream.set_read_timeout(Some(DEADLINE)).expect("SO_RCVTIMEO");
     stream
 }
 

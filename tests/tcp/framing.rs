@@ -246,7 +246,8 @@ fn endless_line() {
     const BYTES: usize = 128 << 20;
     const MESSAGE: usize = 8096;
     // The queue's limit is one of messages; these are large ones.
-    let config = format!("main_queue(queue.size=\"1000\")\n{}", Settings::default().config());
+    let queue = "main_queue(queue.size=\"1000\" queue.timeoutShutdown=\"120000\")";
+    let config = format!("{queue}\n{}", Settings::default().config());
     let mut daemon = Daemon::start(&config);
     let chunk = vec![b'A'; 1 << 20];
     send::tcp_chunks(daemon.port("port"), std::iter::repeat_n(chunk.as_slice(), BYTES >> 20));

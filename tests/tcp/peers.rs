@@ -3,6 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use nix::sys::signal::Signal;
+
 use crate::harness::daemon::Daemon;
 use crate::harness::{ledger, send};
 
@@ -109,8 +111,11 @@ fn who_is_silent_for_too_long_is_closed_and_what_it_sent_is_kept() {
     for workers in [1, 2] {
         let mut daemon = start(&format!("idleTimeout=\"1\" workerThreads=\"{workers}\""));
         let port = daemon.port("port");
+        // What it sends is there before the daemon sees it at all.
+        daemon.signal(Signal::SIGSTOP);
         let stream = send::connect(port);
         (&stream).write_all(&LINE[..LINE.len() - 1]).expect("write");
+        daemon.signal(Signal::SIGCONT);
         assert!(is_closed(&stream));
         daemon.wait_lines("out", 1);
         let stopped = daemon.stop();

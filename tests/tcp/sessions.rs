@@ -46,7 +46,7 @@ fn order_per_connection() {
         let module = if daemon::reference() { "" } else { module };
         // One queue worker: two would overtake each other.
         let config = format!(
-            "main_queue(queue.workerThreads=\"1\")\n{}",
+            "main_queue(queue.workerThreads=\"1\" queue.timeoutShutdown=\"120000\")\n{}",
             Settings { module, ..Settings::default() }.config()
         );
         let mut daemon = Daemon::start(&config);

@@ -108,7 +108,12 @@ impl std::fmt::Debug for Wire {
 impl Read for Line {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.flush()?;
-        self.stream.read(buffer)
+        loop {
+            match self.stream.read(buffer) {
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use openssl::ssl::SslVersion;
 
 use super::client::{Client, Wire};
 use super::{Site, counter, messages};
-use crate::harness::bulk_server::{free_port, spawn};
+use crate::harness::bulk_server::{ClosedPort, spawn};
 use crate::harness::daemon::reference;
 use crate::harness::pki::{Identity, Wanted};
 use crate::harness::{Stopped, send};
@@ -137,7 +137,8 @@ fn who_is_not_known_to_be_good_is_refused() {
     let site = Site::new();
     let responder = Responder::start(site.dir.path(), "ca");
     let here = responder.url.as_str();
-    let dead = url(free_port());
+    let nobody = ClosedPort::new();
+    let dead = url(nobody.number());
     let issue = |wanted: Wanted<'_>| site.root.issue(&wanted);
     let list = Some("http://localhost/list");
     let authority = |serial| {

@@ -64,6 +64,7 @@ impl PollerThread {
         let shared = Arc::clone(&self.shared);
         let mut buffer = Buffer::default();
         loop {
+            let look = self.look();
             let events = match shared.poller.wait(&mut buffer, self.timeout()) {
                 Ok(events) => events,
                 Err(why) => {
@@ -75,6 +76,8 @@ impl PollerThread {
                     break;
                 }
             };
+            // With as many events as fit there may be more: the look is put off.
+            let look = look.filter(|_| events.clone().count() < limits::POLL_EVENTS);
             shared.ready.wake(events.clone().filter_map(|event| match event {
                 Event::Session(token) => Some(token),
                 Event::Woken | Event::Listener(_) => None,
@@ -95,7 +98,9 @@ impl PollerThread {
                 self.make_room();
             }
             self.end_rests();
-            self.close_silent();
+            if let Some(now) = look {
+                self.close_silent(now);
+            }
             self.handshakes.expire(&shared);
             if let Pool::Inline(worker) = &mut self.pool {
                 worker.round();
@@ -184,18 +189,20 @@ impl PollerThread {
         }
     }
 
+    /// If it is time to look for silent peers: what time it is, before the events are waited for. So whoever has sent
+    /// something in time is among them, however long this thread had to wait for its turn.
+    fn look(&self) -> Option<u64> {
+        let is_due = self.next_look.is_some_and(|at| at <= Instant::now());
+        is_due.then(|| self.shared.uptime_msec())
+    }
+
     /// Closes sessions whose peers took too long, without what they hold of an unfinished message.
-    fn close_silent(&mut self) {
+    fn close_silent(&mut self, now: u64) {
         let shared = &self.shared;
-        let Some(pause) = look_interval(shared) else { return };
-        let now = Instant::now();
-        if self.next_look.is_some_and(|at| at > now) {
-            return;
-        }
-        self.next_look = Some(now + pause);
+        self.next_look = look_interval(shared).map(|pause| Instant::now() + pause);
         let limit = shared.conf.timeout.map_or(0, |timeout| timeout.as_millis());
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        let (now, others_wait) = (shared.uptime_msec(), shared.budget.has_waiting());
+        let others_wait = shared.budget.has_waiting();
         for owned in shared.ready.pick(|session| session.is_too_slow(now, limit, others_wait)) {
             shared.time_out(owned);
         }

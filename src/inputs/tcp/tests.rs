@@ -15,7 +15,7 @@ use crate::param::Value;
 use crate::stats::{self, Counter};
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A ruleset that keeps every message with its sender's port.
 #[derive(Default)]

@@ -94,10 +94,10 @@ impl Worker {
         self.submit_rest();
     }
 
-    /// Reads what is there already, within limits. `Some` if the session ended by itself.
+    /// Reads what is there already, within limits: once in any case. `Some` if the session ended by itself.
     fn last_words(&mut self, session: &mut Session, deadline: Instant) -> Option<End> {
-        for _ in 0..limits::FINAL_READS {
-            if Instant::now() >= deadline {
+        for reads in 0..limits::FINAL_READS {
+            if reads > 0 && Instant::now() >= deadline {
                 break;
             }
             if self.builder.is_full() {

@@ -12,7 +12,7 @@ use crate::net::access;
 use crate::param::Value;
 use crate::sys::process::Scheduling;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A message as the queue gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::message::{Batch, Flags, FlowControl, Submit};
 use crate::param::Value;
 use crate::stats;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A ruleset that keeps texts, and batches while it is told to.
 #[derive(Debug, Default)]
@@ -179,14 +179,22 @@ fn the_beginning_of_a_long_message_can_be_kept() {
 #[test]
 fn a_silent_peer_is_closed() {
     let fixture = Fixture::start(&[("timeout", text("50ms"))]);
-    let mut peer = fixture.connect();
-    peer.write_all(b"one\nabc").unwrap();
-    ends_well(peer);
+    let mut peers = 0;
+    while fixture.rules.state.lock().unwrap().texts.is_empty() {
+        let mut peer = fixture.connect();
+        // May come too late on a busy machine: then another one tries.
+        let _ = peer.write_all(b"one\nabc");
+        ends_well(peer);
+        peers += 1;
+        fixture.wait_count("sessions.closed", peers);
+    }
     // A peer that has said nothing at all, too.
     ends_well(fixture.connect());
-    fixture.wait_count("sessions.closed", 2);
+    peers += 1;
+    fixture.wait_count("sessions.closed", peers);
     assert_eq!(fixture.plain(1), ["one"]);
-    assert_eq!((fixture.count("sessions.timedout"), fixture.count("frames.incomplete")), (2, 1));
+    assert_eq!(fixture.count("sessions.timedout"), peers);
+    assert_eq!(fixture.count("frames.incomplete"), 1);
     assert_eq!(fixture.count("sessions.open"), 0);
     fixture.stop();
 }
@@ -196,8 +204,7 @@ fn a_silent_peer_is_closed() {
 fn a_slow_peer_is_not_a_silent_one() {
     const LIMIT: Duration = Duration::from_millis(500);
     let fixture = Fixture::start(&[("timeout", text("500ms"))]);
-    // On a machine that is busy enough the peer itself is silent for too long; then it says nothing about the daemon.
-    for _ in 0..20 {
+    loop {
         let mut peer = fixture.connect();
         peer.set_read_timeout(Some(LIMIT / 10)).unwrap();
         let start = Instant::now();
@@ -214,7 +221,8 @@ fn a_slow_peer_is_not_a_silent_one() {
             }
             bytes += 1;
         }
-        if longest.max(last.elapsed()) > LIMIT / 2 {
+        // On a machine that is busy enough the peer itself is silent for too long, which says nothing about the daemon.
+        if longest.max(last.elapsed()) >= LIMIT {
             continue;
         }
         peer.write_all(b"\n").unwrap();
@@ -224,7 +232,6 @@ fn a_slow_peer_is_not_a_silent_one() {
         fixture.stop();
         return;
     }
-    panic!("this machine is never quiet for long enough");
 }
 
 /// Row 19.
