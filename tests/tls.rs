@@ -48,6 +48,7 @@ impl Site {
             r#"global(net.enableDNS="off" processInternalMessages="on"
   defaultNetstreamDriverCAFile="{{dir}}/ca.pem" defaultNetstreamDriverCertFile="{{dir}}/server.pem"
   defaultNetstreamDriverKeyFile="{{dir}}/server.key" defaultNetstreamDriver="ossl")
+main_queue(queue.workerThreads="1" queue.timeoutShutdown="120000")
 module(load="imtcp" streamDriver.mode="1" maxSessions="1000")
 template(name="raw" type="string" string="%rawmsg%\n")
 template(name="own" type="string" string="%msg%\n")

@@ -185,6 +185,8 @@ fn expressions() {
         ("not ($hostname == 'host')", false),
         ("$hostname == 'x' or ($pri and not $msg)", true),
         ("-$pri < -34", true),
+        // "0" and "00", once found by chance
+        ("(0 == 1) contains_i (not $pri) & 0", false),
     ];
     for (expr, want) in table {
         assert_eq!(matches(&format!("if {expr} then stop")), Ok(want), "{expr}");
