@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use super::{config, counter, start};
-use crate::harness::bulk_server::{Answer, Plan, Server, free_port, spawn};
+use crate::harness::bulk_server::{Answer, ClosedPort, Plan, Server, spawn};
 use crate::harness::{Daemon, send};
 
 fn list(ports: &[u16]) -> String {
@@ -43,7 +43,8 @@ fn servers_take_turns_unless_told_otherwise() {
 fn another_server_takes_over() {
     let unwell = Plan { answers: vec![Answer::Status(503); 100], ..Plan::default() };
     let (unwell, well) = (Server::start(unwell), Server::start(Plan::default()));
-    let ports = [free_port(), unwell.port, well.port];
+    let away = ClosedPort::new();
+    let ports = [away.number(), unwell.port, well.port];
     let mut daemon = Daemon::start(&config(&list(&ports), "", ""));
     let port = daemon.port("port");
     for number in 1..=10 {
@@ -51,18 +52,22 @@ fn another_server_takes_over() {
         well.stored(number);
     }
     let stopped = daemon.stop();
-    assert_eq!((counter(&stopped.stderr, "failed.http"), unwell.count()), (1, 1));
+    // Its turn comes every second time; on a slow machine it may have rested enough once or twice.
+    let asked = unwell.count();
+    assert!((1..4).contains(&asked), "{asked}");
+    assert_eq!(counter(&stopped.stderr, "failed.http"), asked);
 }
 
 /// All are away: one after the other is asked for its health, until one is well.
 #[test]
 fn servers_are_asked_for_their_health() {
-    let ports = [free_port(), free_port()];
+    let (first, second) = (ClosedPort::new(), ClosedPort::new());
+    let ports = [first.number(), second.number()];
     let mut daemon = Daemon::start(&config(&list(&ports), "", ""));
     let port = daemon.port("port");
     send::tcp(port, b"line\n");
     daemon.wait_text("stderr", "_cat/health");
-    let server = Server::on(ports[1], Plan::default());
+    let server = Server::on(second, Plan::default());
     server.stored(1);
     let stopped = daemon.stop();
     assert!(counter(&stopped.stderr, "failed.checkConn") > 0);
