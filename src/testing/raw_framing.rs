@@ -134,7 +134,7 @@ pub fn model(o: &Options, mut stream: &[u8]) -> Seen {
         let mut text = &stream[..end.unwrap_or(stream.len())];
         // An endless line is refused when it can no longer end in time.
         let open = end.is_none() && text.len() >= o.message_bytes + d.len();
-        let strips_cr = o.mode == Mode::Delimiter && d == b"\n";
+        let strips_cr = (o.mode == Mode::Delimiter || o.strip_cr) && d == b"\n";
         if strips_cr && (text.len() <= o.message_bytes || (end.is_none() && !open)) {
             text = text.strip_suffix(b"\r").unwrap_or(text);
         }
@@ -184,6 +184,7 @@ pub fn fuzz(data: &[u8]) {
         delimiter: Finder::new(delimiter).into_owned(),
         message_bytes: usize::from(size % 32) + 1,
         oversize: if bit(1) { Oversize::Truncate } else { Oversize::Close },
+        strip_cr: bit(3),
         skip_empty: bit(2),
         own_bytes,
     };

@@ -33,6 +33,8 @@ pub struct Options {
     pub message_bytes: usize,
     /// What becomes of longer ones.
     pub oversize: Oversize,
+    /// Whether a CR before the delimiter LF goes with it in rfc6587 mode, too.
+    pub strip_cr: bool,
     /// Whether empty frames are left out.
     pub skip_empty: bool,
     /// Bytes of an unfinished frame from which on the session reads into it.
@@ -42,7 +44,7 @@ pub struct Options {
 impl Options {
     /// Whether one CR before the delimiter goes with it.
     pub(super) fn strips_cr(&self) -> bool {
-        self.mode == Mode::Delimiter && self.delimiter.needle() == b"\n"
+        (self.mode == Mode::Delimiter || self.strip_cr) && self.delimiter.needle() == b"\n"
     }
 
     pub(super) fn delimiter_len(&self) -> usize {

@@ -12,6 +12,7 @@ fn options(mode: Mode, delimiter: &[u8]) -> Options {
         delimiter: Finder::new(delimiter).into_owned(),
         message_bytes: 10_000,
         oversize: Oversize::Close,
+        strip_cr: false,
         skip_empty: false,
         own_bytes: usize::MAX,
     }
@@ -77,6 +78,8 @@ fn edge_cases_however_cut() {
     for (what, options, stream, texts, broken) in rows {
         check(what, options, stream, &seen(texts, *broken));
     }
+    let strip = Options { strip_cr: true, ..rfc.clone() };
+    check("10b, stripping", &strip, b"<13>a\r\n2 b\r\r\n", &seen(&["<13>a", "b\r", ""], None));
     let skip = |options: &Options| Options { skip_empty: true, ..options.clone() };
     check("4, skipping", &skip(&lf), b"\n\na\n", &seen(&["a"], None));
     let both = seen(&["hello", "world"], None);
