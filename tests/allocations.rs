@@ -34,7 +34,7 @@ use sluice::task::Tasks;
 use sluice::testing::parsers::NETWORK;
 use sluice::tls::priority::Priority;
 use sluice::tls::transport::{Cells, Engine, Server};
-use sluice::tls::{Auth, Driver, Expired, Settings, Store};
+use sluice::tls::{Auth, Driver, Expired, Pem, Settings, Store};
 use sluice::{stats, template};
 
 use pki::{Identity, Wanted};
@@ -141,10 +141,10 @@ fn engine(dir: &Path) -> Arc<Engine> {
         driver: Driver::Ossl,
         auth: Auth::Anonymous,
         expired: Expired::Deny,
-        ca_file: None,
-        extra_ca_files: Vec::new(),
-        cert_file: Some(dir.join("server.pem")),
-        key_file: Some(dir.join("server.key")),
+        authorities: None,
+        extra_authorities: Vec::new(),
+        certificate: Some(Pem::File(dir.join("server.pem"))),
+        key: Some(Pem::File(dir.join("server.key"))),
         key_passphrase: None,
         crl_file: None,
         pins: Default::default(),

@@ -1,5 +1,6 @@
 //! Lines over TCP, documents to Elasticsearch: the whole way, with a cluster that is as bad as it can be.
 
+mod inline_pem;
 mod input_tls;
 mod memory;
 mod peers;
@@ -89,6 +90,35 @@ fn credentials_go_with_every_request() {
         let headers = &server.requests(1)[0].headers;
         assert_eq!(headers.get("authorization").map(String::as_str), Some(expected));
         assert!(!headers.contains_key("content-encoding"));
+    }
+}
+
+/// What Elastic's syslog processor counts, under the name that its tag gives it.
+#[test]
+fn texts_read_as_syslog_are_counted() {
+    let server = Server::start(Plan::default());
+    for (input, name, expected) in [
+        (r#"syslog="on" syslog.tag="edge""#, "processor.syslog.edge", [2, 1, 0]),
+        (r#"syslog="on" syslog.field="event.original""#, "processor.syslog", [0, 3, 3]),
+        (
+            r#"syslog="on" syslog.field="other" syslog.ignoreFailure="on""#,
+            "processor.syslog",
+            [0, 0, 3],
+        ),
+        (
+            r#"syslog="on" syslog.field="event.original" preserveOriginalEvent="on""#,
+            "processor.syslog",
+            [2, 1, 0],
+        ),
+    ] {
+        let before = server.stored(0).len();
+        let (daemon, port) = start(&server, input, "");
+        send::tcp(port, b"<13>Oct 11 22:14:15 h a: x\nnone\n<13>1 - - - - - -\n");
+        server.stored(before + 3);
+        let stopped = daemon.stop();
+        let objects = crate::harness::ledger::parse(&stopped.stderr);
+        let object = crate::harness::ledger::find(&objects, name);
+        assert_eq!(["success", "failure", "missing"].map(|what| object.get(what)), expected);
     }
 }
 

@@ -83,15 +83,15 @@ syslog_options.timezone  syslog.timezone
 syslog_options.overwrite_keys  syslog.overwriteKeys
 syslog_options.ignore_missing  syslog.ignoreMissing
 syslog_options.ignore_failure  syslog.ignoreFailure
-syslog_options.tag  -  None: it labels the agent's own log lines only.
+syslog_options.tag  syslog.tag  A label of the processor and of its counters, not of documents.
 ";
 
 const TLS: &str = "
 ssl.enabled  tls.enabled
-ssl.certificate  tls.certificate  A file, not the text itself.
-ssl.key  tls.key  A file, not the text itself.
+ssl.certificate  tls.certificate  A file, or the PEM text.
+ssl.key  tls.key  A file, or the PEM text.
 ssl.key_passphrase  tls.keyPassphrase
-ssl.certificate_authorities  tls.certificateAuthorities  Files.
+ssl.certificate_authorities  tls.certificateAuthorities  Files, or PEM texts.
 ssl.client_authentication  tls.clientAuthentication  The same defaults.
 ssl.verification_mode  tls.verificationMode  Clients have no name to be checked, so full, strict and certificate are the same.
 ssl.supported_protocols  tls.supportedProtocols

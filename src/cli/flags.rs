@@ -41,7 +41,7 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag(
         'o',
         Some("FILE"),
-        "Write the complete configuration, includes resolved, to this file; - is standard output.",
+        "Write the complete configuration, includes resolved and private keys masked, to this file; - is standard output.",
     ),
     flag(
         'F',

@@ -1,4 +1,5 @@
-//! The whole configuration as one text, included files in their places, as the reference's `-o` writes it.
+//! The whole configuration as one text, included files in their places, as the reference's `-o` writes it; but private
+//! keys within it are not written out.
 
 use super::diagnostic::{Diagnostics, Opened};
 
@@ -24,7 +25,7 @@ pub fn merged(diagnostics: &Diagnostics) -> Vec<u8> {
             Some(at) if at.map(|(file, _)| usize::from(file)) == top => {
                 if let (Some(open), Some((_, to))) = (stack.last_mut(), at) {
                     out.extend_from_slice(
-                        open.opened.source.text().get(open.done..to).unwrap_or_default(),
+                        open.opened.source.shown().get(open.done..to).unwrap_or_default(),
                     );
                     open.done = to;
                 }
@@ -36,7 +37,7 @@ pub fn merged(diagnostics: &Diagnostics) -> Vec<u8> {
             _ => {
                 let Some(open) = stack.pop() else { return out };
                 out.extend_from_slice(
-                    open.opened.source.text().get(open.done..).unwrap_or_default(),
+                    open.opened.source.shown().get(open.done..).unwrap_or_default(),
                 );
                 mark(&mut out, "END   CONFIG", open.opened, "");
             }

@@ -34,6 +34,7 @@ mod objects;
 mod parse;
 mod parsers;
 mod ratelimits;
+mod secret;
 mod selector;
 mod statements;
 mod templates;

@@ -4,7 +4,10 @@
 //! text; [`Source::place`] leads from there back to the line and byte on disk. Unlike the reference, which
 //! reads lines in pieces of 10,239 bytes and treats each piece as a line, lines may have any length.
 
+use std::borrow::Cow;
+
 use super::ast::Span;
+use super::secret::masked;
 
 /// A piece of glued text and where it came from.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +78,12 @@ impl Source {
         &self.text
     }
 
+    /// The glued text as it may be shown: without private keys.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, [u8]> {
+        masked(&self.text)
+    }
+
     /// The span on disk of `start..end` of the glued text.
     #[must_use]
     pub fn span(&self, file: u16, start: usize, end: usize) -> Span {
@@ -93,12 +102,13 @@ impl Source {
         (piece.line, piece.disk + (at - piece.text))
     }
 
-    /// The line on disk that `offset` is in, without its end and with unprintable bytes replaced, and the
+    /// The line on disk that `offset` is in, without its end, with unprintable bytes and private keys replaced, and the
     /// column of `offset` in it, in characters from 1.
     #[must_use]
     pub fn line_at(&self, offset: u32) -> (String, usize) {
         let at = (offset as usize).min(self.disk.len());
-        let (before, behind) = self.disk.split_at(at);
+        let disk = masked(&self.disk);
+        let (before, behind) = disk.split_at(at);
         let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |i| i + 1);
         let end = behind.iter().position(|&byte| byte == b'\n').map_or(behind.len(), |i| i);
         let head = printable(&before[start..]);

@@ -23,6 +23,7 @@
 //! | local user | commands for omsendertrack | only a regular file of root or the daemon that others cannot write |
 //! | HTTP client | slow, huge or many requests | 64 at a time, 8 KiB, 5 s; the oldest one goes when there are more; GET of six paths |
 //! | web page elsewhere | read counters through a browser here | on loopback `Host` must be an address; nothing allows other origins |
+//! | reader of logs | private keys in the configuration | masked in diagnostics and by `-o`, never in an error (`tls::Pem`) |
 //! | local user | symlink in place of a log file | `followSymlinks="off"` opens with `O_NOFOLLOW` |
 //!
 //! Not defended against in this version: a peer that can forge UDP source addresses, and anyone who can write the

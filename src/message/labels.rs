@@ -1,7 +1,10 @@
 //! What an input says about its messages beside their texts: for documents in the Elastic Common Schema, and for
 //! where they go (`spec/elastic-tcp.md` sections 1, 4.1, 5 and 7).
 
+use std::sync::Arc;
+
 use super::zoneinfo::Zoneinfo;
+use crate::stats::Counter;
 
 /// The labels of one configured input.
 #[derive(Clone, Debug)]
@@ -41,6 +44,19 @@ pub struct Syslog {
     pub ignore_missing: bool,
     /// Whether failures leave no `error.message`.
     pub ignore_failure: bool,
+    /// What became of texts.
+    pub outcomes: Arc<Outcomes>,
+}
+
+/// Counters of texts that were read as syslog, each time one became a document.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    /// Without an error.
+    pub success: Arc<Counter>,
+    /// With one.
+    pub failure: Arc<Counter>,
+    /// The field was not there.
+    pub missing: Arc<Counter>,
 }
 
 /// Which syslog header a text has.
@@ -77,6 +93,7 @@ impl Default for Syslog {
             overwrite_keys: true,
             ignore_missing: false,
             ignore_failure: false,
+            outcomes: Arc::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Certificates, keys and lists as loaded, in the form that connections are made from.
 //!
-//! A context is made whole or not at all. On HUP a new one is made from the same files; only if that succeeds does it
+//! A context is made whole or not at all. On HUP a new one is made from the same sources; only if that succeeds does it
 //! take the place of the old one, which connections that are open go on using. Session tickets belong to a context, so
 //! nobody resumes a session past a certificate that was withdrawn since.
 
@@ -11,6 +11,7 @@ use std::sync::Mutex;
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode, SslOptions,
     SslSessionCacheMode, SslVerifyMode, SslVersion,
@@ -20,6 +21,7 @@ use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509PurposeId, X509VerifyResult};
 
 use super::key;
+use super::pem::Pem;
 use super::settings::{Auth, Driver, Expired, Settings};
 use crate::limits;
 use crate::param::Problem;
@@ -125,7 +127,7 @@ fn basics(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStac
     // Of TLS 1.3: a ticket goes with the goodbye (see `transport`).
     builder.set_num_tickets(0)?;
     tls::set_session_timeout(&mut builder, limits::TLS_RESUME_SECS);
-    if settings.cert_file.is_none() {
+    if settings.certificate.is_none() {
         // Only in anonymous mode; TLS 1.3 has no suite without a certificate.
         builder.set_max_proto_version(Some(SslVersion::TLS1_2))?;
         builder.set_cipher_list("ADH:AECDH:!eNULL:@SECLEVEL=0")?;
@@ -135,33 +137,32 @@ fn basics(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStac
 
 /// Whom we believe, and whom they have disowned.
 fn authorities(builder: &mut SslContextBuilder, settings: &Settings) -> Result<(), Problem> {
-    for file in &settings.extra_ca_files {
-        load_ca(builder, file)
-            .map_err(|why| no_access("Extra Certificate file", file, &why, CERT_ERR))?;
+    for pem in &settings.extra_authorities {
+        load_ca(builder, pem)
+            .map_err(|why| no_access("Extra Certificate file", pem, &why, CERT_ERR))?;
     }
-    if let Some(file) = &settings.ca_file {
-        load_ca(builder, file).map_err(|why| no_access("CA certificate", file, &why, CERT_ERR))?;
+    if let Some(pem) = &settings.authorities {
+        load_ca(builder, pem).map_err(|why| no_access("CA certificate", pem, &why, CERT_ERR))?;
     }
     if let Some(file) = &settings.crl_file {
-        load_crl(builder, file).map_err(|why| no_access("CRL", file, &why, CRL_INVALID))?;
+        load_crl(builder, file)
+            .map_err(|why| no_access("CRL", &Pem::File(file.clone()), &why, CRL_INVALID))?;
     }
     Ok(())
 }
 
 /// Our certificate and key; returns when the first certificate of the chain ends.
 fn identity(builder: &mut SslContextBuilder, settings: &Settings) -> Result<Option<u64>, Problem> {
-    let Some(cert_file) = &settings.cert_file else { return Ok(None) };
-    let Some(key_file) = &settings.key_file else { return Ok(None) };
-    let first_end = load_certificate(builder, cert_file)
-        .map_err(|why| no_access("Certificate file", cert_file, &why, CERT_ERR))?;
-    let passphrase = settings.key_passphrase.as_deref();
-    let key = key::load::<Unusable>(key_file, passphrase.unwrap_or_default())
-        .map_err(|why| no_access("Key", key_file, &why, KEY_ERR))?;
+    let Some(certificate) = &settings.certificate else { return Ok(None) };
+    let Some(key_pem) = &settings.key else { return Ok(None) };
+    let first_end = load_certificate(builder, certificate)
+        .map_err(|why| no_access("Certificate file", certificate, &why, CERT_ERR))?;
+    let passphrase = settings.key_passphrase.as_deref().unwrap_or_default();
+    let key =
+        load_key(key_pem, passphrase).map_err(|why| no_access("Key", key_pem, &why, KEY_ERR))?;
     builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(|why| {
         Problem::error(format!(
-            "Error: Certificate and key are not usable together: '{}', '{}': {}",
-            cert_file.display(),
-            key_file.display(),
+            "Error: Certificate and key are not usable together: '{certificate}', '{key_pem}': {}",
             reason(&why)
         ))
         .code(KEY_ERR)
@@ -223,10 +224,24 @@ impl From<ErrorStack> for Unusable {
     }
 }
 
-fn load_ca(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Unusable> {
-    // For the reason: OpenSSL's is vague.
-    fs::File::open(file)?;
-    Ok(builder.set_ca_file(file)?)
+fn load_ca(builder: &mut SslContextBuilder, pem: &Pem) -> Result<(), Unusable> {
+    match pem {
+        Pem::File(file) => {
+            // For the reason: OpenSSL's is vague.
+            fs::File::open(file)?;
+            builder.set_ca_file(file)?;
+        }
+        Pem::Inline(text) => {
+            let authorities = X509::stack_from_pem(text)?;
+            if authorities.is_empty() {
+                return Err(Unusable::Empty);
+            }
+            for authority in authorities {
+                builder.cert_store_mut().add_cert(authority)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn load_crl(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Unusable> {
@@ -236,9 +251,13 @@ fn load_crl(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Unusable
     Ok(())
 }
 
+fn load_key(pem: &Pem, passphrase: &[u8]) -> Result<PKey<Private>, Unusable> {
+    Ok(key::load(&pem.read()?, passphrase)?)
+}
+
 /// Returns when the first certificate of the chain ends.
-fn load_certificate(builder: &mut SslContextBuilder, file: &Path) -> Result<u64, Unusable> {
-    let mut chain = X509::stack_from_pem(&fs::read(file)?)?.into_iter();
+fn load_certificate(builder: &mut SslContextBuilder, pem: &Pem) -> Result<u64, Unusable> {
+    let mut chain = X509::stack_from_pem(&pem.read()?)?.into_iter();
     let own = chain.next().ok_or(Unusable::Empty)?;
     builder.set_certificate(&own)?;
     if chain.len() == 0 {
@@ -259,18 +278,21 @@ fn seconds(time: &Asn1TimeRef) -> Result<u64, ErrorStack> {
     Ok(u64::try_from(seconds).unwrap_or(0))
 }
 
-fn no_access(what: &str, file: &Path, why: &Unusable, code: u16) -> Problem {
+fn no_access(what: &str, pem: &Pem, why: &Unusable, code: u16) -> Problem {
     let why = match why {
         Unusable::Io(why) => why.to_string(),
         Unusable::Content(why) => reason(why),
         Unusable::Empty => "it contains no certificate".to_owned(),
     };
-    let file = file.display();
-    Problem::error(format!(
-        "Error: {what} '{file}' could not be accessed. Check at least: 1) file path is correct, 2) file exist, 3) \
-         permissions are correct, 4) file content is correct: {why}"
-    ))
-    .code(code)
+    let text = match pem {
+        Pem::File(file) => format!(
+            "Error: {what} '{}' could not be accessed. Check at least: 1) file path is correct, 2) file exist, 3) \
+             permissions are correct, 4) file content is correct: {why}",
+            file.display()
+        ),
+        Pem::Inline(_) => format!("Error: {what}: the {pem} cannot be used: {why}"),
+    };
+    Problem::error(text).code(code)
 }
 
 /// What OpenSSL says, without the places in its source.

@@ -1,6 +1,7 @@
 //! HTTPS for the HTTP library, with the system's OpenSSL. Files are read when a connection is made, so a new certificate
 //! needs no restart.
 
+use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -102,7 +103,8 @@ impl Tls {
                 .set_certificate_chain_file(certificate)
                 .map_err(|why| named(certificate, why.into()))?;
             let passphrase = self.0.passphrase.as_deref().unwrap_or_default();
-            let key = key::load(file, passphrase).map_err(|why| named(file, why))?;
+            let key = fs::read(file).and_then(|pem| Ok(key::load(&pem, passphrase)?));
+            let key = key.map_err(|why| named(file, why))?;
             builder.set_private_key(&key).and_then(|()| builder.check_private_key())?;
         }
         Ok(builder.build())

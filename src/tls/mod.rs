@@ -4,7 +4,7 @@
 //! - [`priority`]: `gnutlsPriorityString` in its two spellings; `gnutls` translates the one that is not OpenSSL's.
 //! - [`context`]: certificates, keys and lists of authorities as loaded; read again on HUP.
 //! - [`http`]: connections of the HTTP library.
-//! - [`key`]: private keys.
+//! - [`pem`]: where certificates and keys come from; [`key`]: private keys.
 //! - [`peer`]: which certificates are let in.
 //! - [`revocation`]: whether certificates have been revoked, asked by OCSP.
 //! - [`verdict`]: the judgement of a peer after its handshake.
@@ -21,6 +21,7 @@ mod gnutls;
 pub mod http;
 pub mod key;
 pub mod peer;
+pub mod pem;
 pub mod priority;
 pub mod revocation;
 pub mod settings;
@@ -28,4 +29,5 @@ pub mod transport;
 pub mod verdict;
 
 pub use context::{Context, Store};
+pub use pem::Pem;
 pub use settings::{Auth, Driver, Expired, Settings};

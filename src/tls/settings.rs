@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::peer::{Fingerprints, Names};
+use super::pem::Pem;
 use super::priority::Priority;
 
 /// Which of the reference's drivers is asked for. OpenSSL does the work of both; they differ in words and details.
@@ -64,14 +65,14 @@ pub struct Settings {
     pub auth: Auth,
     /// `permitExpiredCerts`.
     pub expired: Expired,
-    /// Authorities, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// Further authorities, PEM.
-    pub extra_ca_files: Vec<PathBuf>,
-    /// Our certificate and its chain, PEM.
-    pub cert_file: Option<PathBuf>,
-    /// Our private key, PEM.
-    pub key_file: Option<PathBuf>,
+    /// Authorities.
+    pub authorities: Option<Pem>,
+    /// Further authorities.
+    pub extra_authorities: Vec<Pem>,
+    /// Our certificate and its chain.
+    pub certificate: Option<Pem>,
+    /// Our private key.
+    pub key: Option<Pem>,
     /// What the key is encrypted with.
     pub key_passphrase: Option<Vec<u8>>,
     /// SHA-256 of certificates or public keys, one of which has to be in the chain that vouches for a peer; none: any.

@@ -47,7 +47,13 @@ action(type="omfile" file="{{dir}}/out" template="raw")
 
 /// Runs `openssl s_client` with these arguments and has it send `text`. One that is `welcome` then ends the connection;
 /// for another one the daemon has to. Returns what it said.
-fn s_client(daemon: &Daemon, port: u16, args: &str, text: &[u8], welcome: bool) -> String {
+pub(super) fn s_client(
+    daemon: &Daemon,
+    port: u16,
+    args: &str,
+    text: &[u8],
+    welcome: bool,
+) -> String {
     let dir = daemon.dir().display().to_string();
     let mut client = Command::new("openssl")
         .args(["s_client", "-no_ign_eof", "-connect", &format!("127.0.0.1:{port}")])

@@ -69,8 +69,8 @@ impl Server {
             match tls::Store::open(settings, &self.conf.name) {
                 Ok(store) => self.store = Some(store),
                 Err(problem) => {
-                    let text =
-                        format!("imtcp: TLS could not be set up, ignoring port {}", self.conf.port);
+                    let Conf { module, port, .. } = &self.conf;
+                    let text = format!("{module}: TLS could not be set up, ignoring port {port}");
                     return vec![problem, Problem::error(text)];
                 }
             }
@@ -235,17 +235,17 @@ impl Running {
     /// Reads certificates and keys again.
     pub(super) fn hup(&self) {
         let Some(engine) = &self.shared.tls else { return };
-        let name = &self.shared.conf.name;
+        let Conf { module, name, .. } = &self.shared.conf;
         match engine.reload() {
             Ok(()) => {
                 self.shared.cells.renewed(engine.store());
-                log::debug!("imtcp: input '{name}' has read its certificates again");
+                log::debug!("{module}: input '{name}' has read its certificates again");
             }
             Err(problem) => {
                 let text = &problem.text;
                 log::error!(
                     code = problem.code.unwrap_or_default();
-                    "imtcp: input '{name}' goes on with the certificates it had: {text}"
+                    "{module}: input '{name}' goes on with the certificates it had: {text}"
                 );
             }
         }

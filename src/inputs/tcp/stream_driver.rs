@@ -9,7 +9,7 @@ use crate::param::Problem;
 use crate::tls::peer::{Fingerprints, Names};
 use crate::tls::priority::Priority;
 use crate::tls::settings::Defaults;
-use crate::tls::{Auth, Driver, Expired, Settings};
+use crate::tls::{Auth, Driver, Expired, Pem, Settings};
 
 /// The driver in mode 1, or `None` for plain TCP; the input survives what is added to `problems`.
 ///
@@ -34,10 +34,10 @@ pub(super) fn settings(
             Some("warn") => Expired::Warn,
             _ => Expired::Deny,
         },
-        ca_file: read.file(CA_FILE, &defaults.ca_file),
-        extra_ca_files: defaults.extra_ca_files.clone(),
-        cert_file: read.file(CERT_FILE, &defaults.cert_file),
-        key_file: read.file(KEY_FILE, &defaults.key_file),
+        authorities: read.pem(CA_FILE, &defaults.ca_file),
+        extra_authorities: defaults.extra_ca_files.iter().cloned().map(Pem::File).collect(),
+        certificate: read.pem(CERT_FILE, &defaults.cert_file),
+        key: read.pem(KEY_FILE, &defaults.key_file),
         key_passphrase: None,
         pins: Vec::new(),
         crl_file: read.file(CRL_FILE, &defaults.crl_file),
@@ -115,6 +115,11 @@ impl Reader<'_> {
 
     fn file(&self, name: &str, default: &Option<PathBuf>) -> Option<PathBuf> {
         self.text(name).map(PathBuf::from).or_else(|| default.clone())
+    }
+
+    /// The reference's drivers take files only.
+    fn pem(&self, name: &str, default: &Option<PathBuf>) -> Option<Pem> {
+        self.file(name, default).map(Pem::File)
     }
 
     /// `None` is plain TCP.
@@ -288,10 +293,10 @@ fn check_files(settings: &Settings) -> Result<(), Problem> {
     // Somebody has to vouch for the certificate, or for what is said about it.
     let needs_ca = matches!(settings.auth, Auth::CertValid | Auth::Name(_))
         || (settings.check_revocation && settings.auth != Auth::Anonymous);
-    if needs_ca && settings.ca_file.is_none() && settings.extra_ca_files.is_empty() {
+    if needs_ca && settings.authorities.is_none() && settings.extra_authorities.is_empty() {
         return missing(CA_FILE, NO_CA, "CA certificate");
     }
-    match (&settings.cert_file, &settings.key_file) {
+    match (&settings.certificate, &settings.key) {
         (Some(_), Some(_)) => Ok(()),
         (Some(_), None) => missing(KEY_FILE, NO_KEY, "Key file"),
         (None, None) if settings.auth == Auth::Anonymous => Ok(()),

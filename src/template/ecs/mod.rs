@@ -133,10 +133,13 @@ fn read<'t>(msg: &Msg<'t>, labels: &Labels, errors: &mut Vec<u8>) -> Option<Pars
         errors.extend_from_slice(b"\": ");
         errors.len()
     };
+    let outcomes = &*options.outcomes;
     if !known {
         if !options.ignore_missing {
             start(errors);
             errors.extend_from_slice(b"key not found");
+            outcomes.missing.add(1);
+            outcomes.failure.add(u64::from(!options.ignore_failure));
         }
         return None;
     }
@@ -144,6 +147,9 @@ fn read<'t>(msg: &Msg<'t>, labels: &Labels, errors: &mut Vec<u8>) -> Option<Pars
     let parsed = parse(msg, options, errors, begin);
     if errors.len() == begin {
         errors.clear();
+        outcomes.success.add(1);
+    } else {
+        outcomes.failure.add(1);
     }
     Some(parsed)
 }

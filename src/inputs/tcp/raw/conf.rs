@@ -1,6 +1,7 @@
 //! From the arguments of a statement to the configuration of the server.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memmem::Finder;
@@ -102,6 +103,7 @@ fn framing(args: &Args) -> Result<Options, Problem> {
             Some(b"truncate") => Oversize::Truncate,
             _ => Oversize::Close,
         },
+        strip_cr: args.bool("stripCr"),
         skip_empty: args.bool("skipEmpty"),
         own_bytes: limits::LARGE_BYTES,
     })
@@ -185,6 +187,7 @@ fn labels(args: &Args, note: &mut dyn FnMut(Problem)) -> Labels {
         overwrite_keys: args.bool("syslog.overwriteKeys"),
         ignore_missing: args.bool("syslog.ignoreMissing"),
         ignore_failure: args.bool("syslog.ignoreFailure"),
+        outcomes: Arc::default(),
     };
     Labels {
         input: "tcp",

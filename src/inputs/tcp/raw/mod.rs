@@ -13,11 +13,14 @@ mod parameters;
 mod tls;
 
 use std::io;
+use std::sync::Arc;
 
 use super::server::Server;
 use super::{Imtcp, NO_LISTENERS};
 use crate::inputs::{Input, InputEnv, InputKind, Running};
+use crate::message::labels::Outcomes;
 use crate::param::{Args, Problem};
+use crate::stats;
 
 /// The module, for the registry.
 pub static KIND: InputKind = InputKind { module: &parameters::MODULE, build };
@@ -31,7 +34,7 @@ struct Imrawtcp(Imtcp);
 
 impl Input for Imrawtcp {
     fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem> {
-        let (conf, problems) = match conf::conf(args, &env.limits) {
+        let (mut conf, problems) = match conf::conf(args, &env.limits) {
             Ok(checked) => checked,
             Err(problems) => return problems,
         };
@@ -39,6 +42,9 @@ impl Input for Imrawtcp {
             Ok(settings) => settings,
             Err(problem) => return vec![problem],
         };
+        if let Some(syslog) = &mut conf.labels.syslog {
+            syslog.outcomes = outcomes(args, env);
+        }
         self.0.servers.push(Server::new(conf, env.clone(), tls));
         problems
     }
@@ -60,6 +66,19 @@ impl Input for Imrawtcp {
     fn start(self: Box<Self>) -> io::Result<Box<dyn Running>> {
         Box::new(self.0).start()
     }
+}
+
+/// The counters of what reads texts as syslog, named as Elastic's: its processors are told apart by a tag.
+fn outcomes(args: &Args, env: &InputEnv) -> Arc<Outcomes> {
+    let tag = args.text("syslog.tag").map(|tag| format!(".{tag}")).unwrap_or_default();
+    let mut object = stats::Object::new(format!("processor.syslog{tag}"), KIND.module.name);
+    let outcomes = Outcomes {
+        success: object.counter("success"),
+        failure: object.counter("failure"),
+        missing: object.counter("missing"),
+    };
+    env.stats.add(object);
+    Arc::new(outcomes)
 }
 
 #[cfg(test)]

@@ -45,6 +45,12 @@ pub(super) static MODULE: Module = Module {
             "tls.certificate.notafter.seconds",
             "With TLS: when the first certificate of the input's chain ends, seconds since the epoch.",
         ),
+        (
+            "success",
+            "With syslog, in the object processor.syslog: texts that were read without an error, for each document made.",
+        ),
+        ("failure", "There: texts that are no syslog, or are not there."),
+        ("missing", "There: texts that are not there, because syslog.field does not exist."),
         ("discarded.ratelimit", "Messages beyond the rate limit."),
         ("discarded.persource", "Messages beyond what the rate limit allows their source."),
         ("repeated.held", "Messages held back by $RepeatedMsgReduction."),
@@ -94,6 +100,12 @@ const PARAMS: &[Param] = &[
         Kind::Choice(&["close", "truncate"]),
         Some("close"),
         "What becomes of a longer message: its connection is closed and it is lost, or its beginning is taken (tag truncated).",
+    ),
+    Param::new(
+        "stripCr",
+        Kind::Bool,
+        Some("off"),
+        "With rfc6587, too, a CR before the delimiter \\n goes with it.",
     ),
     Param::new("skipEmpty", Kind::Bool, Some("off"), "Leave out empty messages."),
     Param::new(
@@ -197,9 +209,8 @@ const PARAMS: &[Param] = &[
         "syslog.tag",
         Kind::Str,
         None,
-        "Names the processor in the log of Elastic's agent; documents do not have it.",
-    )
-    .missing(),
+        "Tells this reader of syslog from those of other inputs: its counters' object is processor.syslog.TAG. Documents do not have it.",
+    ),
     Param::new(
         "name",
         Kind::Str,
@@ -239,16 +250,26 @@ const PARAMS: &[Param] = &[
         "tls.enabled",
         Kind::Bool,
         None,
-        "Whether peers speak TLS; unset, they do where a certificate, key or authority is given.",
+        "Whether peers speak TLS; unset, they do where any other parameter tls.* is given.",
     ),
-    Param::new("tls.certificate", Kind::Str, None, "File of the certificate and its chain, PEM."),
-    Param::new("tls.key", Kind::Str, None, "File of the private key, PEM."),
+    Param::new(
+        "tls.certificate",
+        Kind::Str,
+        None,
+        "The certificate and its chain: the name of a PEM file, which HUP reads again, or the PEM text itself.",
+    ),
+    Param::new(
+        "tls.key",
+        Kind::Str,
+        None,
+        "The private key, likewise. Text in the configuration is not shown in messages, nor by -o.",
+    ),
     Param::new("tls.keyPassphrase", Kind::Str, None, "Passphrase of the private key."),
     Param::new(
         "tls.certificateAuthorities",
         Kind::Array,
         None,
-        "Files of certificates that clients' ones are checked with.",
+        "Certificates that clients' ones are checked with: names of PEM files, or PEM texts.",
     ),
     Param::new(
         "tls.clientAuthentication",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::limits;
 use crate::param::{Args, Problem};
 use crate::tls::priority::Priority;
-use crate::tls::{Auth, Driver, Expired, Settings};
+use crate::tls::{Auth, Driver, Expired, Pem, Settings};
 
 /// The settings of a statement with TLS.
 ///
@@ -19,29 +19,27 @@ pub(super) fn settings(args: &Args) -> Result<Option<Settings>, Problem> {
     let enabled = match args.given(ENABLED) {
         true => args.bool(ENABLED),
         // As with Elastic, a section that is there is meant.
-        false => [CERTIFICATE, KEY, AUTHORITIES, CLIENTS].iter().any(|name| args.given(name)),
+        false => SECTION.iter().any(|name| args.given(name)),
     };
     if !enabled {
         return Ok(None);
     }
-    let mut authorities = Vec::new();
-    for file in args.array(AUTHORITIES).unwrap_or_default() {
-        authorities.push(path(file, AUTHORITIES)?);
-    }
+    let files = args.array(AUTHORITIES).unwrap_or_default();
+    let mut authorities: Vec<_> = files.iter().map(|value| pem(value)).collect();
     let auth = auth(args, !authorities.is_empty());
     let pins = pins(args)?;
     if matches!(auth, Auth::CertValid | Auth::CertOptional) && authorities.is_empty() {
-        authorities.push(PathBuf::from(SYSTEM_AUTHORITIES));
+        authorities.push(Pem::File(SYSTEM_AUTHORITIES.into()));
     }
     let mut authorities = authorities.into_iter();
     Ok(Some(Settings {
         driver: Driver::Ossl,
         auth,
         expired: Expired::Deny,
-        ca_file: authorities.next(),
-        extra_ca_files: authorities.collect(),
-        cert_file: Some(required(args, CERTIFICATE)?),
-        key_file: Some(required(args, KEY)?),
+        authorities: authorities.next(),
+        extra_authorities: authorities.collect(),
+        certificate: Some(required(args, CERTIFICATE)?),
+        key: Some(required(args, KEY)?),
         key_passphrase: args.str(PASSPHRASE).map(<[u8]>::to_vec),
         pins,
         crl_file: None,
@@ -66,28 +64,28 @@ const PINS: &str = "tls.caSha256";
 const PROTOCOLS: &str = "tls.supportedProtocols";
 const CIPHERS: &str = "tls.cipherSuites";
 const CURVES: &str = "tls.curveTypes";
+/// All of Elastic's section but `enabled`.
+const SECTION: [&str; 10] =
+    [CERTIFICATE, KEY, PASSPHRASE, AUTHORITIES, CLIENTS, MODE, PROTOCOLS, CIPHERS, CURVES, PINS];
 /// Debian's certificates of all authorities, for clients that need one of any.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(60);
 
-fn path(text: &[u8], param: &'static str) -> Result<PathBuf, Problem> {
-    if text.starts_with(b"-----BEGIN") {
-        return Err(Problem::error(format!(
-            "imrawtcp: {param} holds PEM text, not the name of a file"
-        ))
-        .at(param)
-        .help("write the text to a file and name that"));
+/// PEM text, or the name of a file, as Elastic takes either.
+fn pem(value: &[u8]) -> Pem {
+    if Pem::is_text(value) {
+        return Pem::Inline(value.to_vec());
     }
-    Ok(PathBuf::from(OsStr::from_bytes(text)))
+    Pem::File(PathBuf::from(OsStr::from_bytes(value)))
 }
 
-fn required(args: &Args, param: &'static str) -> Result<PathBuf, Problem> {
-    match args.str(param) {
-        Some(text) => path(text, param),
-        None => Err(Problem::error(format!("imrawtcp: TLS is on, but {param} is missing"))
-            .at(if param == KEY { CERTIFICATE } else { ENABLED })
-            .help("name the PEM files of the certificate and of its key")),
-    }
+fn required(args: &Args, param: &'static str) -> Result<Pem, Problem> {
+    args.str(param).map(pem).ok_or_else(|| {
+        let at = [CERTIFICATE, KEY].into_iter().chain(SECTION).find(|name| args.given(name));
+        Problem::error(format!("imrawtcp: TLS is on, but {param} is missing"))
+            .at(at.unwrap_or(ENABLED))
+            .help("give the certificate and its key: names of PEM files, or their text")
+    })
 }
 
 fn auth(args: &Args, has_authorities: bool) -> Auth {
@@ -220,17 +218,18 @@ mod tests {
         let pair = [(CERTIFICATE, text("c")), (KEY, text("k"))];
         let auth = |more: &[(&'static str, Value)]| {
             let settings = check(&[&pair[..], more].concat()).unwrap().expect("TLS");
-            (settings.auth, settings.ca_file)
+            (settings.auth, settings.authorities)
         };
-        let system = Some(PathBuf::from(SYSTEM_AUTHORITIES));
+        let system = Some(Pem::File(SYSTEM_AUTHORITIES.into()));
+        let a = || Some(Pem::File("a".into()));
         assert_eq!(auth(&[]), (Auth::Anonymous, None));
-        assert_eq!(auth(&[(AUTHORITIES, list(&["a"]))]), (Auth::CertValid, Some("a".into())));
+        assert_eq!(auth(&[(AUTHORITIES, list(&["a"]))]), (Auth::CertValid, a()));
         assert_eq!(
             auth(&[(CLIENTS, Value::Choice("required"))]),
             (Auth::CertValid, system.clone())
         );
         let none = [(AUTHORITIES, list(&["a"])), (CLIENTS, Value::Choice("none"))];
-        assert_eq!(auth(&none), (Auth::Anonymous, Some("a".into())));
+        assert_eq!(auth(&none), (Auth::Anonymous, a()));
         let optional = (CLIENTS, Value::Choice("optional"));
         assert_eq!(auth(std::slice::from_ref(&optional)), (Auth::CertOptional, system.clone()));
         let unchecked = (MODE, Value::Choice("none"));
@@ -272,16 +271,29 @@ mod tests {
     }
 
     #[test]
+    fn pem_text_is_told_from_files() {
+        let inline = "-----BEGIN X-----\n";
+        let given = [
+            (CERTIFICATE, text(inline)),
+            (KEY, text("/k")),
+            (AUTHORITIES, list(&["/a", &format!("  {inline}")])),
+        ];
+        let settings = check(&given).unwrap().expect("TLS");
+        assert_eq!(settings.certificate, Some(Pem::Inline(inline.into())));
+        assert_eq!(settings.key, Some(Pem::File("/k".into())));
+        assert_eq!(settings.authorities, Some(Pem::File("/a".into())));
+        assert_eq!(settings.extra_authorities, [Pem::Inline(format!("  {inline}").into())]);
+    }
+
+    #[test]
     fn what_is_missing_or_unknown_is_named() {
         let pair = [(CERTIFICATE, text("c")), (KEY, text("k"))];
         for (params, at) in [
             (vec![(ENABLED, Value::Bool(true))], ENABLED),
             (vec![(CERTIFICATE, text("c"))], CERTIFICATE),
-            (
-                vec![(CERTIFICATE, text("-----BEGIN CERTIFICATE-----")), (KEY, text("k"))],
-                CERTIFICATE,
-            ),
-            (vec![(CLIENTS, Value::Choice("optional"))], ENABLED),
+            (vec![(KEY, text("k"))], KEY),
+            (vec![(CLIENTS, Value::Choice("optional"))], CLIENTS),
+            (vec![(MODE, Value::Choice("none"))], MODE),
             ([&pair[..], &[(PINS, list(&["c2hvcnQ="]))]].concat(), PINS),
             ([&pair[..], &[(PINS, list(&["no base64"]))]].concat(), PINS),
             ([&pair[..], &[(PROTOCOLS, list(&["SSLv3"]))]].concat(), PROTOCOLS),
