@@ -85,6 +85,8 @@ impl Path {
             match (root, value) {
                 (Some(Json::Object(known)), Json::Object(value)) => known.merge(value, case),
                 (Some(_), _) => return false,
+                // Null is no tree: members can be set afterwards.
+                (None, Json::Null) => {}
                 (root, value) => *root = Some(value),
             }
             return true;
@@ -331,6 +333,7 @@ mod tests {
             (r#"{"a":[1]}"#, "a[0]", "x", Merge, r#"{"a":[1],"a[0]":"x"}"#),
             (r#"{"a":1}"#, "", r#"{"b":2}"#, Merge, r#"{"a":1,"b":2}"#),
             ("", "", r#"{"b":2}"#, Merge, r#"{"b":2}"#),
+            ("", "", "null", Merge, ""), // no tree, so that members can follow
         ];
         let globals = Globals::default();
         for (before, path, value, how, after) in table {

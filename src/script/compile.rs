@@ -29,7 +29,7 @@ pub enum Cond {
     Text(Term, TextTest),
     /// Any two values.
     Compare(CompareOp, Box<(Term, Term)>),
-    /// A value of a type that is known only then, equal to one of these texts; a number, to the first.
+    /// A value of a type that is known only then, equal to one of these texts; a number, to the least of them.
     Among(Term, Box<[u8]>, TextTest),
     /// A variable that is there.
     Exists(Scope, Path),
@@ -158,7 +158,14 @@ impl Compiler<'_> {
         if equality && matches!(left.kind, Array(_)) && !matches!(right.kind, Array(_)) {
             return self.compare(op, right, left);
         }
-        let terms = (self.value(left), self.value(right));
+        let right_term = match &right.kind {
+            // Sorted, as the reference does it before it takes the first element.
+            Array(items) if equality => {
+                Term::Text(items.iter().min().map(|item| item.as_slice().into()).unwrap_or_default())
+            }
+            _ => self.value(right),
+        };
+        let terms = (self.value(left), right_term);
         let ordering = matches!(op, Lt | Le | Gt | Ge);
         let texts = match (&right.kind, &terms.1) {
             _ if ordering || equality && terms.0.is_number() => None,
@@ -168,7 +175,7 @@ impl Compiler<'_> {
         };
         let cond = match texts {
             Some(texts) if equality && matches!(terms.0, Term::Call(_)) => {
-                let first = texts.first().cloned().unwrap_or_default();
+                let first = texts.iter().min().cloned().unwrap_or_default();
                 Cond::Among(terms.0, first, TextTest::new(op, texts)).negate_if(op == Ne)
             }
             Some(texts) => Cond::Text(terms.0, TextTest::new(op, texts)).negate_if(op == Ne),

@@ -135,7 +135,8 @@ impl Parser<'_> {
         Some(Json::Double(leading_double(text), text.into()))
     }
 
-    /// A quoted text, escapes resolved.
+    /// A quoted text, escapes resolved. As in the reference it ends at a NUL (`\u0000`): behind one, texts of the
+    /// configuration could neither be compared nor written to a file of lines.
     fn string(&mut self) -> Option<Vec<u8>> {
         let quote = self.take()?;
         let mut string = Vec::new();
@@ -145,6 +146,7 @@ impl Parser<'_> {
             string.extend_from_slice(plain);
             self.at += plain.len();
             if self.take()? == quote {
+                string.truncate(memchr::memchr(0, &string).unwrap_or(string.len()));
                 return Some(string);
             }
             match self.take()? {
@@ -286,6 +288,7 @@ mod tests {
             (r#"["\ud83d\u0041","\ude00"]"#, "[\"\u{fffd}A\",\"\u{fffd}\"]"),
             (r#"["\ud800\ud800\udc00"]"#, "[\"\u{fffd}\u{10000}\"]"),
             (r#"["\u12"]"#, "-"),
+            (r#"{"a\u0000b":"c\u0000d"}"#, r#"{"a":"c"}"#),
             ("\"a\tb\"", r#""a\tb""#),
             ("/* c */ {'a'/**/: // x\n 1}", r#"{"a":1}"#),
             ("// x", "-"),
