@@ -75,7 +75,7 @@ impl Flags {
     pub const PARSE_OK: Self = Self(1 << 7);
     /// Cut to `maxMessageSize` by an input.
     pub const TRUNCATED: Self = Self(1 << 8);
-    /// No parser took the message; it is skipped by the rules and counted.
+    /// The message is empty, or its parser is to drop it: the rules skip it.
     pub const DISCARDED: Self = Self(1 << 9);
     /// `z`-prefixed single-message compression is not looked for (the stream was already decompressed).
     pub const NO_COMPRESSION: Self = Self(1 << 10);

@@ -174,7 +174,7 @@ mod tests {
             own.columns = None;
         }
         let mut batch = batch([text.as_bytes()], NETWORK);
-        if matches!(parse(&mut batch, 0, &options), Outcome::Discarded) {
+        if matches!(parse(&mut batch, 0, &options), Outcome::Refused) {
             return None;
         }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -131,8 +131,8 @@ pub enum Outcome<'o> {
     Headerless(&'o Headerless),
     /// It is empty: marked as discarded, to be counted, not to be logged.
     Empty,
-    /// No parser took it: marked as discarded, to be logged as [`Unparsable`].
-    Discarded,
+    /// No parser took it: its MSG is the whole text, and it is to be logged as [`Unparsable`].
+    Refused,
 }
 
 /// Unpacks the message at `index` if it is compressed and still to be parsed. `index` must be within the batch.
@@ -194,10 +194,11 @@ fn parse_header<'o>(batch: &mut Batch, index: usize, options: &'o ParserOptions)
     record.pri = pri;
     let outcome = options.chain.iter().find_map(|parser| ask(parser, batch, index, start, options));
     outcome.unwrap_or_else(|| {
+        // A repair may have changed its length.
         if let Some(record) = batch.records.get_mut(index) {
-            record.flags.set(Flags::DISCARDED);
+            record.msg = record.raw;
         }
-        Outcome::Discarded
+        Outcome::Refused
     })
 }
 
@@ -360,7 +361,7 @@ impl fmt::Display for Unparsable<'_> {
         let start = self.0.get(..60).unwrap_or(self.0);
         write!(
             f,
-            "Error: one message could not be processed by any parser, message is being discarded \
+            "Error: one message could not be processed by any parser, all of it becomes its text \
              (start of raw msg: '{}')",
             String::from_utf8_lossy(start)
         )
@@ -593,8 +594,8 @@ mod tests {
         }
         let only_5424 = ParserOptions { chain: vec![Parser::Rfc5424], ..Default::default() };
         let mut batch = batch([&b"<13>h t: x"[..]], NETWORK);
-        assert!(matches!(parse(&mut batch, 0, &only_5424), Outcome::Discarded));
-        assert!(batch.records[0].flags.has(Flags::DISCARDED));
+        assert!(matches!(parse(&mut batch, 0, &only_5424), Outcome::Refused));
+        assert_eq!(first(&batch).msg, b"<13>h t: x");
     }
 
     #[test]
@@ -668,8 +669,8 @@ mod tests {
         assert_eq!(
             Unparsable(&raw).to_string(),
             format!(
-                "Error: one message could not be processed by any parser, message is being \
-                 discarded (start of raw msg: '{start}')"
+                "Error: one message could not be processed by any parser, all of it becomes its \
+                 text (start of raw msg: '{start}')"
             )
         );
     }

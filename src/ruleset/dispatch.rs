@@ -37,7 +37,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Registers the counters of messages that reach no rule: `parsers: origin=core.parser …`.
+    /// Registers the counters of messages that are empty and of those that no parser takes:
+    /// `parsers: origin=core.parser …`.
     #[must_use]
     pub fn new(
         rules: Arc<Rules>,
@@ -49,7 +50,7 @@ impl Surroundings {
     ) -> Self {
         let mut object = stats::Object::new("parsers", "core.parser");
         let empty = object.counter("discarded.empty");
-        let unparsable = object.counter("discarded.unparsable");
+        let unparsable = object.counter("unparsable");
         stats.add(object);
         Self { rules, actions, pool, hostname, globals, empty, unparsable, senders: None }
     }
@@ -230,14 +231,14 @@ impl Worker {
                 self.shared.empty.add(1);
                 None
             }
-            Outcome::Discarded => {
+            Outcome::Refused => {
                 self.shared.unparsable.add(1);
                 self.logged += 1;
                 if self.logged <= UNPARSABLE_LOGGED {
                     let raw = batch.records.get(index).map(|record| batch.bytes.get(record.raw));
                     log::error!(code = 2160; "{}", Unparsable(raw.unwrap_or_default()));
                 }
-                None
+                Some(ruleset)
             }
         }
     }
@@ -767,13 +768,13 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_reach_no_rule_are_counted() {
+    fn empty_messages_and_those_that_no_parser_takes_are_counted() {
         let only_5424 = ParserOptions { chain: vec![Parser::Rfc5424], ..defaults() };
         let rig = rig(vec![("main", vec![action(0)], only_5424)]);
         rig.submit("main", &["", "<13>t: x", "<13>1 - h a p m - ok"]);
-        assert_eq!(rig.told(), ["0: ok", "commit"]);
+        assert_eq!(rig.told(), ["0: <13>t: x", "0: ok", "commit"]);
         assert_eq!(rig.counter("parsers", "discarded.empty"), 1);
-        assert_eq!(rig.counter("parsers", "discarded.unparsable"), 1);
+        assert_eq!(rig.counter("parsers", "unparsable"), 1);
     }
 
     #[test]
