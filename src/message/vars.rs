@@ -293,6 +293,7 @@ mod tests {
     fn json(text: &str) -> Json {
         match parse_whole(text.as_bytes(), Case::Insensitive) {
             Some(value) => value,
+            None if text == "null" => Json::Null,
             None => Json::text(text.as_bytes()),
         }
     }

@@ -376,7 +376,7 @@ mod tests {
     fn parsed(raw: &[u8], options: &ParserOptions) -> Parsed {
         let mut batch = batch([raw], NETWORK);
         let outcome = parse(&mut batch, 0, options);
-        assert!(!matches!(outcome, Outcome::Discarded));
+        assert!(!matches!(outcome, Outcome::Refused));
         first(&batch)
     }
 

@@ -160,9 +160,9 @@ impl Compiler<'_> {
         }
         let right_term = match &right.kind {
             // Sorted, as the reference does it before it takes the first element.
-            Array(items) if equality => {
-                Term::Text(items.iter().min().map(|item| item.as_slice().into()).unwrap_or_default())
-            }
+            Array(items) if equality => Term::Text(
+                items.iter().min().map(|item| item.as_slice().into()).unwrap_or_default(),
+            ),
             _ => self.value(right),
         };
         let terms = (self.value(left), right_term);
