@@ -28,6 +28,7 @@ use crate::message::Zone;
 use crate::message::timestamp::Time;
 use crate::sys::clock;
 use crate::sys::process::{self, Fork, Readiness};
+use crate::sys::resident;
 use crate::{registry, template};
 
 /// How long the foreground process waits for the background one to be ready.
@@ -140,6 +141,7 @@ fn explain(path: &str) -> Option<LastStep> {
 
 /// Runs until the end. What comes back is to be done as the last step of the process.
 fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
+    resident::release();
     options.notices.iter().for_each(|notice| complain(notice));
     if let Some(root) = &options.chroot {
         process::chroot(Path::new(root)).map_err(|e| Exit::failure(format!("-T {root}: {e}")))?;
@@ -305,6 +307,7 @@ fn serve(
     diagnostics: &Diagnostics,
     readiness: Option<Readiness>,
 ) -> Result<LastStep, String> {
+    resident::release();
     let text = |e: io::Error| e.to_string();
     let interactive = options.debug || plan.permits_ctrl_c() || std::process::id() == 1;
     let mut signals = Signals::install(interactive, plan.hup_flag()).map_err(text)?;

@@ -13,6 +13,7 @@ pub mod ocsp;
 pub mod process;
 pub mod regex;
 pub mod replace;
+pub mod resident;
 pub mod resolve;
 pub mod socket;
 pub mod strptime;
