@@ -35,7 +35,7 @@ fn counter(stopped: &Stopped, name: &str) -> usize {
 }
 
 /// The parameters of a window that is closed now and for the next hour.
-fn closed_window() -> String {
+pub(crate) fn closed_window() -> String {
     let date = Command::new("date").args(["-u", "+%H"]).output().expect("date").stdout;
     let hour: u32 = String::from_utf8_lossy(&date).trim().parse().expect("an hour");
     let [from, to] = [(hour + 2) % 24, (hour + 3) % 24];

@@ -6,6 +6,7 @@
 
 mod compressed;
 mod framing;
+mod names;
 mod parameters;
 mod peers;
 mod sessions;

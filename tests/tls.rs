@@ -7,6 +7,7 @@ mod matrix;
 mod proxy;
 mod reload;
 mod revocation;
+mod settings;
 mod wrong;
 
 use std::path::Path;

@@ -31,6 +31,7 @@ pub trait Sink {
 
 /// The framing state of one session. While no frame is under way it owns no memory.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Decoder {
     state: State,
     /// In `Count` the count so far, in `Counted` and `SkipCounted` how many bytes are to come.

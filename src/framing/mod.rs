@@ -29,7 +29,8 @@ pub use record::{Boundary, RecordDecoder};
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::framing::{Event, decode, fuzz, model};
+    use crate::limits;
+    use crate::testing::framing::{Event, Model, decode, fuzz, go_on, model};
 
     /// A row of `spec/imtcp.md` section 12: number, options, bytes, frames and faults.
     type Row = (u8, Options, Vec<u8>, Vec<Event>);
@@ -222,6 +223,45 @@ mod tests {
         }
         decoder.finish(&mut frames);
         assert_eq!(frames.0, 3);
+    }
+
+    /// CVE-2022-24903: a count of every length up to 100,000 digits, one byte at a time, whatever comes behind it.
+    /// One stream grows by a digit at a time, and at each length copies of it come to their ends.
+    #[test]
+    fn octet_counts_of_1_to_100_000_digits_byte_by_byte() {
+        const ENDS: [&[u8]; 3] = [b" <13>a: b\n<13>c: d\n", b"X<1", b""];
+        // A copy costs what is held of the digits: the usual size up to where they exceed it.
+        for (message_bytes, most) in [(128, 100_000), (limits::MESSAGE_BYTES_DEFAULT, 9_000)] {
+            let options = Options { message_bytes, ..Options::default() };
+            for digit in [b'0', b'1', b'7'] {
+                let (mut decoder, mut model) = (Decoder::default(), Model::default());
+                for digits in 1..=most {
+                    decoder.feed(&options, &[digit], &mut Nothing);
+                    model.byte(&options, digit, &mut 0);
+                    for end in ENDS {
+                        let (mut copy, mut last) = (model.clone(), 0);
+                        end.iter().for_each(|byte| copy.byte(&options, *byte, &mut last));
+                        let events = go_on(&mut decoder.clone(), &options, end.chunks(1));
+                        assert!(events == copy.finish(), "{digits} times {digit}, then {end:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Digits are no frame and no fault.
+    struct Nothing;
+
+    impl Sink for Nothing {
+        fn frame(&mut self, _: std::ops::Range<usize>, _: bool) {
+            unreachable!();
+        }
+        fn joined(&mut self, _: &[u8], _: std::ops::Range<usize>, _: bool) {
+            unreachable!();
+        }
+        fn fault(&mut self, fault: Fault) {
+            unreachable!("{fault:?}");
+        }
     }
 
     proptest::proptest! {

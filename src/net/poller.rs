@@ -1,8 +1,8 @@
 //! The epoll set of one input: its listeners, its sessions, and the descriptor that wakes the poller thread.
 //!
 //! Sockets are registered `EPOLLIN|EPOLLET|EPOLLONESHOT`: a report disarms them, so one thread at a time
-//! serves a socket, and arming again reports what is unread by then. (A layer such as TLS may want `EPOLLOUT` instead.) That is why a worker may re-arm after
-//! a short read without the extra read that returns EAGAIN.
+//! serves a socket, and arming again reports what is unread by then. (A layer such as TLS may want `EPOLLOUT`
+//! instead.) That is why a worker may re-arm after a short read without the extra read that returns EAGAIN.
 
 use std::io;
 use std::os::fd::{AsFd, RawFd};
@@ -79,7 +79,7 @@ impl Poller {
     }
 
     /// Adds a session's socket, armed. Called by the poller thread only, which serves no report before it
-    /// has parked the session.
+    /// has parked or queued the session; a report about one that is queued is of no use, and arming it tells again.
     ///
     /// # Errors
     /// Those of `epoll_ctl(2)`: memory or `max_user_watches` used up.

@@ -1,6 +1,9 @@
 //! The PROXY protocol, versions 1 and 2 (`haproxy/doc/proxy-protocol.txt`): what a balancer puts before the first
 //! byte of a connection to say whose it is.
 //!
+//! What the specification lets nobody send is refused: version 1's line ends with CR LF (`loggen` of syslog-ng ends it
+//! with LF alone), and the families of version 2 are those that it lists.
+//!
 //! Bytes in, values out. All bytes of a header that is not complete belong to it, so a reader may take them off the
 //! socket; once it is complete, [`Header::len`] says where the stream begins.
 
@@ -53,12 +56,12 @@ pub fn parse(bytes: &[u8]) -> Outcome {
 
 /// `None`: more bytes are needed.
 fn version_2(bytes: &[u8]) -> Option<Outcome> {
-    let (&command, &family) = (bytes.get(12)?, bytes.get(13)?);
-    let length = usize::from(number(bytes, 14)?);
-    let len = 16 + length;
+    let &command = bytes.get(12)?;
     if command >> 4 != 2 {
         return Some(Outcome::Invalid("its version is unknown"));
     }
+    let &family = bytes.get(13)?;
+    let len = 16 + usize::from(number(bytes, 14)?);
     if len > limits::PROXY_HEADER_BYTES {
         return Some(Outcome::Invalid("it is too long"));
     }
@@ -66,26 +69,27 @@ fn version_2(bytes: &[u8]) -> Option<Outcome> {
     let source = match (command & 0xf, family) {
         // LOCAL: the balancer looks whether we are alive.
         (0, _) => None,
-        (1, 0x11) => match address::<4>(body, 0).zip(number(body, 8)) {
+        (1, 0x11) => match array::<4>(body, 0).zip(number(body, 8)) {
             Some((ip, port)) => Some(SocketAddr::from((Ipv4Addr::from(ip), port))),
             None => return Some(Outcome::Invalid("its address is cut off")),
         },
-        (1, 0x21) => match address::<16>(body, 0).zip(number(body, 32)) {
+        (1, 0x21) => match array::<16>(body, 0).zip(number(body, 32)) {
             Some((ip, port)) => Some(SocketAddr::from((Ipv6Addr::from(ip), port))),
             None => return Some(Outcome::Invalid("its address is cut off")),
         },
-        // Datagrams, local sockets, unspecified: not an address that could be shown.
-        (1, _) => None,
+        // Unspecified, datagrams, local sockets: no address that could be shown.
+        (1, 0x00 | 0x12 | 0x22 | 0x31 | 0x32) => None,
+        (1, _) => return Some(Outcome::Invalid("its address family is unknown")),
         _ => return Some(Outcome::Invalid("its command is unknown")),
     };
     Some(Outcome::Complete(Header { len, source }))
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u16> {
-    address::<2>(bytes, at).map(u16::from_be_bytes)
+    array(bytes, at).map(u16::from_be_bytes)
 }
 
-fn address<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
@@ -104,17 +108,24 @@ fn version_1(bytes: &[u8]) -> Outcome {
     let words: Vec<&str> = line.split(' ').collect();
     let source = match words.as_slice() {
         ["PROXY", "UNKNOWN", ..] => None,
-        ["PROXY", family @ ("TCP4" | "TCP6"), source, _, port, _] => {
-            let address =
-                source.parse::<IpAddr>().ok().filter(|ip| ip.is_ipv4() == (*family == "TCP4"));
-            match address.zip(port.parse().ok()) {
-                Some(source) => Some(SocketAddr::from(source)),
+        ["PROXY", family @ ("TCP4" | "TCP6"), source, destination, from, to] => {
+            let address = |ip, port| address(*family == "TCP4", ip, port);
+            match address(source, from).zip(address(destination, to)) {
+                Some((source, _)) => Some(source),
                 None => return Outcome::Invalid("its address cannot be read"),
             }
         }
         _ => return Outcome::Invalid("its line cannot be read"),
     };
     Outcome::Complete(Header { len: end + 1, source })
+}
+
+/// An address of one family, and a port in digits alone, without leading zeros.
+fn address(is_v4: bool, ip: &str, port: &str) -> Option<SocketAddr> {
+    let ip: IpAddr = ip.parse().ok()?;
+    let number: u16 = port.parse().ok()?;
+    let is_plain = number.to_string() == port;
+    (ip.is_ipv4() == is_v4 && is_plain).then_some(SocketAddr::from((ip, number)))
 }
 
 #[cfg(test)]
@@ -165,16 +176,22 @@ mod tests {
 
     #[test]
     fn what_is_no_header_is_refused_as_early_as_it_can_be() {
-        let cases: [(&[u8], &str); 12] = [
+        let cases: [(&[u8], &str); 18] = [
             (b"<", "it begins with something else"),
             (b"PROXX", "it begins with something else"),
             (b"\r\n\r\n\n", "it begins with something else"),
             (b"PROXY TCP4 192.0.2.1 198.51.100.1 1 2\n", "its line does not end with CR LF"),
             (b"PROXY TCP4 ::1 ::1 1 2\r\n", "its address cannot be read"),
             (b"PROXY TCP4 192.0.2.1 198.51.100.1 65536 2\r\n", "its address cannot be read"),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.1 +1 2\r\n", "its address cannot be read"),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.1 01 2\r\n", "its address cannot be read"),
+            (b"PROXY TCP4 192.0.2.1 ::1 1 2\r\n", "its address cannot be read"),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.1 1 x\r\n", "its address cannot be read"),
             (b"PROXY TCP5 x\r\n", "its line cannot be read"),
             (b"PROXY TCP4  192.0.2.1 198.51.100.1 1 2\r\n", "its line cannot be read"),
-            (&[&SIGNATURE[..], &[0x11, 0x11, 0, 0]].concat(), "its version is unknown"),
+            (&[&SIGNATURE[..], &[0x11]].concat(), "its version is unknown"),
+            (&v2(0x21, 0x13, &[1; 36]), "its address family is unknown"),
+            (&v2(0x21, 0x41, &[1; 36]), "its address family is unknown"),
             (&[&SIGNATURE[..], &[0x22, 0x11, 0, 0]].concat(), "its command is unknown"),
             (&[&SIGNATURE[..], &[0x21, 0x11, 0xff, 0xff]].concat(), "it is too long"),
             (&v2(0x21, 0x11, &[1; 9]), "its address is cut off"),

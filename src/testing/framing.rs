@@ -15,8 +15,8 @@ pub enum Event {
 }
 
 /// The plainest decoder that follows `spec/imtcp.md` section 4: one byte at a time, one buffer.
-#[derive(Default)]
-struct Model {
+#[derive(Clone, Default)]
+pub(crate) struct Model {
     state: &'static str,
     counted: bool,
     remain: u32,
@@ -34,7 +34,8 @@ impl Model {
         self.oversize = false;
     }
 
-    fn byte(&mut self, o: &Options, c: u8, last: &mut u8) {
+    /// Takes a byte; `last` is the one before it.
+    pub(crate) fn byte(&mut self, o: &Options, c: u8, last: &mut u8) {
         let delimiter = (c == b'\n' && o.lf) || Some(c) == o.delimiter;
         if self.state == "check" {
             self.state = "start";
@@ -124,7 +125,8 @@ impl Model {
         self.state = "message";
     }
 
-    fn finish(mut self) -> Vec<Event> {
+    /// The events of the stream that ends here.
+    pub(crate) fn finish(mut self) -> Vec<Event> {
         let missing = (self.state != "count").then_some(self.remain);
         if self.counted && !self.state.is_empty() && self.state != "start" {
             let received = self.buffer.len();
@@ -150,8 +152,16 @@ pub fn model(options: &Options, stream: &[u8]) -> Vec<Event> {
 /// The events of a stream that arrives in the given pieces, by the decoder.
 #[must_use]
 pub fn decode<'a>(options: &Options, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
+    go_on(&mut Decoder::default(), options, pieces)
+}
+
+/// The events of the rest of a stream, in the given pieces, by a decoder that has taken what came before.
+pub(crate) fn go_on<'a>(
+    decoder: &mut Decoder,
+    options: &Options,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<Event> {
     let mut collector = Collector { input: &[], events: Vec::new() };
-    let mut decoder = Decoder::default();
     for piece in pieces {
         collector.input = piece;
         decoder.feed(options, piece, &mut collector);

@@ -9,6 +9,7 @@
 
 mod elastic;
 mod frames;
+mod handshake;
 #[allow(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
 #[path = "../harness/mod.rs"]
 mod harness;

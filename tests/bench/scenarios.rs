@@ -151,6 +151,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     statistics::SENDERS,
     tls::STREAM,
     tls::HANDSHAKES,
+    tls::EC_HANDSHAKES,
     tls::IDLE,
     tls::STOPPED,
 ];

@@ -5,14 +5,14 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslSessionCacheMode, SslStream, SslVerifyMode};
 use tempfile::TempDir;
 
 use crate::frames::{self, Framing};
+use crate::handshake::Client;
 use crate::harness::pki::{Identity, Wanted};
 use crate::meter::{Growth, Subject, pause, wait_until};
 use crate::report::{Bar, Metric};
@@ -32,14 +32,23 @@ pub(crate) const STREAM: Scenario = Scenario {
     run: |program, load| stream(program, load, 64),
 };
 
+const OF_HANDSHAKES: &[Metric] = &[
+    Metric::new("handshakes per second", "").bar(Bar::Speed(1.5)),
+    Metric::new("CPU per handshake", "µs"),
+];
+
 pub(crate) const HANDSHAKES: Scenario = Scenario {
     name: "tls-handshakes",
-    title: "TLS 1.3, full handshakes (RSA 2048), 4 clients one after the other each",
-    metrics: &[
-        Metric::new("handshakes per second", "").bar(Bar::Speed(1.5)),
-        Metric::new("CPU per handshake", "µs"),
-    ],
-    run: handshakes,
+    title: "TLS 1.3, full handshakes (RSA 2048), 4 clients one after the other each, a line each",
+    metrics: OF_HANDSHAKES,
+    run: |program, load| handshakes(program, load, "rsa"),
+};
+
+pub(crate) const EC_HANDSHAKES: Scenario = Scenario {
+    name: "tls-handshakes-ec",
+    title: "TLS 1.3, full handshakes (ECDSA P-256), otherwise the same",
+    metrics: OF_HANDSHAKES,
+    run: |program, load| handshakes(program, load, "ec"),
 };
 
 pub(crate) const IDLE: Scenario = Scenario {
@@ -56,25 +65,26 @@ pub(crate) const STOPPED: Scenario = Scenario {
     run: stopped,
 };
 
-/// The server's certificate and key, made once.
+/// The server's certificates and keys, `rsa` and `ec`, made once.
 fn certificates() -> &'static Path {
     static DIR: OnceLock<TempDir> = OnceLock::new();
     let make = || {
         let dir = tempfile::Builder::new().prefix("sluice-bench-").tempdir().expect("temp dir");
         let root = Identity::root("bench");
         root.write(dir.path(), "ca");
-        let server = Wanted { rsa: true, ..Wanted::name("localhost") };
-        root.issue(&server).write(dir.path(), "server");
+        let server = |rsa| root.issue(&Wanted { rsa, ..Wanted::name("localhost") });
+        server(true).write(dir.path(), "rsa");
+        server(false).write(dir.path(), "ec");
         dir
     };
     DIR.get_or_init(make).path()
 }
 
-fn config() -> String {
+fn config(certificate: &str) -> String {
     let dir = certificates().display();
     format!(
         r#"global(net.enableDNS="off" defaultNetstreamDriverCAFile="{dir}/ca.pem"
-  defaultNetstreamDriverCertFile="{dir}/server.pem" defaultNetstreamDriverKeyFile="{dir}/server.key")
+  defaultNetstreamDriverCertFile="{dir}/{certificate}.pem" defaultNetstreamDriverKeyFile="{dir}/{certificate}.key")
 module(load="imtcp" maxSessions="5000" streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="anon")
 input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
 action(type="omfile" file="{{dir}}/out")
@@ -132,7 +142,7 @@ fn stream(program: &Path, load: Load, connections: usize) -> Run {
     /// Bytes of one record.
     const RECORD: usize = 4096;
     let each = load.messages / connections;
-    let mut subject = Subject::start(program, &config());
+    let mut subject = Subject::start(program, &config("rsa"));
     let port = subject.daemon.port("port");
     let context = context();
     let (mut sockets, mut sessions) = (Vec::new(), Vec::new());
@@ -167,42 +177,54 @@ fn stream(program: &Path, load: Load, connections: usize) -> Run {
     Run { values, failures, overtaken: content.overtaken }
 }
 
-fn handshakes(program: &Path, load: Load) -> Run {
+fn handshakes(program: &Path, load: Load, certificate: &str) -> Run {
     /// Clients at a time.
     const CLIENTS: usize = 4;
-    let mut subject = Subject::start(program, &config());
+    let mut subject = Subject::start(program, &config(certificate));
     let port = subject.daemon.port("port");
-    let context = context();
-    let (done, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let failed = Mutex::new((0, String::new()));
     let cpu_before = subject.daemon.cpu_time();
     let start = Instant::now();
     let end = start + Duration::from_secs(load.seconds);
-    std::thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
+    // How many lines each client has sent.
+    let sent: Vec<usize> = std::thread::scope(|scope| {
+        let run = |index| {
+            let (client, mut sent, failed) = (Client::new(port), 0, &failed);
+            move || {
                 while Instant::now() < end {
-                    let count = match connect(&context, port) {
-                        Ok(_) => &done,
-                        Err(_) => &failed,
-                    };
-                    count.fetch_add(1, Ordering::Relaxed);
+                    let line = format!("{}\n", frames::message(index, sent));
+                    match client.say(line.as_bytes()) {
+                        Ok(()) => sent += 1,
+                        Err(why) => {
+                            let mut failed = failed.lock().expect("lock");
+                            *failed = (failed.0 + 1, why.to_string());
+                        }
+                    }
                 }
-            });
-        }
+                sent
+            }
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|index| scope.spawn(run(index))).collect();
+        clients.into_iter().map(|client| client.join().expect("client")).collect()
     });
-    let (time, cpu) = (start.elapsed(), subject.daemon.cpu_time() - cpu_before);
-    let (done, failed) = (done.into_inner(), failed.into_inner());
+    let sent: usize = sent.into_iter().sum();
+    // Only a handshake that is complete on both sides brings its line.
+    let (done, end) = Growth::new(subject.output()).wait(sent as u64, Duration::from_secs(2));
+    let cpu = subject.daemon.cpu_time() - cpu_before;
     let mut failures: Vec<_> = subject.stop().1.into_iter().collect();
-    if failed > 0 {
-        failures.push(format!("{failed} handshakes failed"));
+    let (failed, why) = failed.into_inner().expect("lock");
+    if failed > 0 || done != sent as u64 {
+        let lines = format!("{done} of {sent} lines arrived");
+        failures
+            .push(format!("{failed} handshakes failed, the last one because of: {why}; {lines}"));
     }
-    let values = vec![done as f64 / time.as_secs_f64(), nanos_each(cpu, done.max(1)) / 1e3];
-    Run { values, failures, overtaken: 0 }
+    let (rate, each) = (done as f64 / (end - start).as_secs_f64(), sent.max(1));
+    Run { values: vec![rate, nanos_each(cpu, each) / 1e3], failures, overtaken: 0 }
 }
 
 fn idle(program: &Path, _load: Load) -> Run {
     const SESSIONS: usize = 2000;
-    let mut subject = Subject::start(program, &config());
+    let mut subject = Subject::start(program, &config("rsa"));
     let port = subject.daemon.port("port");
     let context = context();
     let mut failures = Vec::new();
@@ -229,7 +251,7 @@ fn idle(program: &Path, _load: Load) -> Run {
 
 fn stopped(program: &Path, load: Load) -> Run {
     const SILENT: usize = 50;
-    let mut subject = Subject::start(program, &config());
+    let mut subject = Subject::start(program, &config("rsa"));
     let port = subject.daemon.port("port");
     // The head of a record that never comes.
     let silent: Vec<_> = tcp::connect(port, SILENT)

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::{Settings, raw};
 use crate::harness::{Daemon, daemon, ledger, send};
@@ -199,5 +200,44 @@ fn times_without_a_zone_are_of_the_configured_one() {
         send::tcp(daemon.port("port"), b"<13>Oct 11 22:14:15 host a: b\n");
         let out = raw(&daemon.stop());
         assert!(out.len() == 1 && out[0].ends_with(expected), "{input}: {out:?}");
+    }
+}
+
+/// While the queue is above its light-delay mark, a peer is held up for a second at a time; without flow control it never
+/// is, and the queue does with its messages what it does when it is full.
+#[test]
+fn peers_are_held_up_as_flow_control_says() {
+    const HOLD: Duration = Duration::from_secs(1);
+    let queue = format!(
+        r#"main_queue(queue.size="1000" queue.lightDelayMark="10" queue.timeoutEnqueue="0" {})"#,
+        crate::queues::closed_window()
+    );
+    for flow in ["on", "off"] {
+        let module = format!(r#"flowControl="{flow}""#).leak();
+        let settings = Settings { module, ..Settings::default() };
+        let mut daemon = Daemon::start(&format!("{queue}\n{}", settings.config()));
+        let port = daemon.port("port");
+        let mut sent = 0;
+        // Returns when the daemon has put all of it into the queue.
+        let mut load = |lines: usize| {
+            let start = Instant::now();
+            send::tcp(port, "<13>a: b\n".repeat(lines).as_bytes());
+            sent += lines;
+            start.elapsed()
+        };
+        load(10);
+        match flow {
+            "on" => assert!(load(1) >= HOLD),
+            // However busy the machine is, some time it takes less.
+            _ => while load(1) >= HOLD {},
+        }
+        if flow == "off" {
+            load(2000);
+        }
+        let arrived = raw(&daemon.stop_lossy()).len();
+        // The daemon's own messages have their share of the queue.
+        let is_expected =
+            if flow == "on" { arrived == sent } else { (500..=1000).contains(&arrived) };
+        assert!(is_expected, "{flow}: {arrived} of {sent}");
     }
 }

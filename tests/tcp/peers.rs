@@ -48,9 +48,11 @@ fn a_trusted_balancer_says_who_its_peer_is() {
         send::tcp(port, &whole);
         send::tcp_chunks(port, whole.chunks(1));
     }
-    // The balancer's own connection, a stranger's words, and an end in the midst of a header.
+    // The balancer's own connection, a stranger's words, a line that ends as loggen's does, and an end in the midst of a
+    // header.
     send::tcp(port, &[&v2(0x20, 0, &[]), LINE].concat());
     send::tcp(port, LINE);
+    send::tcp(port, &[b"PROXY TCP4 192.0.2.1 198.51.100.1 1 514\n", LINE].concat());
     send::tcp(port, b"PROXY TCP4 192");
     let stopped = daemon.stop();
     let line = |ip: &str, port: u16| format!("{ip} {ip} {port} x");
@@ -61,12 +63,13 @@ fn a_trusted_balancer_says_who_its_peer_is() {
     for text in [
         "connection request from disallowed sender 203.0.113.1 (203.0.113.1:1) discarded",
         "does not begin with a PROXY protocol header: it begins with something else - closed",
+        "does not begin with a PROXY protocol header: its line does not end with CR LF - closed",
     ] {
         assert!(own.contains(text), "{text}\n{own}");
     }
     let objects = ledger::parse(&stopped.stderr);
     let input = ledger::find(&objects, "imtcp(0)");
-    assert_eq!((input.get("proxy.headers"), input.get("proxy.errors")), (9, 1));
+    assert_eq!((input.get("proxy.headers"), input.get("proxy.errors")), (9, 2));
     assert_eq!(input.get("sessions.refused"), 3);
 }
 

@@ -10,17 +10,10 @@ use nix::sys::signal::Signal;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslStream};
 
 use super::client::Client;
+use super::settings::shown;
 use super::{Site, counter, messages};
 use crate::harness::pki::{Identity, Wanted};
 use crate::harness::{Daemon, send};
-
-/// The common name of the certificate that the server shows.
-fn shown(port: u16) -> String {
-    let stream = Client::new(None).connect(port).expect("handshake");
-    let certificate = stream.ssl().peer_certificate().expect("certificate");
-    let entry = certificate.subject_name().entries().next().expect("name");
-    entry.data().to_string().expect("text")
-}
 
 /// HUP, and until it is done.
 fn hup(daemon: &mut Daemon, says: &str) {

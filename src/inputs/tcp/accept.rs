@@ -341,7 +341,12 @@ impl Shared {
         if self.tls.is_some() {
             handshakes.push(owned.token());
         }
-        self.ready.park(std::iter::once(owned));
+        if owned.session.sender.has_gate() {
+            // Its name decides: a worker asks for that now, not when the peer says something.
+            self.ready.requeue(std::iter::once(owned));
+        } else {
+            self.ready.park(std::iter::once(owned));
+        }
     }
 
     #[cold]

@@ -1,8 +1,8 @@
 //! Who may connect (`allowedSender`, `spec/imtcp.md` section 5).
 //!
-//! An address is judged when its connection is accepted. Where its name decides, the worker asks for that
-//! before it first reads from the session: the resolver then has had some time, and waits no longer than
-//! its own limit. A peer whose name is not to be had is refused.
+//! An address is judged when its connection is accepted. Where its name decides, the session goes to a worker at
+//! once, whether its peer says something or not: the worker asks for the name, for no longer than the resolver's own
+//! limit, before it reads. A peer whose name is not to be had is refused.
 
 use std::fmt::Display;
 use std::net::SocketAddr;

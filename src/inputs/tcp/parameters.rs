@@ -365,7 +365,8 @@ const PROXY_PROTOCOL: Param = Param::new(
     "proxyProtocol",
     Kind::Bool,
     Some("off"),
-    "Whether connections of trustedProxies begin with a PROXY protocol header, version 1 or 2. Not in rsyslog.",
+    "Whether connections of trustedProxies begin with a PROXY protocol header, version 1 (its line ends with CR LF) or 2. \
+     Not in rsyslog.",
 );
 const TRUSTED_PROXIES: Param = Param::new(
     "trustedProxies",
