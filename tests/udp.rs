@@ -1,5 +1,7 @@
 //! imudp end to end: the edge-case table of `spec/imudp.md` section 10, row by row.
 
+mod kernel;
+
 use std::fs;
 use std::net::UdpSocket;
 use std::sync::Arc;

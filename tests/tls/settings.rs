@@ -68,7 +68,10 @@ input(type="imtcp" name="own" port="0" address="127.0.0.1" listenPortFileName="{
 fn the_priority_string_says_which_versions_and_ciphers_are_spoken() {
     const OLD: &str = "TLSv1.2";
     const NEW: &str = "TLSv1.3";
-    let cases: &[(&str, &str, &[(&str, Option<&str>)])] = &[
+
+    /// Versions, and the cipher where that is said.
+    type Spoken<'a> = &'a [(&'a str, Option<&'a str>)];
+    let cases: &[(&str, &str, Spoken<'_>)] = &[
         ("ossl", "", &[(OLD, None), (NEW, None)]),
         ("ossl", "MinProtocol=TLSv1.3", &[(NEW, None)]),
         ("ossl", "MaxProtocol=TLSv1.2", &[(OLD, None)]),
