@@ -55,6 +55,11 @@ const PARTS: &[Part] = &[
     Part { title: "The input and its syslog processor", module: "imrawtcp", table: INPUT },
     Part { title: "TLS of the input", module: "imrawtcp", table: TLS },
     Part { title: "The output to Elasticsearch", module: "omelasticsearch", table: OUTPUT },
+    Part {
+        title: "Metrics of the input and of its syslog processor",
+        module: "imrawtcp",
+        table: METRICS,
+    },
 ];
 
 const INPUT: &str = "
@@ -126,6 +131,7 @@ headers  headers  A list, each as Name: value.
 parameters  parameters  A list, each as name=value.
 proxy_url  proxyUrl  HTTP and HTTPS proxies, asked for a tunnel (CONNECT) also where the server speaks plain HTTP. The environment's proxies are not used.
 non_indexable_policy  errorFile  Documents that the cluster refuses, with its reply; without it they are dropped, and counted.
+ssl.enabled  useHttps  Or https:// before the host.
 ssl.certificate_authorities  tls.caCert  One file.
 ssl.certificate  tls.myCert
 ssl.key  tls.myPrivKey
@@ -134,6 +140,18 @@ ssl.supported_protocols  tls.tlsVersion  The oldest one.
 ssl.cipher_suites  tls.cipherSuites  Those of TLS 1.3.
 ssl.curve_types  tls.keyExchangeGroups
 ssl.verification_mode  skipVerifyHost  For certificate; allowUnsignedCerts for none.
+ssl.ca_sha256, ssl.ca_trusted_fingerprint  -  None: tls.caCert names the only authorities that are believed.
+index  searchIndex  Unset: the data stream of the input.
+pipeline  pipelineName  That of the input comes first.
+";
+
+const METRICS: &str = "
+received_events_total  -  Counter submitted of the input.
+received_bytes_total  -  Counter bytes.received of the input.
+receive_queue_length  -  Counter size of the queue behind the input; what the kernel holds is not counted.
+system_packet_drops  -  None: TCP drops nothing; who is not read waits.
+arrival_period, processing_time  -  None.
+processor.syslog.success, .failure, .missing  -  The same counters, in the object processor.syslog, or processor.syslog.TAG with syslog.tag; counted for each document made.
 ";
 
 #[cfg(test)]
@@ -172,12 +190,15 @@ mod tests {
         let output = "hosts protocol path username password api_key bulk_max_size worker loadbalance compression_level timeout \
              backoff.init backoff.max max_retries idle_connection_timeout queue.mem.events queue.mem.flush.min_events \
              queue.mem.flush.timeout headers parameters proxy_url non_indexable_policy";
+        let metrics =
+            "received_events_total received_bytes_total receive_queue_length system_packet_drops";
         let has = |table: &str, name: &str| rows(table).any(|row| row.theirs == name);
         for (table, prefix, names) in [
             (INPUT, "", input),
             (INPUT, "syslog_options.", syslog),
             (TLS, "ssl.", tls),
             (OUTPUT, "", output),
+            (METRICS, "", metrics),
         ] {
             for name in names.split_whitespace() {
                 assert!(has(table, &format!("{prefix}{name}")), "{prefix}{name}");

@@ -163,6 +163,26 @@ fn a_cluster_that_is_away_holds_up_the_senders() {
     assert!(counter(&stopped.stderr, "resumed") > 0);
 }
 
+/// A cluster that stays away: the daemon stops after the time it is given, and says how much it could not deliver.
+#[test]
+fn what_cannot_be_delivered_before_the_end_is_told() {
+    const COUNT: usize = 100;
+    let nobody = ClosedPort::new();
+    let text = config(&format!("\"127.0.0.1:{}\"", nobody.number()), "", "");
+    let text = text.replace("timeoutShutdown=\"120000\"", "timeoutShutdown=\"100\"");
+    assert!(text.contains("timeoutShutdown=\"100\""));
+    let mut daemon = Daemon::start(&text);
+    let port = daemon.port("port");
+    send::tcp(port, &lines(COUNT));
+    daemon.wait_text("stderr", "action 'es' suspended");
+    let stopped = daemon.stop_lossy();
+    let sum = |name| counter(&stopped.stderr, name);
+    let objects = crate::harness::ledger::parse(&stopped.stderr);
+    let failed = crate::harness::ledger::find(&objects, "es").get("failed");
+    assert_eq!(failed + sum("lost.shutdown"), COUNT, "{}", stopped.stderr);
+    assert_eq!(sum("response.success"), 0);
+}
+
 /// The way rsyslog's documentation does it: a ruleset looks at what the cluster said, and sends again what may be
 /// stored another time.
 #[test]

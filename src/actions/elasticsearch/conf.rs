@@ -174,6 +174,25 @@ mod tests {
         Value::Str(value.as_bytes().to_vec())
     }
 
+    /// The defaults of `spec/elastic-tcp.md` section 8.2 with a data stream, and the reference's without.
+    #[test]
+    fn defaults() {
+        let second = Duration::from_secs;
+        for (streams, level, timeout) in [(true, 1, Some(second(90))), (false, 0, None)] {
+            let Ok(conf) = check(&[("dataStream", Value::Bool(streams))]) else {
+                panic!("refused")
+            };
+            let all = [conf.bulk, conf.creates, conf.own_ids, conf.error_only, conf.retries];
+            assert_eq!(all, [streams; 5]);
+            assert_eq!((conf.gzip_level, conf.request_timeout), (level, timeout));
+            assert_eq!(conf.pauses, (second(1), second(60)));
+            assert_eq!(conf.connect_timeout, Some(Duration::from_millis(3500)));
+            assert_eq!((conf.max_bytes, conf.index.is_none()), (100 << 20, streams));
+            assert_eq!(conf.target.servers[0].url, "http://localhost:9200/");
+            assert!(conf.target.balances && conf.target.headers.is_empty());
+        }
+    }
+
     #[test]
     fn what_is_refused_is_named() {
         for (params, at) in [

@@ -338,6 +338,161 @@ fn tags_peers_and_control_bytes() {
     assert!(v6.contains(r#""ip":"fe80::1","port":514}"#), "{v6}");
 }
 
+/// Section 4.3: the names of all severities and facilities.
+#[test]
+fn priorities_have_their_names() {
+    let severities = "Emergency,Alert,Critical,Error,Warning,Notice,Informational,Debug";
+    let facilities = "kernel,user-level,mail,system,security/authorization,syslogd,line printer,network news,UUCP,clock,\
+         security/authorization,FTP,NTP,log audit,log alert,clock,local0,local1,local2,local3,local4,local5,local6,local7";
+    let pairs = facilities.split(',').flat_map(|f| severities.split(',').map(move |s| (f, s)));
+    for (pri, (facility, severity)) in (0..192).zip(pairs) {
+        let document = parse(&render(format!("<{pri}>Oct 11 22:14:15 h x"), labels(true)));
+        let at = |path| field(&document, path).expect(path);
+        assert_eq!(at("log.syslog.priority"), pri.to_string());
+        let expected = format!(r#"{{"code":{},"name":"{facility}"}}"#, pri / 8);
+        assert_eq!(at("log.syslog.facility"), expected);
+        let expected = format!(r#"{{"code":{},"name":"{severity}"}}"#, pri % 8);
+        assert_eq!(at("log.syslog.severity"), expected);
+    }
+}
+
+/// Section 4.2, what is taken beside the forms of the RFCs, and section 4.4, several errors.
+#[test]
+fn lenient_forms() {
+    for (text, path, value) in [
+        ("<13>Oct    1 22:14:15 h x", "@timestamp", "\"2025-10-01T22:14:15.000Z\""),
+        ("Oct 11 22:14:15 h a[b c]: x", "log.syslog.procid", "\"b c\""),
+        ("Oct 11 22:14:15 h a[b c]: x", "log.syslog.hostname", "\"h\""),
+        ("<13>Oct 11 22:14:15 h a: b: c", "message", "\"b: c\""),
+        ("<13>Oct 11 22:14:15 h [1]: x", "message", "\"[1]: x\""),
+        ("<007>Oct 11 22:14:15 h x", "log.syslog.priority", "7"),
+        (
+            "<192>Foo 11 22:14:15 h x",
+            "error.message",
+            "\"syslog failed to process field \\\"message\\\": validation error at position 2: priority value out of \
+             range (expected 0..191); validation error at position 6: parsing time \\\"Foo 11 22:14:15\\\" as \
+             \\\"Jan _2 15:04:05\\\": cannot parse \\\"Foo 11 22:14:15\\\" as \\\"Jan\\\"\"",
+        ),
+    ] {
+        let document = parse(&render(text, labels(true)));
+        assert_eq!(field(&document, path).as_deref(), Some(value), "{path} of {text}");
+    }
+    // RFC 5424's limits of lengths are not enforced.
+    let long = "n".repeat(1000);
+    let text = format!("<13>12 2003-10-11T22:14:15Z {long} {long} {long} {long} - x");
+    let document = parse(&render(text, labels(true)));
+    for name in ["hostname", "appname", "procid", "msgid"] {
+        let found = field(&document, &format!("log.syslog.{name}"));
+        assert_eq!(found, Some(format!("\"{long}\"")), "{name}");
+    }
+    assert_eq!(field(&document, "log.syslog.version").as_deref(), Some("\"12\""));
+}
+
+/// The document of this text at any time and place is the same, byte by byte.
+#[test]
+fn documents_of_syslog_byte_by_byte() {
+    let labels =
+        |of: Labels| Labels { tags: vec![b"a".as_slice().into()], preserve_original: true, ..of };
+    let bsd = render("<13>Oct 11 22:14:15 test-host su[1024]: x", labels(with_syslog(|_| ())));
+    let expected = r#"{"@timestamp":"2025-10-11T22:14:15.000Z","message":"x","tags":["preserve_original_event","a"],"input":{"type":"tcp"},"log":{"source":{"address":"10.0.0.5:51234"},"syslog":{"priority":13,"facility":{"code":1,"name":"user-level"},"severity":{"code":5,"name":"Notice"},"hostname":"test-host","appname":"su","procid":"1024"}},"source":{"address":"10.0.0.5","ip":"10.0.0.5","port":51234},"data_stream":{"type":"logs","dataset":"tcp.generic","namespace":"default"},"event":{"created":"2026-08-01T12:00:00.123Z","dataset":"tcp.generic","original":"<13>Oct 11 22:14:15 test-host su[1024]: x"},"ecs":{"version":"8.11.0"},"agent":{"#;
+    assert!(bsd.starts_with(expected), "{bsd}");
+    let none = render("x", labels(with_syslog(|_| ())));
+    let expected = r#"{"@timestamp":"2026-08-01T12:00:00.123Z","message":"x","tags":["preserve_original_event","a"],"error":{"message":"syslog failed to process field \"message\": parsing error at position 2: unexpected EOF"},"input":{"type":"tcp"},"log":{"source":{"address":"10.0.0.5:51234"}},"source":{"address":"10.0.0.5","ip":"10.0.0.5","port":51234},"data_stream":{"type":"logs","dataset":"tcp.generic","namespace":"default"},"event":{"dataset":"tcp.generic","original":"x"},"ecs":{"version":"8.11.0"},"agent":{"#;
+    assert!(none.starts_with(expected), "{none}");
+}
+
+/// Section 5: `agent.*` and `host.*`, of a machine of which all is known.
+#[test]
+fn agent_and_host() {
+    let os = [
+        ("NAME", "Debian GNU/Linux"),
+        ("VERSION", "12 (bookworm)"),
+        ("VERSION_CODENAME", "bookworm"),
+        ("ID", "debian"),
+    ];
+    let machine = Machine {
+        hostname: "h\"1".into(),
+        architecture: "x86_64",
+        id: "0123456789abcdef0123456789abcdef".into(),
+        kernel: "6.1.0-18-amd64".into(),
+        is_container: false,
+        os: os.map(|(name, value)| (name.into(), value.into())).into(),
+        addresses: vec!["192.0.2.1".into(), "2001:db8::1".into()],
+        hardware: vec!["00-11-22-33-44-55".into()],
+    };
+    let (one, two) = (Document::new(&machine), Document::new(&machine));
+    let host = r#","host":{"architecture":"x86_64","containerized":false,"hostname":"h\"1","id":"0123456789abcdef0123456789abcdef","ip":["192.0.2.1","2001:db8::1"],"mac":["00-11-22-33-44-55"],"name":"h\"1","os":{"type":"linux","codename":"bookworm","family":"debian","kernel":"6.1.0-18-amd64","name":"Debian GNU/Linux","platform":"debian","version":"12 (bookworm)"}}"#;
+    assert_eq!(String::from_utf8_lossy(&one.host), host);
+    let agent = |document: &Document| {
+        let text = String::from_utf8_lossy(&document.agent).into_owned();
+        parse(&format!("{{{}}}", &text[1..]))
+    };
+    let (one, two) = (agent(&one), agent(&two));
+    let at = |path| field(&one, path).expect(path);
+    assert_eq!((&*at("agent.name"), &*at("agent.type")), ("\"h\\\"1\"", "\"sluice\""));
+    assert_eq!(at("agent.version"), format!("\"{}\"", env!("CARGO_PKG_VERSION")));
+    assert_eq!(at("ecs.version"), "\"8.11.0\"");
+    let same = |path| field(&one, path) == field(&two, path);
+    assert!(
+        same("agent.id") && !same("agent.ephemeral_id"),
+        "the one of the machine, the other of the process"
+    );
+    assert!([at("agent.id"), at("agent.ephemeral_id")].iter().all(|id| id.len() == 38));
+}
+
+/// No object has a name twice: of those the parser would have left one.
+fn check_names(text: &str, document: &serde_json::Value) {
+    fn members(value: &serde_json::Value) -> usize {
+        match value {
+            serde_json::Value::Object(object) => {
+                object.len() + object.values().map(members).sum::<usize>()
+            }
+            serde_json::Value::Array(items) => items.iter().map(members).sum(),
+            _ => 0,
+        }
+    }
+    let (mut colons, mut is_string, mut is_escaped) = (0, false, false);
+    for c in text.chars() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => is_string = !is_string,
+            ':' if !is_string => colons += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(members(document), colons, "{text}");
+}
+
+/// Names and texts that look like something else: they stay what they are, in their places.
+#[test]
+fn tricks_with_names_and_escapes() {
+    for (text, message) in [
+        (r#"{"@timestamp":"1970","message":"x"}"#, None),
+        (r#"","message":"x","tags":["y"#, None),
+        (r#"\ud800\u0000\x"#, None),
+        ("\u{2028}\u{feff}\u{10ffff}", None),
+        (
+            r#"<13>1 - h a - - [@timestamp message="x" __proto__="y"][@timestamp message="z"] m"#,
+            Some("m"),
+        ),
+        (
+            "<13>1 - h a - - [a \u{ff}=\"x\" \u{fe}=\"y\"] m",
+            Some("[a \u{ff}=\"x\" \u{fe}=\"y\"] m"),
+        ),
+        (r#"<13>1 - h a - - [a.b c.d="1" c="2"][a b="3"] m"#, Some("m")),
+        (r#"<13>1 - h a - - [a\"b c="1"] m"#, Some(r#"[a\"b c="1"] m"#)),
+        (r#"<13>1 - h a - - [a b="\ud800\\" b="\\\]"] m"#, Some("m")),
+    ] {
+        let rendered = render(text, labels(message.is_some()));
+        let document: serde_json::Value = serde_json::from_str(&rendered).expect(&rendered);
+        check_names(&rendered, &document);
+        assert_eq!(document["message"], message.unwrap_or(text), "{text}");
+        assert_eq!(document["@timestamp"], "2026-08-01T12:00:00.123Z");
+        check_types(&parse(&rendered));
+    }
+}
+
 /// Every member has the type its field is published with.
 fn check_types(document: &Json) {
     fn walk(path: &str, value: &Json) {
@@ -438,6 +593,7 @@ fn check_any(text: &[u8], syslog: bool, preserve_original: bool) {
     let rendered = render(text, labels);
     // Strictly valid, by a parser that is not ours.
     let strict: serde_json::Value = serde_json::from_str(&rendered).expect(&rendered);
+    check_names(&rendered, &strict);
     if !syslog {
         let message = strict["message"].as_str().expect("a string");
         assert_eq!(message, expected_text(text));

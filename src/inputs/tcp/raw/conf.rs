@@ -372,9 +372,13 @@ mod tests {
         for (text, seconds) in [(&b"+0200"[..], 7200), (b"-07:00", -25200), (b"+05", 18000)] {
             assert_eq!(offset(text), Some(seconds));
         }
-        let args = with("syslog.timezone", b"Europe/Berlin");
-        let zone = conf(&args, &Kit::default()).unwrap().0.labels;
-        assert!(zone.syslog.is_none(), "syslog is off");
+        let mut args = with("syslog.timezone", b"Europe/Berlin");
+        assert!(conf(&args, &Kit::default()).unwrap().0.labels.syslog.is_none(), "it is off");
+        args.set("syslog", Value::Bool(true));
+        let syslog = conf(&args, &Kit::default()).unwrap().0.labels.syslog.unwrap();
+        let LogZone::Named(zone) = syslog.zone else { panic!("{:?}", syslog.zone) };
+        // Noon of 1 January and of 1 July 2026.
+        assert_eq!([1_767_268_800, 1_782_907_200].map(|at| zone.offset_at(at)), [3600, 7200]);
         assert_eq!(unescape(br"a\r\n\x41\0\\n\q"), b"a\r\nA\0\\n\\q");
     }
 }

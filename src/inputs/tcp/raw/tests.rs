@@ -337,6 +337,46 @@ fn memory_of_large_messages_is_bounded_and_all_arrive() {
     fixture.stop();
 }
 
+/// A peer that we do not read, because there is no room, is not silent: it outlives the limit for silence.
+#[test]
+fn who_is_not_read_is_not_closed() {
+    const SIZE: usize = 1 << 20;
+    let params = [
+        ("maxMessageSize", Value::Size(SIZE as u64)),
+        ("memoryBudget", Value::Size(SIZE as u64)),
+        ("timeout", text("100ms")),
+    ];
+    let fixture = Fixture::start(&params);
+    fixture.rules.state.lock().unwrap().keeps = true;
+    let message = [vec![b'x'; SIZE], b"\n".to_vec()].concat();
+    // It is written off only when the ruleset lets go of it.
+    let mut first = fixture.connect();
+    first.write_all(&message).unwrap();
+    fixture.texts(1);
+    let mut second = fixture.connect();
+    let writer = crate::sys::process::spawn("peer", move || {
+        second.write_all(&message).unwrap();
+        second
+    });
+    fixture.wait_count("memory.waits", 1);
+    // Others are silent meanwhile, one after the other, until they are closed for that.
+    let closed = fixture.count("sessions.timedout");
+    for _ in 0..3 {
+        ends_well(fixture.connect());
+    }
+    assert!(fixture.count("sessions.timedout") >= closed + 3);
+    let mut state = fixture.rules.state.lock().unwrap();
+    assert_eq!(state.texts.len(), 1);
+    state.keeps = false;
+    let batches = std::mem::take(&mut state.batches);
+    drop(state);
+    drop(batches);
+    drop(writer.unwrap().join().unwrap());
+    assert_eq!(fixture.texts(2)[1].0.len(), SIZE);
+    assert_eq!(fixture.count("frames.incomplete"), 0);
+    fixture.stop();
+}
+
 /// The end of the daemon makes messages of what has come without a delimiter.
 #[test]
 fn stopping_keeps_what_was_received() {
