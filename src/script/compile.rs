@@ -217,14 +217,15 @@ impl Compiler<'_> {
         if term.is_constant() && !joined { term.fold() } else { term }
     }
 
-    /// A call of a function; 0 if there is something wrong with it.
+    /// A call of a function, or the value it has if there is something wrong with it.
     fn call(&mut self, name: &str, args: &[Expr], span: Span) -> Term {
         let args = args.iter().map(|arg| self.value(arg)).collect();
         match functions::prepare(name, args, &self.environment) {
             Ok(prepared) => Term::Call(Box::new(prepared)),
-            Err(problems) => {
-                problems.into_iter().for_each(|problem| self.report(problem.code(2207), span));
-                Term::Number(0)
+            Err(faulty) => {
+                let problems = faulty.problems.into_iter();
+                problems.for_each(|problem| self.report(problem.code(2207), span));
+                faulty.value
             }
         }
     }

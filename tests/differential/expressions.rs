@@ -199,11 +199,13 @@ pub(crate) fn expression(random: &mut Random, depth: usize) -> Tree {
         6..=8 => {
             let operator = random.pick(&["+", "-", "*", "/", "%", "&", "&"]);
             let (left, right) = (inner(random), inner(random));
-            if operator == "*" {
-                let [open, times, close] = ["(((", ") * (", ")) % 99991)"].map(Tree::text);
-                vec![open, left, times, right, close]
-            } else {
-                vec![left, Tree::text(format!(" {operator} ")), right]
+            match operator {
+                "*" => {
+                    let [open, times, close] = ["(((", ") * (", ")) % 99991)"].map(Tree::text);
+                    vec![open, left, times, right, close]
+                }
+                "&" => vec![left, Tree::text(" & \"~\" & "), right],
+                _ => vec![left, Tree::text(format!(" {operator} ")), right],
             }
         }
         9..=10 => {

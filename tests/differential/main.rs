@@ -12,6 +12,9 @@
 //! its module directory. Where `THIRD=path,modules`, another rsyslogd with its modules, agrees with ours, that is
 //! printed but not counted.
 //!
+//! The reference is Debian's rsyslogd, or what these name: a built 8.2610 or newer, with which nothing is left out that
+//! Debian's does not know. What [`known`] lists is told, but not counted.
+//!
 //! What the generators leave out on purpose is what [the changelog](../../CHANGELOG.md) lists as different on purpose,
 //! what depends on the clock, and what makes the reference read stale memory.
 
@@ -27,6 +30,7 @@ mod harness;
 
 mod expressions;
 mod filters;
+mod known;
 mod messages;
 mod random;
 mod round;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::harness::daemon::{Daemon, program, tempdir};
 use crate::harness::send;
+use crate::known::{Finding, known};
 use crate::messages::comparable;
 use crate::tree::Tree;
 
@@ -234,6 +235,12 @@ impl Round {
             {
                 break;
             }
+        }
+        let item = self.items.first().map(|item| item.text.to_string()).unwrap_or_default();
+        let theirs = last.theirs.as_deref().unwrap_or_default();
+        if let Some(why) = known(&Finding { item: &item, theirs }) {
+            println!("known: {why}");
+            return Some(None);
         }
         let Some(third) = third() else { return Some(Some(self.describe(&last))) };
         let name = last.item.map_or("raw".to_owned(), file);

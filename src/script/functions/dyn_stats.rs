@@ -1,6 +1,6 @@
 //! Functions that make statistics.
 
-use super::{Function, Kind, Returned, Run, Setup};
+use super::{Function, Kind, Otherwise, Returned, Run, Setup};
 
 /// The functions of this file.
 pub(super) static FUNCTIONS: &[Function] = &[
@@ -10,7 +10,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         doc: "Counts up a counter of a dyn_stats() object, which must be a constant; 0, or -6 if there would be too many \
           counters.",
         examples: &[("dyn_inc('example', 'key')", "0"), ("dyn_inc('example', '')", "0")],
-        kind: Kind::Prepare(dyn_inc),
+        kind: Kind::Prepare(dyn_inc, Otherwise::Number(-1)),
     },
     Function {
         name: "percentile_observe",
@@ -21,7 +21,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
             ("percentile_observe('example', 'key', 5)", "0"),
             ("percentile_observe('example', 'key', 'x')", "0"),
         ],
-        kind: Kind::Prepare(percentile_observe),
+        kind: Kind::Prepare(percentile_observe, Otherwise::Number(-1)),
     },
 ];
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::{Function, Kind, Returned, Run, Setup};
+use super::{Function, Kind, Otherwise, Returned, Run, Setup};
 
 /// The functions of this file.
 pub(super) static FUNCTIONS: &[Function] = &[
@@ -53,7 +53,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         args: 1..=1,
         doc: "The text that a template makes of the message; its name must be a constant.",
         examples: &[("exec_template('example')", "")],
-        kind: Kind::Prepare(exec_template),
+        kind: Kind::Prepare(exec_template, Otherwise::Number(0)),
     },
 ];
 

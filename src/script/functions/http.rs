@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Function, Kind, Returned, Run, Setup};
+use super::{Function, Kind, Otherwise, Returned, Run, Setup};
 use crate::param::{Class, Module};
 
 /// Gets what a URL stands for; an error says why that is not possible.
@@ -32,7 +32,7 @@ pub(super) static FUNCTIONS: &[Function] = &[Function {
     doc: "What a web server answers to a GET of this URL, whatever its status; 0 if it does not answer. The rules wait for \
           it, 30 s at most.",
     examples: &[("http_request('nowhere')", "0")],
-    kind: Kind::Prepare(http_request),
+    kind: Kind::Prepare(http_request, Otherwise::Number(0)),
 }];
 
 #[expect(clippy::unnecessary_wraps, reason = "what all that is prepared returns")]

@@ -1,6 +1,6 @@
 //! The function that looks a value up in a table.
 
-use super::{Function, Kind, Returned, Run, Setup};
+use super::{Function, Kind, Otherwise, Returned, Run, Setup};
 use crate::script::value::Room;
 
 /// The functions of this file.
@@ -14,7 +14,7 @@ pub(super) static FUNCTIONS: &[Function] = &[Function {
         ("lookup('example', 7)", "seven"),
         ("lookup('example', lookup('example', 7))", "none"),
     ],
-    kind: Kind::Prepare(lookup),
+    kind: Kind::Prepare(lookup, Otherwise::Text("TABLE-NOT-FOUND")),
 }];
 
 fn lookup(setup: &Setup<'_>) -> Result<Run, String> {

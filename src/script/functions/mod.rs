@@ -92,8 +92,34 @@ pub struct Function {
 pub enum Kind {
     /// As it is.
     Plain(fn(&mut Call<'_, '_>, &mut Vec<u8>) -> Returned),
-    /// After something about its arguments was looked up.
-    Prepare(fn(&Setup<'_>) -> Result<Run, String>),
+    /// After something about its arguments was looked up; the value where that fails.
+    Prepare(fn(&Setup<'_>) -> Result<Run, String>, Otherwise),
+}
+
+/// The value of a call that cannot run.
+#[derive(Clone, Copy, Debug)]
+pub enum Otherwise {
+    /// A number.
+    Number(i64),
+    /// A text.
+    Text(&'static str),
+    /// That of an argument.
+    Argument(usize),
+}
+
+/// What is wrong with a call, and the value that it has all the same.
+#[derive(Debug)]
+pub struct Faulty {
+    /// At least one.
+    pub problems: Vec<Problem>,
+    /// A constant, or one of the arguments.
+    pub value: Term,
+}
+
+impl From<Vec<Problem>> for Faulty {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self { problems, value: Term::Number(0) }
+    }
 }
 
 /// Runs a call. A text is appended to the buffer.
@@ -194,26 +220,40 @@ pub fn prepare(
     name: &str,
     args: Vec<Term>,
     environment: &Environment<'_>,
-) -> Result<Prepared, Vec<Problem>> {
+) -> Result<Prepared, Faulty> {
     let Some(function) = all().find(|function| function.name == name) else {
         let unknown = Problem::error(format!("function '{name}' not found"));
         let help = did_you_mean(name, all().map(|function| function.name));
         let unknown = help.into_iter().fold(unknown, Problem::help);
-        return Err(vec![unknown, invalid(name)]);
+        return Err(vec![unknown, invalid(name)].into());
     };
     if let Some(module) = module_of(name).filter(|module| !(environment.loaded)(module)) {
         let unknown = Problem::error(format!("function '{name}' not found"));
         let help = format!("load it first: module(load=\"{}\")", module.name);
-        return Err(vec![unknown.help(help), invalid(name)]);
+        return Err(vec![unknown.help(help), invalid(name)].into());
     }
     check_arity(function, args.len()).map_err(|problem| vec![problem, invalid(name)])?;
     let run = match function.kind {
         Kind::Plain(run) => Box::new(run),
-        Kind::Prepare(prepare) => {
-            prepare(&Setup { args: &args, environment }).map_err(|why| vec![Problem::error(why)])?
-        }
+        Kind::Prepare(prepare, otherwise) => match prepare(&Setup { args: &args, environment }) {
+            Ok(run) => run,
+            Err(why) => {
+                let problems = vec![Problem::error(why)];
+                return Err(Faulty { problems, value: otherwise.value(args) });
+            }
+        },
     };
     Ok(Prepared { args: args.into(), run, name: function.name })
+}
+
+impl Otherwise {
+    fn value(self, args: Vec<Term>) -> Term {
+        match self {
+            Self::Number(n) => Term::Number(n),
+            Self::Text(text) => Term::Text(text.as_bytes().into()),
+            Self::Argument(index) => args.into_iter().nth(index).unwrap_or(Term::Number(0)),
+        }
+    }
 }
 
 fn invalid(name: &str) -> Problem {

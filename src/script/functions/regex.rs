@@ -1,6 +1,6 @@
 //! Functions that search with regular expressions (POSIX, extended). The expression must be a constant.
 
-use super::{Call, Function, Kind, Returned, Run, Setup};
+use super::{Call, Function, Kind, Otherwise, Returned, Run, Setup};
 use crate::sys::regex::{Flavour, GROUPS_MAX, SharedRegex};
 
 /// The functions of this file.
@@ -10,14 +10,14 @@ pub(super) static FUNCTIONS: &[Function] = &[
         args: 2..=2,
         doc: "Whether an expression matches a text.",
         examples: &[("re_match('abc', 'b|x')", "1"), ("re_match('abc', '^b')", "0")],
-        kind: Kind::Prepare(|setup| matcher(setup, false)),
+        kind: Kind::Prepare(|setup| matcher(setup, false), Otherwise::Number(0)),
     },
     Function {
         name: "re_match_i",
         args: 2..=2,
         doc: "Whether an expression matches a text in any case.",
         examples: &[("re_match_i('abc', 'BC$')", "1")],
-        kind: Kind::Prepare(|setup| matcher(setup, true)),
+        kind: Kind::Prepare(|setup| matcher(setup, true), Otherwise::Number(0)),
     },
     Function {
         name: "re_extract",
@@ -34,14 +34,14 @@ pub(super) static FUNCTIONS: &[Function] = &[
             ("re_extract('ab', 'x*', 1, 0, 'no')", ""),
             ("re_extract('ab', 'x*', 3, 0, 'no')", "no"),
         ],
-        kind: Kind::Prepare(|setup| extractor(setup, false)),
+        kind: Kind::Prepare(|setup| extractor(setup, false), Otherwise::Argument(4)),
     },
     Function {
         name: "re_extract_i",
         args: 5..=5,
         doc: "As re_extract(), in any case.",
         examples: &[("re_extract_i('aBC', 'bc', 0, 0, 'no')", "BC")],
-        kind: Kind::Prepare(|setup| extractor(setup, true)),
+        kind: Kind::Prepare(|setup| extractor(setup, true), Otherwise::Argument(4)),
     },
 ];
 

@@ -1,0 +1,53 @@
+//! Differences that are there on purpose, or only to the older rsyslogd that Debian has: told, but not counted.
+//!
+//! A finding is looked up here when it is as small as it gets, so that what is named is what makes the difference.
+
+use crate::round::newer;
+
+/// A difference, cut down.
+pub(crate) struct Finding<'f> {
+    /// The statement.
+    pub(crate) item: &'f str,
+    /// What the reference wrote.
+    pub(crate) theirs: &'f [u8],
+}
+
+/// A kind of difference.
+struct Known {
+    why: &'static str,
+    /// Whether the rsyslogd that we follow does the same as we do.
+    only_debian: bool,
+    is: fn(&Finding<'_>) -> bool,
+}
+
+const KNOWN: [Known; 3] = [
+    Known {
+        why: "get_property() of what is not there is a NUL byte to the reference; a number it finds is JSON to Debian's, \
+              which compares that in another way",
+        only_debian: false,
+        is: |finding| finding.item.contains("get_property("),
+    },
+    Known {
+        why: "of several ways to treat control characters Debian's takes the first it knows, 8.2610 the last one",
+        only_debian: true,
+        is: |finding| {
+            let ways = ["drop-cc", "space-cc", "escape-cc"];
+            ways.iter().filter(|way| finding.item.contains(**way)).count() > 1
+        },
+    },
+    Known {
+        why: "a template object with a bad regular expression is refused by 8.2610",
+        only_debian: true,
+        is: |finding| {
+            let text = b"**BAD REGULAR EXPRESSION**";
+            finding.item.contains("regex.expression=\"(\"")
+                && finding.theirs.windows(text.len()).any(|window| window == text)
+        },
+    },
+];
+
+/// Why that difference is none, if it is known.
+pub(crate) fn known(finding: &Finding<'_>) -> Option<&'static str> {
+    let applies = |known: &&Known| !(known.only_debian && newer()) && (known.is)(finding);
+    KNOWN.iter().find(applies).map(|known| known.why)
+}
