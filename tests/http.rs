@@ -43,14 +43,20 @@ fn get(port: u16, path: &str) -> String {
 }
 
 /// The body of what a server answers with 200.
-fn ask(mut stream: impl std::io::Read + std::io::Write, path: &str) -> String {
+fn ask(stream: impl std::io::Read + std::io::Write, path: &str) -> String {
+    let (head, body) = answer(stream, path);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    body
+}
+
+/// Head and body of what a server answers.
+fn answer(mut stream: impl std::io::Read + std::io::Write, path: &str) -> (String, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    body.to_owned()
+    (head.to_owned(), body.to_owned())
 }
 
 /// A daemon with this configuration and a certificate.
@@ -156,6 +162,42 @@ fn senders_and_health_are_answered() {
     );
     daemon.stop();
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody is there any more");
+}
+
+/// Who cannot deliver is not ready: an action that is suspended, one that tries without end, a queue that is full.
+#[test]
+fn a_daemon_that_cannot_deliver_is_not_ready() {
+    let forward = |name: &str, more: &str| {
+        format!(
+            "action(type=\"omfwd\" name=\"{name}\" target=\"127.0.0.1\" port=\"1\" protocol=\"tcp\" {more}\n       \
+             queue.type=\"LinkedList\" queue.size=\"100\" queue.timeoutEnqueue=\"0\")\n"
+        )
+    };
+    let config = format!(
+        "{CONFIG}{}{}",
+        forward("gives-up", ""),
+        forward("endless", "action.resumeRetryCount=\"-1\" action.resumeInterval=\"1\"")
+    );
+    let mut daemon = start(&config);
+    let (http, tcp) = (daemon.port("http"), daemon.port("port"));
+    send::tcp(tcp, message("h").repeat(1000).as_bytes());
+    daemon.wait_lines("out", 1000);
+    let ready = || answer(TcpStream::connect(("127.0.0.1", http)).expect("connect"), "/readyz");
+    let wanted = [
+        "action \"gives-up\" is suspended\n",
+        "action \"endless\" is suspended\n",
+        "queue \"endless queue\" holds 100 messages; its high mark is 90\n",
+    ];
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (head, body) = ready();
+        if head.starts_with("HTTP/1.1 503 ") && wanted.iter().all(|line| body.contains(line)) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{head}\n{body}");
+    }
+    // Its end would lose what nobody takes, and the ledger of a test must not.
+    drop(daemon);
 }
 
 #[test]

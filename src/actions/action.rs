@@ -183,7 +183,6 @@ impl Action {
         let until = now.saturating_add(duration);
         let round = shared.rounds;
         shared.until = Some(until);
-        self.counters.suspended_now.set(1);
         shared.rounds = (round + 1).min(20);
         self.count_outage(&mut shared, Duration::from_secs(duration.try_into().unwrap_or(0)));
         drop(shared);
@@ -228,6 +227,7 @@ impl Action {
     /// Counts an outage once, and the time in which nothing is tried, in full seconds. (The reference leaves out outages
     /// that it waits for with `resumeRetryCount`; they hold up the queue, so they count here.)
     fn count_outage(&self, shared: &mut Shared, pause: Duration) {
+        self.counters.suspended_now.set(1);
         self.counters.suspended.add(u64::from(!std::mem::replace(&mut shared.counted, true)));
         let pause = pause.saturating_add(shared.uncounted);
         shared.uncounted = Duration::from_nanos(pause.subsec_nanos().into());

@@ -470,11 +470,12 @@ mod tests {
         bench.script.commits(&[Some(0); 10]);
         bench.push("a", 1);
         assert_eq!(bench.commit(), ["a"]);
+        assert_eq!((bench.count("suspended"), bench.count("suspended.now")), (1, 0));
         bench.script.commits(&[Some(0); 10]);
         bench.interrupt.set();
         bench.push("b", 1);
         assert_eq!(bench.commit(), ["a"]);
-        assert_eq!(bench.count("failed"), 1);
+        assert_eq!((bench.count("failed"), bench.count("suspended.now")), (1, 1));
     }
 
     #[test]
