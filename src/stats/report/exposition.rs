@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io::Write as _;
 
-use super::prometheus::{escape, metric_name};
+use super::prometheus::metric_name;
 use crate::stats::{Reading, Style, Value};
 
 /// Appends all counters of the reference's objects and of the ledger.
@@ -29,17 +29,23 @@ pub fn write(objects: &[Reading], out: &mut Vec<u8>) {
     }
 }
 
+/// A text for a comment: UTF-8, and with no other escapes than a comment may have. (The lines of `prometheus`, which
+/// are the reference's, also escape quotes, and no parser of the format takes that.)
+fn help(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).replace('\\', "\\\\").replace('\n', "\\n")
+}
+
 fn metric(name: &str, samples: &[(&Reading, &Value)], out: &mut Vec<u8>) {
     let Some((object, value)) = samples.first() else { return };
-    out.extend_from_slice(format!("# HELP {name} rsyslog stats: origin=\"").as_bytes());
-    escape(object.origin.as_bytes(), out);
-    out.extend_from_slice(b"\" object=\"");
-    escape(&object.name, out);
-    out.extend_from_slice(b"\", counter=\"");
-    escape(&value.name, out);
     let kind = if value.style == Style::Counter { "counter" } else { "gauge" };
     // Writing into memory does not fail.
-    let _ = writeln!(out, "\"\n# TYPE {name} {kind}");
+    let _ = writeln!(
+        out,
+        "# HELP {name} rsyslog stats: origin=\"{}\" object=\"{}\", counter=\"{}\"\n# TYPE {name} {kind}",
+        object.origin,
+        help(&object.name),
+        help(&value.name)
+    );
     for (number, (object, value)) in samples.iter().enumerate() {
         let _ = match (samples.len(), number) {
             (1, _) => writeln!(out, "{name} {}", value.text()),
@@ -80,5 +86,16 @@ mod tests {
              # TYPE global_now_total gauge\nglobal_now_total{origin=\"dynstats\"} 7\n\
              global_now_total{origin=\"percentile\",duplicate=\"1\"} 7\n"
         );
+    }
+    #[test]
+    fn a_comment_is_one_line_of_text() {
+        let mut object = Reading::new(b"a\"b\\\n\xff".as_slice(), "o");
+        object.counter(b"c".as_slice(), 1);
+        let mut out = Vec::new();
+        write(&[object], &mut out);
+        let text = String::from_utf8(out).expect("UTF-8");
+        let first = text.lines().next().expect("a line");
+        assert!(first.ends_with("object=\"a\"b\\\\\\n\u{fffd}\", counter=\"c\""), "{first}");
+        assert_eq!(text.lines().count(), 3);
     }
 }

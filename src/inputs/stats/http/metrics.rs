@@ -40,7 +40,11 @@ pub(super) fn text(objects: &[Reading], started: i64) -> Vec<u8> {
     for object in objects.iter().filter(|object| object.origin != "sluice") {
         for value in &object.values {
             let (name, labels) = sample(object, value);
-            let help = format!("Counter {} of {}.", shown(&value.name), object.origin);
+            let help = if is_metric(object, value) {
+                format!("Counter {} of {}.", shown(&value.name), object.origin)
+            } else {
+                format!("Values of {}.", object.origin)
+            };
             add(&name, &help, value.style == Style::Counter, labels, total(value));
         }
     }
@@ -69,14 +73,18 @@ pub(super) fn text(objects: &[Reading], started: i64) -> Vec<u8> {
     write(&metrics)
 }
 
+/// Whether a counter's name is part of a metric's. What messages bring is not: it could be anything.
+fn is_metric(object: &Reading, value: &Value) -> bool {
+    let is_plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_');
+    !object.origin.ends_with(".bucket") && value.name.iter().all(is_plain)
+}
+
 /// The metric of a counter, and its labels.
 fn sample(object: &Reading, value: &Value) -> (String, String) {
     let end = if value.style == Style::Counter { "_total" } else { "" };
     let origin = if object.origin.is_empty() { "other" } else { object.origin };
     let labels = format!("object=\"{}\"", label(&object.name));
-    let by_messages = origin.ends_with(".bucket");
-    let is_plain = value.name.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_'));
-    if by_messages || !is_plain {
+    if !is_metric(object, value) {
         let labels = format!("{labels},counter=\"{}\"", label(&value.name));
         return (format!("sluice_{}_value{end}", part(origin.as_bytes())), labels);
     }
@@ -136,18 +144,19 @@ mod tests {
         queue.counter("discarded.full").add(2);
         queue.counter("enqueued").add(12);
         let mut bucket = Reading::new("b\"\n", "dynstats.bucket");
-        bucket.counter(b"any \xff".as_slice(), 3);
+        bucket.counter(b"any\nfake \xff".as_slice(), 3);
         let objects = [queue.read(Purpose::Reset), queue.read(Purpose::Look), bucket];
         let text = String::from_utf8(text(&objects[1..], 7)).expect("UTF-8");
         for line in [
             "# TYPE sluice_core_queue_discarded_full_total counter\nsluice_core_queue_discarded_full_total{object=\"main Q\"} 2\n",
             "# TYPE sluice_core_queue_busy gauge\nsluice_core_queue_busy{object=\"main Q\"} -1\n",
-            "sluice_dynstats_bucket_value_total{object=\"b\\\"\\n\",counter=\"any \u{fffd}\"} 3\n",
+            "sluice_dynstats_bucket_value_total{object=\"b\\\"\\n\",counter=\"any\\nfake \u{fffd}\"} 3\n",
             "sluice_start_time_seconds 7\n",
             "sluice_ledger_dropped_total{stage=\"queue\",object=\"main Q\",reason=\"discarded.full\"} 2\n",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
+        assert!(!text.contains("\nfake"), "what a message brings makes no line:\n{text}");
         let mut lines: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
         let all = lines.len();
         lines.dedup();
