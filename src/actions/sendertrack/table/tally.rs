@@ -11,6 +11,8 @@ pub(in super::super) struct Tally {
     /// The shard that has the last run.
     last: Option<usize>,
     len: usize,
+    /// Where an id is repaired.
+    repaired: Vec<u8>,
 }
 
 /// Messages of one sender, one behind the other.
@@ -29,7 +31,13 @@ impl Run {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { text: Vec::new(), runs: [const { Vec::new() }; SHARDS], last: None, len: 0 }
+        Self {
+            text: Vec::new(),
+            runs: [const { Vec::new() }; SHARDS],
+            last: None,
+            len: 0,
+            repaired: Vec::new(),
+        }
     }
 }
 
@@ -39,6 +47,9 @@ impl Tally {
         let start = self.text.len();
         render(&mut self.text);
         self.len += 1;
+        if !self.text.get(start..).unwrap_or_default().is_ascii() {
+            self.repair(start);
+        }
         let id = self.text.get(start..).unwrap_or_default();
         if let Some(run) = self.last.and_then(|shard| self.runs[shard].last_mut())
             && run.name(&self.text) == id
@@ -53,6 +64,25 @@ impl Tally {
         self.last = Some(shard);
     }
 
+    /// Makes the id from `start` on UTF-8: what the state file cannot tell apart is one sender, before a restart as after
+    /// it. Bytes that are none become U+FFFD, as there.
+    #[cold]
+    fn repair(&mut self, start: usize) {
+        let id = self.text.get(start..).unwrap_or_default();
+        if std::str::from_utf8(id).is_ok() {
+            return;
+        }
+        self.repaired.clear();
+        for chunk in id.utf8_chunks() {
+            self.repaired.extend_from_slice(chunk.valid().as_bytes());
+            if !chunk.invalid().is_empty() {
+                self.repaired.extend_from_slice("\u{fffd}".as_bytes());
+            }
+        }
+        self.text.truncate(start);
+        self.text.extend_from_slice(&self.repaired);
+    }
+
     /// Messages that are not counted yet.
     pub(in super::super) fn len(&self) -> usize {
         self.len
@@ -62,6 +92,7 @@ impl Tally {
     pub(in super::super) fn clear(&mut self) {
         self.text.clear();
         self.text.shrink_to(limits::BATCH_BYTES);
+        self.repaired.shrink_to(limits::SENDER_BYTES);
         self.runs.iter_mut().for_each(Vec::clear);
         self.last = None;
         self.len = 0;

@@ -39,6 +39,23 @@ fn messages_are_counted_by_sender_with_first_and_last_second() {
     assert_eq!((table.len(), table.get(b"c")), (3, None));
 }
 
+/// As in the state file, where they could not be told apart.
+#[test]
+fn ids_are_utf8() {
+    let table = Table::new(10);
+    let ids = [
+        &b"\xff\xfe"[..],
+        b"\xfe\xff",
+        "\u{fffd}\u{fffd}".as_bytes(),
+        "\u{e4}".as_bytes(),
+        b"\xe4",
+    ];
+    table.count(&mut tally(&table, &ids), 1);
+    let expected =
+        [row("\u{e4}", 1, 1, 1), row("\u{fffd}", 1, 1, 1), row("\u{fffd}\u{fffd}", 3, 1, 1)];
+    assert_eq!(all(&table), expected);
+}
+
 #[test]
 fn what_has_no_room_is_counted_together() {
     let table = Table::new(2);
