@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -196,8 +196,7 @@ fn a_daemon_that_cannot_deliver_is_not_ready() {
         }
         assert!(Instant::now() < deadline, "{head}\n{body}");
     }
-    // Its end would lose what nobody takes, and the ledger of a test must not.
-    drop(daemon);
+    daemon.stop_lossy();
 }
 
 #[test]
@@ -257,29 +256,7 @@ fn only_loopback_is_served_unless_more_is_allowed() {
 #[ignore = "needs chromium: scripts/test --slow"]
 fn the_page_in_a_browser() {
     let (daemon, port) = busy();
-    let profile = tempdir();
-    let dump = |milliseconds: u32| {
-        let browser = Command::new("chromium")
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--no-first-run",
-                "--disable-background-networking",
-            ])
-            .args([
-                "--disable-component-update",
-                "--disable-sync",
-                "--window-size=390,1600",
-                "--dump-dom",
-            ])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg(format!("--virtual-time-budget={milliseconds}"))
-            .arg(format!("http://127.0.0.1:{port}/"))
-            .output();
-        String::from_utf8_lossy(&browser.expect("chromium").stdout).into_owned()
-    };
-    let page = dump(10_000);
+    let page = browse(port);
     for text in [
         "<span id=\"state\" class=\"good\">ready</span>",
         "imtcp(0): ",
@@ -290,5 +267,44 @@ fn the_page_in_a_browser() {
         assert!(page.contains(text), "{text}\n{page}");
     }
     assert!(!page.contains("class=\"gone\""));
+
+    // Somebody between the two, who is gone after a few requests.
+    let between = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let near = between.local_addr().expect("an address").port();
+    let relay = std::thread::spawn(move || {
+        let mut relayed = 0;
+        while relayed < 6 {
+            let (mut client, _) = between.accept().expect("a connection");
+            let mut request = [0; 4096];
+            let len = client.read(&mut request).expect("a request");
+            // A browser opens connections that it may need.
+            if len > 0 {
+                let mut server = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+                server.write_all(&request[..len]).expect("sent");
+                std::io::copy(&mut server, &mut client).expect("answered");
+                relayed += 1;
+            }
+        }
+    });
+    let page = browse(near);
+    relay.join().expect("relayed");
+    for text in
+        ["class=\"gone\"", "class=\"bad\">no answer from the daemon<", "what you see is from "]
+    {
+        assert!(page.contains(text), "{text}\n{page}");
+    }
     daemon.stop();
+}
+
+/// What a page on this port has come to after ten seconds of a browser's own time, in a window of a phone's width.
+fn browse(port: u16) -> String {
+    let profile = tempdir();
+    let browser = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"])
+        .args(["--disable-background-networking", "--disable-component-update"])
+        .args(["--window-size=390,1600", "--dump-dom", "--virtual-time-budget=10000"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("http://127.0.0.1:{port}/"))
+        .output();
+    String::from_utf8_lossy(&browser.expect("chromium").stdout).into_owned()
 }

@@ -293,6 +293,53 @@ fn wrong_actions_are_refused() {
     }
 }
 
+/// Edge cases 11, 12, 16: the rest runs.
+#[test]
+fn what_is_refused_costs_only_itself() {
+    let mut daemon = start(
+        r#"action(type="omsendertrack" senderId="nosuch" stateFile="{dir}/a")
+action(type="omsendertrack" senderId="host" stateFile="")
+action(type="omsendertrack" senderId="host" stateFile="{dir}/state")
+action(type="omsendertrack" senderId="host" stateFile="{dir}/./state")
+action(type="omfile" file="{dir}/out" template="own")"#,
+    );
+    send::tcp(daemon.port("port"), message("h").as_bytes());
+    daemon.wait_lines("out", 1);
+    let stopped = daemon.stop();
+    assert_eq!(senders(&stopped.read("state")), [row("h", 1)]);
+    assert!(!stopped.dir.path().join("a").exists());
+}
+
+/// Edge cases 8 and 9: whatever a message brings is a key that survives a restart.
+#[test]
+fn any_text_is_a_key() {
+    let config = format!(
+        "{INPUT}action(type=\"omsendertrack\" senderId=\"%msg%\" stateFile=\"{{dir}}/state\")\n\
+         action(type=\"omfile\" file=\"{{dir}}/out\" template=\"own\")\n"
+    );
+    // A line feed ends a message; octet counting lets the others through.
+    let long = "x".repeat(7000);
+    let keys = [&b"a\"b\\c"[..], b"\x01\x1f\x7f", b"\xff\xfe", long.as_bytes()];
+    let mut dir = tempdir();
+    for round in 1..3_u64 {
+        let mut daemon = Daemon::start_program(&program(), &config, &["-d"], dir);
+        let port = daemon.port("port");
+        for key in keys {
+            let text = [b"<13>Oct 11 22:14:15 h t:", key].concat();
+            send::tcp(port, &[format!("{} ", text.len()).as_bytes(), &text].concat());
+        }
+        daemon.wait_lines("out", keys.len() * usize::try_from(round).expect("small"));
+        let stopped = daemon.stop();
+        let state = stopped.read("state");
+        let parsed: serde_json::Value = serde_json::from_slice(&state).expect("JSON");
+        let rows = parsed.as_array().expect("an array");
+        assert_eq!(rows.len(), keys.len(), "{}", String::from_utf8_lossy(&state));
+        assert!(rows.iter().all(|row| row["messages"] == round), "{rows:?}");
+        dir = stopped.dir;
+        fs::remove_file(dir.path().join("port")).expect("there");
+    }
+}
+
 #[test]
 fn silence_and_floods_are_alarms() {
     let mut daemon = start(

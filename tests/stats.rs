@@ -1,8 +1,11 @@
 //! impstats: formats, files, messages, the ledger.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -173,6 +176,7 @@ action(type="omfile" file="{dir}/out")
         return; // Debian's knows no zabbix
     }
     let json = all[0].split_once(": ").expect("a time").1;
+    assert!(serde_json::from_str::<serde_json::Value>(json).is_ok(), "{json}");
     for part in ["{ \"timedate\": \"", ", \"stats_dynstats\": [{ ", ", \"stats_imtcp_local\": [{ "]
     {
         assert_eq!(json.matches(part).count(), 1, "{part} in {json}");
@@ -229,4 +233,143 @@ action(type="omfile" file="{{dir}}/out")
         let places = wanted.map(|name| stats.find(&format!(" {name}")).expect(name));
         assert!(places.is_sorted(), "{modules:?}\n{stats}");
     }
+}
+
+/// Three lines for each counter behind the time, and an empty one, as the reference has them.
+#[test]
+fn prometheus_lines_in_a_file() {
+    if reference() {
+        return; // Debian's does not know the format
+    }
+    let mut daemon = daemon(r#"log.syslog="off" log.file="{dir}/stats" format="prometheus""#);
+    daemon.wait_text("stats", "\nout_processed_total 5\n");
+    let stopped = daemon.stop();
+    let text = String::from_utf8(stopped.read("stats")).expect("UTF-8");
+    let dated = ": # HELP out_processed_total rsyslog stats: origin=\"core.action\" object=\"out\", counter=\"processed\"\n\
+                 # TYPE out_processed_total counter\nout_processed_total 5\n\n";
+    let at = text.find(dated).expect("as the reference's");
+    assert_eq!(
+        text[..at].rsplit('\n').next().map(str::len),
+        Some("Fri Nov 20 07:39:41 2026".len())
+    );
+    let gauge = "# TYPE U__main_20_Q__maxqsize__total counter\n";
+    assert!(text.contains(gauge), "gauges are not told from counters, as in the reference");
+}
+
+/// A file that is replaced is for node_exporter: promtool reads it.
+#[test]
+fn prometheus_as_a_file_that_is_replaced() {
+    if reference() {
+        return;
+    }
+    let mut daemon = daemon(
+        r#"log.syslog="off" log.file="{dir}/stats" log.file.overwrite="on" format="prometheus""#,
+    );
+    daemon.wait("a report", |dir| fs::read(dir.join("stats")).ok());
+    let stopped = daemon.stop();
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = promtool.spawn().expect("promtool, of Debian's package prometheus");
+    child.stdin.take().expect("piped").write_all(&stopped.read("stats")).expect("taken");
+    let checked = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    // It does not like the names, which are the reference's.
+    assert!(!said.contains("parsing error"), "{said}");
+}
+
+/// Without messages a ruleset for them has no meaning; that is said.
+#[test]
+fn a_ruleset_without_messages() {
+    let daemon = daemon(r#"log.syslog="off" ruleset="stats""#);
+    let stopped = daemon.stop();
+    assert!(!stopped.dir.path().join("messages").exists());
+    assert_eq!(stopped.lines("out").len(), 5);
+    let said = "impstats: log.syslog set to \"off\" but ruleset specified";
+    assert_eq!(stopped.stderr.contains(said), !reference(), "{}", stopped.stderr);
+}
+
+/// A single worker is no object of its own.
+#[test]
+fn workers_are_objects_where_there_are_several() {
+    for (threads, workers) in [(1, 0), (3, 3)] {
+        let mut daemon = Daemon::start(&format!(
+            r#"global(net.enableDNS="off")
+module(load="impstats" interval="3600" log.syslog="off" log.file="{{dir}}/stats")
+module(load="imtcp" workerThreads="{threads}")
+input(type="imtcp" port="0" address="127.0.0.1" name="in" listenPortFileName="{{dir}}/port")
+action(type="omfile" file="{{dir}}/out")
+"#
+        ));
+        daemon.port("port");
+        let stopped = daemon.stop();
+        if !reference() {
+            let found = (0..4).map(|n| lines(&stopped, "stats", &format!(": w{n}/in: ")).len());
+            assert_eq!(found.sum::<usize>(), workers);
+        }
+    }
+}
+
+/// An endpoint that fails is told of, and gets the next report all the same.
+#[test]
+fn a_push_that_fails_is_followed_by_the_next() {
+    if reference() {
+        return; // Debian's cannot push
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let url = format!("http://{}/write", listener.local_addr().expect("an address"));
+    let endpoint = std::thread::spawn(move || {
+        ["400 Bad Request", "500 Internal Server Error", "200 OK"].map(|status| {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a request");
+                head.extend(byte);
+            }
+            let head = String::from_utf8(head).expect("UTF-8").to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.and_then(|n| n.parse().ok()).expect("a length")];
+            stream.read_exact(&mut body).expect("a body");
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).expect("answered");
+            (head, body.len())
+        })
+    });
+    let daemon = daemon(&format!(r#"log.syslog="off" push.url="{url}" push.timeout.ms="60000""#));
+    let requests = endpoint.join().expect("three requests");
+    for (head, body) in &requests {
+        assert!(head.starts_with("post /write http/1.1\r\n") && *body > 100, "{head}");
+    }
+    // The one at the end finds nobody.
+    let stopped = daemon.stop();
+    for said in [
+        "impstats_push: HTTP 400 from remote endpoint",
+        "impstats_push: HTTP 500 from remote endpoint",
+        "impstats: push to remote endpoint failed (will retry next interval)",
+    ] {
+        assert!(stopped.stderr.contains(said), "{said}: {}", stopped.stderr);
+    }
+}
+
+/// Senders that come and go are told of, in the reference's words.
+#[test]
+fn senders_that_come_and_go_are_told_of() {
+    let mut daemon = Daemon::start(
+        r#"global(net.enableDNS="off" senders.keepTrack="on" senders.reportNew="on" senders.reportGoneAway="on"
+    senders.timeoutAfter="1" processInternalMessages="on")
+module(load="imtcp")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+action(type="omfile" file="{dir}/out")
+"#,
+    );
+    let port = daemon.port("port");
+    send::tcp(port, b"<13>Oct 11 22:14:15 h t: m\n");
+    daemon.wait_text("out", "new sender '127.0.0.1'");
+    if !reference() {
+        // The reference looks every ten minutes.
+        daemon
+            .wait_text("out", "removing sender '127.0.0.1' from connection table, last seen at 20");
+    }
+    daemon.stop();
 }
