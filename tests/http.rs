@@ -271,7 +271,7 @@ fn the_page_in_a_browser() {
     // Somebody between the two, who is gone after a few requests.
     let between = TcpListener::bind("127.0.0.1:0").expect("bind");
     let near = between.local_addr().expect("an address").port();
-    let relay = std::thread::spawn(move || {
+    let relay = move || {
         let mut relayed = 0;
         while relayed < 6 {
             let (mut client, _) = between.accept().expect("a connection");
@@ -285,9 +285,11 @@ fn the_page_in_a_browser() {
                 relayed += 1;
             }
         }
+    };
+    let page = std::thread::scope(|scope| {
+        scope.spawn(relay);
+        browse(near)
     });
-    let page = browse(near);
-    relay.join().expect("relayed");
     for text in
         ["class=\"gone\"", "class=\"bad\">no answer from the daemon<", "what you see is from "]
     {

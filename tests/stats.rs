@@ -317,7 +317,7 @@ fn a_push_that_fails_is_followed_by_the_next() {
     }
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let url = format!("http://{}/write", listener.local_addr().expect("an address"));
-    let endpoint = std::thread::spawn(move || {
+    let serve = move || {
         ["400 Bad Request", "500 Internal Server Error", "200 OK"].map(|status| {
             let (mut stream, _) = listener.accept().expect("a connection");
             let mut head = Vec::new();
@@ -335,9 +335,12 @@ fn a_push_that_fails_is_followed_by_the_next() {
             stream.write_all(answer.as_bytes()).expect("answered");
             (head, body.len())
         })
+    };
+    let (daemon, requests) = std::thread::scope(|scope| {
+        let endpoint = scope.spawn(serve);
+        let push = format!(r#"log.syslog="off" push.url="{url}" push.timeout.ms="60000""#);
+        (daemon(&push), endpoint.join().expect("three requests"))
     });
-    let daemon = daemon(&format!(r#"log.syslog="off" push.url="{url}" push.timeout.ms="60000""#));
-    let requests = endpoint.join().expect("three requests");
     for (head, body) in &requests {
         assert!(head.starts_with("post /write http/1.1\r\n") && *body > 100, "{head}");
     }
