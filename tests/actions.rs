@@ -229,3 +229,115 @@ $outchannel channel,{dir}/old,1000,{dir}/rotate {dir}/old
         assert_eq!(lines, numbered(500), "{name}");
     }
 }
+
+/// What is said of an action that is suspended again and again, as far as it is to be said.
+#[test]
+fn suspensions_are_reported_as_configured() {
+    if reference() {
+        return; // it retries each message
+    }
+    for (report, continuation, counts) in
+        [("on", "off", 1..2), ("off", "off", 0..1), ("on", "on", 2..usize::MAX)]
+    {
+        let mut daemon = start(&format!(
+            r#"action(name="full" type="omfile" file="/dev/full" action.resumeInterval="1"
+    action.reportSuspension="{report}" action.reportSuspensionContinuation="{continuation}")
+action(type="omfile" file="{{dir}}/out")
+"#
+        ));
+        let port = daemon.port("port");
+        let errors = |text: &str| text.matches("write error").count();
+        // Until it has been tried three times: whenever that fails, the output says so.
+        daemon.wait("three failures", |dir| {
+            send::tcp(port, b"<13>a: b\n");
+            let own = fs::read_to_string(dir.join("own")).unwrap_or_default();
+            (errors(&own) >= 3).then_some(())
+        });
+        let stopped = daemon.stop();
+        let own = stopped.lines("own").join("\n");
+        let told =
+            own.matches("action 'full' suspended (module 'builtin:omfile'), next retry").count();
+        assert!(counts.contains(&told), "{report} {continuation}: {told}\n{own}");
+    }
+}
+
+/// Files and directories that are made belong to whom they should; root may give them to anybody.
+#[test]
+fn owners_of_files_and_directories() {
+    use std::os::unix::fs::MetadataExt as _;
+    let root = nix::unistd::geteuid().is_root();
+    let own = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let (user, group) = if root { (12345, 23456) } else { own };
+    let mut daemon = start(&format!(
+        r#"action(type="omfile" file="{{dir}}/sub/deep/out" dirOwnerNum="{user}" dirGroupNum="{group}"
+    fileOwnerNum="{user}" fileGroupNum="{group}" dirCreateMode="0755" fileCreateMode="0640")
+action(type="omfile" file="{{dir}}/named/out" fileOwner="root" dirOwner="root" fileGroup="root" dirGroup="root"
+    failOnChOwnFailure="off")
+action(type="omfile" file="{{dir}}/out")
+"#
+    ));
+    send_all(&mut daemon, &numbered(2));
+    let stopped = daemon.stop();
+    let owner = |name: &str| {
+        let file = fs::metadata(stopped.dir.path().join(name)).expect(name);
+        (file.uid(), file.gid())
+    };
+    for name in ["sub", "sub/deep", "sub/deep/out"] {
+        assert_eq!(owner(name), (user, group), "{name}");
+    }
+    // Who may not give them to root keeps them, and writes all the same.
+    for name in ["named", "named/out"] {
+        assert_eq!(owner(name), if root { (0, 0) } else { own }, "{name}");
+    }
+    assert_eq!(stopped.lines("sub/deep/out"), numbered(2));
+    assert_eq!(stopped.lines("named/out"), numbered(2));
+}
+
+/// A command that does not make room stops the file, which is said, until HUP.
+#[test]
+fn a_size_limit_command_that_does_not_help() {
+    let mut daemon = start(
+        r#"action(type="omfile" file="{dir}/full" rotation.sizeLimit="20" rotation.sizeLimitCommand="/bin/true")
+action(type="omfile" file="{dir}/gone" rotation.sizeLimit="20" rotation.sizeLimitCommand="{dir}/no-such-command")
+action(type="omfile" file="{dir}/out")
+"#,
+    );
+    for message in numbered(20) {
+        send_all(&mut daemon, &[message]);
+    }
+    daemon.wait_lines("out", 20);
+    let stopped = daemon.stop_lossy();
+    let said = stopped.stderr.clone() + &stopped.lines("own").join("\n");
+    assert!(
+        said.contains("file size limit cmd for file") && said.contains("did no resolve situation"),
+        "{said}"
+    );
+    for name in ["full", "gone"] {
+        let lines = stopped.lines(name);
+        assert!(!lines.is_empty() && lines.len() < 20, "{name}: {lines:?}");
+    }
+}
+
+/// omstdout: each message a line, whether its template ends in one or not.
+#[test]
+fn lines_on_standard_output() {
+    if reference() {
+        return; // Debian's package comes without the module
+    }
+    let mut daemon = start(
+        r#"module(load="omstdout")
+template(name="bare" type="string" string="%rawmsg%")
+action(type="omstdout" template="bare")
+action(type="omstdout" template="raw")
+action(type="omstdout" template="bare" ensureLFEnding="off")
+"#,
+    );
+    send_all(&mut daemon, &numbered(2));
+    let stopped = daemon.stop();
+    assert_eq!(String::from_utf8_lossy(&stopped.read("stdout")).matches("<13>a: 0").count(), 3);
+    let mut lines = stopped.lines("stdout");
+    lines.sort_unstable();
+    let [first, second] = ["<13>a: 0", "<13>a: 1"].map(str::to_owned);
+    let joined = [first.clone(), second.clone()].concat();
+    assert_eq!(lines, [first.clone(), first, joined, second.clone(), second]);
+}

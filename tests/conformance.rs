@@ -6,6 +6,7 @@
 //! ```text
 //! --- conf            configuration after the preamble below; `--- conf bare`: without the preamble
 //! --- given NAME      a file that is there before the daemon starts; `{dir}` is replaced; no LF after its last line
+//! --- needs root WHY  only run by root
 //! --- tcp             one connection; every line gets its LF; C escapes are bytes; `--- tcp raw`: no LF added
 //! --- udp             one datagram per line
 //! --- differs WHY     we don't follow Debian's 8.2302 here; the files below are compared with what stands here
@@ -58,6 +59,7 @@ struct Case {
     path: PathBuf,
     config: String,
     given: Vec<(String, String)>,
+    needs_root: bool,
     steps: Vec<Step>,
     /// Why ours differs, and what it must write instead.
     differs: Option<BTreeMap<String, Option<Vec<u8>>>>,
@@ -77,6 +79,7 @@ fn conformance() {
     let mut cases = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance"));
     cases.retain(|case| case.path.to_string_lossy().contains(&filter));
     assert!(!cases.is_empty(), "no case matches {filter:?}");
+    cases.retain(|case| !case.needs_root || nix::unistd::geteuid().is_root());
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -262,8 +265,14 @@ fn parse(path: PathBuf, text: &str) -> Case {
         "{}: say what it shows",
         path.display()
     );
-    let mut case =
-        Case { path, config: String::new(), given: Vec::new(), steps: Vec::new(), differs: None };
+    let mut case = Case {
+        path,
+        config: String::new(),
+        given: Vec::new(),
+        needs_root: false,
+        steps: Vec::new(),
+        differs: None,
+    };
     let mut bare = false;
     for section in sections {
         let (head, body) = section.split_once('\n').unwrap_or((&section, ""));
@@ -274,6 +283,7 @@ fn parse(path: PathBuf, text: &str) -> Case {
                 case.config = format!("{body}\n");
             }
             ["given", name] => case.given.push((name.to_owned(), body.to_owned())),
+            ["needs", "root", _, ..] => case.needs_root = true,
             ["tcp"] => case.steps.push(Step::Tcp(unescape(&format!("{body}\n")))),
             ["tcp", "raw"] => case.steps.push(Step::Tcp(unescape(&body.replace('\n', "")))),
             ["udp"] => case.steps.push(Step::Udp(body.lines().map(unescape).collect())),

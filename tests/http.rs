@@ -27,7 +27,7 @@ set $.x = dyn_inc("hosts", $hostname);
 action(type="omsendertrack" name="track" senderId="host" stateFile="{dir}/state" alarm.silence="60")
 action(type="omfile" name="out" file="{dir}/out" template="out")
 input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
-input(type="imtcp" name="tls" port="0" address="127.0.0.1" streamDriver.name="ossl" streamDriver.mode="1"
+input(type="imtcp" name="tls" port="0" address="127.0.0.1" listenPortFileName="{dir}/tls" streamDriver.name="ossl" streamDriver.mode="1"
       streamDriver.authMode="anon" streamDriver.caFile="{dir}/server.pem" streamDriver.certFile="{dir}/server.pem"
       streamDriver.keyFile="{dir}/server.key")
 input(type="imrawtcp" name="raw" port="0" address="127.0.0.1" tls.certificate="{dir}/server.pem" tls.key="{dir}/server.key")

@@ -9,7 +9,9 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::daemon::{Daemon, is_watched, program, reference, run, tempdir};
+use crate::harness::daemon::{
+    Daemon, is_watched, program, raise_descriptor_limit, reference, run, tempdir,
+};
 use crate::harness::{ledger, send};
 
 const CONFIG: &str = r#"global(net.enableDNS="off" processInternalMessages="on")
@@ -115,6 +117,7 @@ fn hup_under_load() {
 /// A thousand connections that say nothing cost nothing: in a second of silence less than a hundredth of it in CPU.
 #[test]
 fn idle_connections_cost_nothing() {
+    raise_descriptor_limit();
     let mut daemon = Daemon::start(CONFIG);
     let port = daemon.port("port");
     let idle: Vec<_> = (0..1000).map(|_| send::connect(port)).collect();

@@ -186,3 +186,26 @@ input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port" 
     let sent = load(&mut daemon, 20_000);
     assert_eq!(daemon.stop().lines("out"), sent);
 }
+
+/// A queue that fills starts further workers, and says so.
+#[test]
+fn further_workers_are_told() {
+    if reference() {
+        return; // it says so on its way to the queue, which may be too late
+    }
+    let mut daemon = Daemon::start(&format!(
+        r#"global(net.enableDNS="off" processInternalMessages="on" internalmsg.severity="7")
+main_queue(queue.timeoutShutdown="120000" queue.workerThreads="2" queue.workerThreadMinimumMessages="10" {})
+module(load="imtcp")
+template(name="raw" type="string" string="%rawmsg%\n")
+action(type="omfile" file="{{dir}}/out" template="raw")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
+"#,
+        closed_window()
+    ));
+    load(&mut daemon, 100);
+    let stopped = daemon.stop();
+    let out = stopped.lines("out").join("\n");
+    let told = "main Q: high activity - starting 1 additional worker thread(s), currently 1 active worker threads.";
+    assert!(out.contains(told) || stopped.stderr.contains(told), "{out}\n{}", stopped.stderr);
+}

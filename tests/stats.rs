@@ -223,7 +223,7 @@ module(load="impstats" interval="3600" log.syslog="off" log.file="{{dir}}/stats"
 {load}
 input(type="imtcp" name="a" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
 input(type="imudp" name="b" port="{{udp}}" address="127.0.0.1")
-input(type="imtcp" name="c" port="0" address="127.0.0.1")
+input(type="imtcp" name="c" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/other")
 input(type="imudp" name="d" port="{{udp2}}" address="127.0.0.1")
 action(type="omfile" file="{{dir}}/out")
 "#

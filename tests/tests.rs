@@ -1,6 +1,7 @@
 //! End-to-end tests: a real daemon, real sockets, real files.
 
 mod actions;
+mod commandline;
 mod conformance;
 mod counters;
 mod diag;
@@ -13,7 +14,6 @@ mod lifecycle;
 mod lookups;
 mod messages;
 mod newer_modules;
-
 mod notify;
 mod outputs;
 mod oversize;

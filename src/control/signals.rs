@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTTIN, SIGUSR1, SIGXFSZ};
 
 /// What the control thread wakes up for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Signals {
 
 impl Signals {
     /// Installs the handlers. `interactive` (debug mode, or `shutdown.enable.ctlc`) lets INT and QUIT stop the
-    /// daemon; otherwise they are ignored, as are PIPE and XFSZ always. The fifth TERM aborts the process.
+    /// daemon; otherwise they are ignored, as are PIPE, XFSZ and TTIN always. The fifth TERM aborts the process.
     /// `hup_sent` is set as soon as HUP comes.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl Signals {
         write_end.set_nonblocking(true)?;
         let stop = |signal| (signal, Event::Stop(signal));
         let mut wanted = vec![(SIGHUP, Event::Hup), stop(SIGTERM), (SIGUSR1, Event::ToggleDebug)];
-        let mut ignored = vec![SIGPIPE, SIGXFSZ];
+        let mut ignored = vec![SIGPIPE, SIGXFSZ, SIGTTIN];
         if interactive {
             wanted.extend([stop(SIGINT), stop(SIGQUIT)]);
         } else {

@@ -198,6 +198,15 @@ pub fn zone_offset(text: &[u8]) -> Option<i32> {
     }
 }
 
+/// Two ends in one process: 1,000 connections want 2,000 descriptors.
+#[cfg(test)]
+pub(crate) fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(hard >= 4096, "needs 4096 descriptors");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -344,6 +344,13 @@ pub(crate) fn wait_lines_in(dir: &Path, name: &str, lines: usize) {
     }
 }
 
+/// Room for thousands of connections, in this process and in the daemons it starts.
+pub(crate) fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("getrlimit");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("setrlimit");
+}
+
 /// A directory for one test.
 pub(crate) fn tempdir() -> TempDir {
     tempfile::Builder::new().prefix("sluice-").tempdir().expect("temp dir")

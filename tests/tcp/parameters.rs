@@ -209,7 +209,8 @@ fn times_without_a_zone_are_of_the_configured_one() {
 fn peers_are_held_up_as_flow_control_says() {
     const HOLD: Duration = Duration::from_secs(1);
     let queue = format!(
-        r#"main_queue(queue.size="1000" queue.lightDelayMark="10" queue.timeoutEnqueue="0" {})"#,
+        r#"main_queue(queue.size="1000" queue.lightDelayMark="10" queue.timeoutEnqueue="0"
+        queue.timeoutShutdown="120000" {})"#,
         crate::queues::closed_window()
     );
     for flow in ["on", "off"] {
@@ -239,5 +240,110 @@ fn peers_are_held_up_as_flow_control_says() {
         let is_expected =
             if flow == "on" { arrived == sent } else { (500..=1000).contains(&arrived) };
         assert!(is_expected, "{flow}: {arrived} of {sent}");
+    }
+}
+
+/// `net.ipprotocol` chooses the families that are bound where no address says more.
+#[test]
+fn families_are_those_that_are_wanted() {
+    for (family, sockets_wanted) in [("unspecified", 2), ("ipv4-only", 1), ("ipv6-only", 1)] {
+        let global = format!("net.ipprotocol=\"{family}\"").leak();
+        let config = Settings { global, ..Settings::default() }.config();
+        let mut daemon = Daemon::start(&config.replace(r#"address="127.0.0.1""#, ""));
+        let port = daemon.port("port");
+        let listening = sockets("-ltnH", port);
+        assert_eq!(listening.lines().count(), sockets_wanted, "{family}: {listening}");
+        let reached = std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+        assert_eq!(reached, family != "ipv6-only", "{family}");
+        let reached = std::net::TcpStream::connect((std::net::Ipv6Addr::LOCALHOST, port)).is_ok();
+        assert_eq!(reached, family != "ipv4-only", "{family}");
+        daemon.stop();
+    }
+}
+
+/// Names in lists of senders are taken for their addresses, for patterns, or left out; refusals are told or not.
+#[test]
+fn names_in_lists_of_senders() {
+    if daemon::reference() {
+        return; // `allowedSender` is newer than Debian's
+    }
+    let by_name = r#"net.aclResolveHostname="off""#;
+    let quiet = r#"net.permitACLWarning="off""#;
+    for (dns, global, list, welcome, told) in [
+        ("on", "", "localhost", true, false),
+        ("on", by_name, "localhost", true, false),
+        ("on", by_name, "*calhos?", true, false),
+        ("on", by_name, "otherhost", false, true),
+        ("off", "", "localhost", false, true),
+        ("off", quiet, "192.0.2.1", false, false),
+        ("off", "", "192.0.2.1", false, true),
+    ] {
+        let input = format!(r#"allowedSender=["{list}", "192.0.2.77"]"#).leak();
+        let config = Settings { global, input, ..Settings::default() }.config();
+        let enable = format!("net.enableDNS=\"{dns}\"");
+        let mut daemon = Daemon::start(&config.replace("net.enableDNS=\"off\"", &enable));
+        send::tcp(daemon.port("port"), b"<13>a: b\n");
+        let ended = daemon.stop();
+        assert_eq!(raw(&ended).len(), usize::from(welcome), "{global} {list}");
+        let own = ended.lines("own").join("\n");
+        let refusal = own.contains("connection request from disallowed sender");
+        assert_eq!(refusal, told, "{global} {list}: {own}");
+    }
+}
+
+/// What is no parameter of an input, or no value of one, and what becomes of the input then.
+#[test]
+fn wrong_values_are_told() {
+    if daemon::reference() {
+        return; // it says most of this later, when it starts
+    }
+    let dir = daemon::tempdir();
+    let path = dir.path().join("conf");
+    for (text, wanted) in [
+        (
+            r#"module(load="imtcp")"#,
+            "imtcp: module loaded, but no listeners defined - no input will be gathered",
+        ),
+        (
+            r#"module(load="imtcp") input(type="imtcp" port="10514" maxFrameSize="0")"#,
+            "imtcp: invalid value for 'maxFrameSize' parameter given is 0, valid range is 1..200000000",
+        ),
+        (
+            r#"module(load="imtcp") input(type="imtcp" port="10514" allowedSender=[])"#,
+            "imtcp: allowedSender array must not be empty",
+        ),
+        (
+            r#"module(load="imtcp") input(type="imtcp" port="10514" ruleset="none")"#,
+            "imtcp: ruleset 'none' for port 10514 not found - using default ruleset instead",
+        ),
+        (
+            r#"module(load="imtcp") input(type="imtcp" port="0")"#,
+            "imtcp: port 0 and no port file set -> using port 514 instead",
+        ),
+        (
+            r#"module(load="imtcp") input(type="imtcp" port="10514" defaultTZ="+05:30:00")"#,
+            "defaultTZ",
+        ),
+        (
+            r#"module(load="imudp")"#,
+            "imudp: module loaded, but no listeners defined - no input will be gathered",
+        ),
+        (
+            r#"module(load="imudp") input(type="imudp" port="10514" ruleset="none")"#,
+            "imudp: ruleset 'none' for *:10514 not found - using default ruleset instead",
+        ),
+        (
+            r#"module(load="imudp" schedulingPolicy="fifo") input(type="imudp" port="10514")"#,
+            "imudp: scheduling policy set, but without priority - ignoring settings",
+        ),
+        (
+            r#"module(load="imudp") input(type="imudp" port="10514" inputname="a" inputname.appendPort="on")"#,
+            "imudp: deprecated parameter inputname used. Suggest to use name instead",
+        ),
+    ] {
+        std::fs::write(&path, format!("{text}\n*.* /dev/null\n")).expect("write");
+        let output = daemon::run(&["-N1", "-f", path.to_str().expect("UTF-8")]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(wanted), "{text}\n{said}");
     }
 }

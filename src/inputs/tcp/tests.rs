@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::inputs::IpProtocol;
+use crate::inputs::{IpProtocol, raise_descriptor_limit};
 use crate::limits;
 use crate::message::{Batch, FlowControl, Name, Names, Pool, Submit};
 use crate::param::Value;
@@ -220,14 +220,6 @@ fn order_holds_within_each_of_100_connections() {
         drop(messages);
         fixture.stop();
     }
-}
-
-/// Two ends in one process: 1,000 connections want 2,000 descriptors.
-fn raise_descriptor_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    assert!(hard >= 4096, "needs 4096 descriptors");
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
 }
 
 fn is_closed(peer: &mut TcpStream) -> bool {
