@@ -105,6 +105,13 @@ impl<W: Work> Queue<W> {
         self.spawn(memory)
     }
 
+    /// Waits until there are fewer messages than inputs are paced at, for at most `patience`; whether there are
+    /// still more.
+    #[must_use]
+    pub fn is_pressed(&self, patience: Duration) -> bool {
+        self.0.memory.as_ref().is_some_and(|memory| memory.is_pressed(patience))
+    }
+
     /// Takes work. May hold the caller up, as `flow` allows, and while there is no room; what finds none in
     /// time is dropped and counted. Type `Direct`: the work is done on return.
     pub fn push(&self, work: W, flow: FlowControl) {

@@ -317,6 +317,18 @@ impl<W: Work> Memory<W> {
         state
     }
 
+    /// Waits while there is more than inputs are paced at, for at most `patience`; whether there still is.
+    pub(super) fn is_pressed(&self, patience: Duration) -> bool {
+        let state = lock(&self.state);
+        let mut held = self.marks.paces(state.len(), false);
+        if held {
+            let asleep: fn(&mut State<W>) -> &mut usize = |s| &mut s.paced;
+            let still = |size| self.marks.paces(size, true);
+            held = still(self.wait_for_relief(state, patience, asleep, still).len());
+        }
+        held
+    }
+
     /// Waits while `held` says so of the fill level, for at most `patience`, counted among those `asleep`.
     fn wait_for_relief<'a>(
         &'a self,
@@ -707,6 +719,23 @@ mod tests {
         });
         assert_eq!(queue.len(), 3);
         assert!(!lock(&queue.state).stalled);
+    }
+
+    #[test]
+    fn an_input_learns_when_the_pressure_is_off() {
+        let queue = memory(settings());
+        queue.push(Numbers::of(0..8_000, 6), FlowControl::None);
+        assert!(!queue.is_pressed(PACE));
+        queue.push(Numbers::of(8_000..9_000, 6), FlowControl::None);
+        assert!(queue.is_pressed(Duration::ZERO));
+        queue.add_worker();
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| queue.is_pressed(Duration::from_secs(600)));
+            let mut list = Vec::new();
+            assert_eq!(queue.next(0, &mut list, &mut Rhythm::default()), Next::Work);
+            queue.done(9_000);
+            assert!(!asked.join().unwrap());
+        });
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and from a `call` (`Selections`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::program::Rules;
 use crate::config::RulesetId;
@@ -77,6 +78,10 @@ impl Submit for Inlet {
         batch.flow = flow;
         let messages = Messages::Received(batch);
         self.queue.push(Job { ruleset: self.ruleset, messages }, flow);
+    }
+
+    fn is_pressed(&self, patience: Duration) -> bool {
+        self.queue.is_pressed(patience)
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::round::{Hostname, Round};
 use crate::message::json::{Case, Style};
@@ -231,6 +232,10 @@ impl Submit for Bounded {
             self.oversize.treat(&mut batch);
         }
         self.next.submit(batch, flow);
+    }
+
+    fn is_pressed(&self, patience: Duration) -> bool {
+        self.next.is_pressed(patience)
     }
 }
 

@@ -144,7 +144,21 @@ pub fn take_packets(socket: &impl AsFd) -> io::Result<()> {
 /// it at any time. `None` where the kernel does not tell.
 #[must_use]
 pub fn dropped(socket: &impl AsFd) -> Option<u32> {
-    const SK_MEMINFO_DROPS: usize = 8; // linux/sock_diag.h
+    memory(socket).map(|info| info[SK_MEMINFO_DROPS])
+}
+
+/// Whether at least half of the receive buffer is taken, by the kernel's count. Where it does not tell, it is.
+#[must_use]
+pub fn is_half_full(socket: &impl AsFd) -> bool {
+    memory(socket).is_none_or(|info| info[SK_MEMINFO_RMEM_ALLOC] >= info[SK_MEMINFO_RCVBUF] / 2)
+}
+
+/// Places in what `SO_MEMINFO` tells (`linux/sock_diag.h`).
+const SK_MEMINFO_RMEM_ALLOC: usize = 0;
+const SK_MEMINFO_RCVBUF: usize = 1;
+const SK_MEMINFO_DROPS: usize = 8;
+
+fn memory(socket: &impl AsFd) -> Option<[u32; SK_MEMINFO_DROPS + 1]> {
     let mut info = [0_u32; SK_MEMINFO_DROPS + 1];
     let mut length = length_of::<[u32; SK_MEMINFO_DROPS + 1]>();
     let fd = socket.as_fd().as_raw_fd();
@@ -153,7 +167,7 @@ pub fn dropped(socket: &impl AsFd) -> Option<u32> {
     let rc =
         unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, value, &raw mut length) };
     let complete = rc == 0 && length == length_of::<[u32; SK_MEMINFO_DROPS + 1]>();
-    complete.then(|| info[SK_MEMINFO_DROPS])
+    complete.then_some(info)
 }
 
 /// Sets the receive buffer beyond `net.core.rmem_max` (`SO_RCVBUFFORCE`); the kernel doubles the value.
@@ -282,6 +296,19 @@ mod tests {
         let lengths = slab.packets().map(|p| p.datagrams().map(<[u8]>::len).collect::<Vec<_>>());
         let expected = [vec![5], vec![10, 10, 10], vec![10, 10, 5], vec![7]];
         assert_eq!(lengths.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_buffer_is_half_full_before_it_drops() {
+        let (receiver, sender) = pair("127.0.0.1:0");
+        if dropped(&receiver).is_none() {
+            return; // a kernel that does not tell
+        }
+        assert!(!is_half_full(&receiver));
+        while !is_half_full(&receiver) {
+            sender.send(&[b'x'; 60]).unwrap();
+        }
+        assert_eq!(dropped(&receiver), Some(0));
     }
 
     #[test]

@@ -48,6 +48,11 @@ impl Pace {
         Self { room, since: 0, received: 0, rest: None }
     }
 
+    /// How long datagrams that are there may be left where they are.
+    pub(super) fn patience(&self) -> Duration {
+        self.rest.unwrap_or(Duration::from_micros(REST_MIN.unsigned_abs()))
+    }
+
     /// Nothing is left to be received at `now` (microseconds), after `received` more datagrams: how long to rest
     /// before the next look, if at all.
     pub(super) fn rest(&mut self, now: i64, received: usize) -> Option<Duration> {

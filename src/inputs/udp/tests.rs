@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,9 @@ struct Got {
     received: i64,
 }
 
-/// A queue that keeps everything.
+/// A queue that keeps everything, and is pressed the first few times it is asked.
 #[derive(Default)]
-struct Collect(Mutex<Vec<Got>>, Condvar);
+struct Collect(Mutex<Vec<Got>>, Condvar, AtomicUsize);
 
 impl Submit for Collect {
     fn submit(&self, batch: Batch, flow: FlowControl) {
@@ -52,6 +53,11 @@ impl Submit for Collect {
             });
         }
         self.1.notify_all();
+    }
+
+    fn is_pressed(&self, _: Duration) -> bool {
+        let left = |n: usize| n.checked_sub(1);
+        self.2.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
     }
 }
 
@@ -243,6 +249,21 @@ fn empty_datagrams_are_received_and_counted_but_make_no_message() {
     rig.stop();
     let counted = ["msgs.received", "empty", "submitted"].map(|name| rig.counter(name));
     assert_eq!(counted, [2, 1, 1]);
+}
+
+#[test]
+fn datagrams_wait_in_the_socket_while_the_rules_are_behind_and_it_has_room() {
+    for (asked, sent) in [(3, 1), (usize::MAX, 2_000)] {
+        let rig = Setup::new().start();
+        rig.queue.2.store(asked, Ordering::Relaxed);
+        let sender = rig.sender(0);
+        for _ in 0..sent {
+            sender.send(b"<13>a: b").unwrap();
+        }
+        rig.queue.wait(1);
+        let left = rig.queue.2.load(Ordering::Relaxed);
+        assert!(if asked == 3 { left == 0 } else { left < asked });
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::ratelimit::Limiter;
 use crate::stats::{self, Counter};
 use crate::sys::clock;
 use crate::sys::epoll::{Epoll, NO_REPORT, READ, READ_EXCLUSIVE};
-use crate::sys::mmsg::Slab;
+use crate::sys::mmsg::{self, Slab};
 use crate::sys::process::Scheduling;
 
 /// Receive calls' worth of datagrams from one socket before the others get their turn.
@@ -121,16 +121,23 @@ impl Worker {
                 }
             };
             more = false;
+            let mut held = false;
             for report in reports.iter().filter(|r| r.u64 != STOP) {
                 let listener = usize::try_from(report.u64).unwrap_or(usize::MAX);
-                more |= self.intake.receive(&self.shared, listener);
+                if self.intake.holds_back(&self.shared, listener) {
+                    held = true;
+                } else {
+                    more |= self.intake.receive(&self.shared, listener);
+                }
             }
             if reports.iter().any(|r| r.u64 == STOP) {
                 break;
             }
             if !more {
                 self.intake.submit();
-                self.rest();
+                if !held {
+                    self.rest();
+                }
             }
         }
         self.intake.drain(&self.shared);
@@ -174,6 +181,18 @@ impl Intake {
             received: 0,
             pace: Pace::new(shared.listeners.iter().map(|listener| &listener.socket)),
         }
+    }
+
+    /// Whether the rules are behind with what they have, and the socket has room: its datagrams wait there then,
+    /// where they cost no memory of ours. Waits for the rules a little. epoll reports the socket again.
+    fn holds_back(&self, shared: &Shared, index: usize) -> bool {
+        let (Some(listener), Some(state)) = (shared.listeners.get(index), self.states.get(index))
+        else {
+            return false;
+        };
+        let outlet = self.outlets.get(state.outlet);
+        outlet.is_some_and(|outlet| outlet.submit.is_pressed(self.pace.patience()))
+            && !mmsg::is_half_full(&listener.socket)
     }
 
     /// Takes what a socket has, for one turn; returns whether there may be more.
