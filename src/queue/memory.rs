@@ -319,14 +319,14 @@ impl<W: Work> Memory<W> {
 
     /// Waits while there is more than inputs are paced at, for at most `patience`; whether there still is.
     pub(super) fn is_pressed(&self, patience: Duration) -> bool {
-        let state = lock(&self.state);
-        let mut held = self.marks.paces(state.len(), false);
-        if held {
-            let asleep: fn(&mut State<W>) -> &mut usize = |s| &mut s.paced;
+        let mut state = lock(&self.state);
+        let mut pressed = self.marks.paces(state.len(), false);
+        if pressed {
             let still = |size| self.marks.paces(size, true);
-            held = still(self.wait_for_relief(state, patience, asleep, still).len());
+            state = self.wait_for_relief(state, patience, |s| &mut s.paced, still);
+            pressed = self.marks.paces(state.len(), true);
         }
-        held
+        pressed
     }
 
     /// Waits while `held` says so of the fill level, for at most `patience`, counted among those `asleep`.
