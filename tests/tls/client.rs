@@ -2,8 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpMaxSeg;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslStream, SslVerifyMode, SslVersion};
+use socket2::{Domain, Socket, Type};
 
 use crate::harness::pki::Identity;
 use crate::harness::send;
@@ -17,6 +21,8 @@ pub(super) enum Wire {
     Dribbled,
     /// Kept until something has to be read: the end of the handshake and what follows it come together.
     Together,
+    /// Little is read at a time, through a window that holds little: the other side cannot write all at once.
+    Narrow,
 }
 
 /// Who connects, and how.
@@ -69,7 +75,8 @@ impl<'a> Client<'a> {
     /// Connects and shakes hands. With TLS 1.3 the client is through before the server has judged it.
     pub(super) fn connect(&self, port: u16) -> io::Result<SslStream<Line>> {
         let ssl = Ssl::new(&self.context()).expect("session");
-        let mut line = Line { stream: send::connect(port), wire: self.wire, kept: Vec::new() };
+        let stream = if self.wire == Wire::Narrow { narrow(port) } else { send::connect(port) };
+        let mut line = Line { stream, wire: self.wire, kept: Vec::new() };
         line.write_all(self.header)?;
         let mut stream = SslStream::new(ssl, line).expect("stream");
         stream.connect().map_err(io::Error::other)?;
@@ -91,7 +98,19 @@ pub(super) fn finish(mut stream: SslStream<Line>, bytes: &[u8]) -> io::Result<()
     stream.get_mut().stream.read_to_end(&mut rest).map(drop)
 }
 
-/// A socket with control over its writes.
+/// A connection with the smallest receive buffer that there is, and segments so small that the other side's send buffer
+/// does not grow large either.
+fn narrow(port: u16) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("socket");
+    socket.set_recv_buffer_size(1).expect("SO_RCVBUF");
+    setsockopt(&socket, TcpMaxSeg, &88).expect("TCP_MAXSEG");
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    socket.connect(&address.into()).expect("connect");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("SO_RCVTIMEO");
+    socket.into()
+}
+
+/// A socket with control over its reads and writes.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) stream: TcpStream,
@@ -120,7 +139,7 @@ impl Read for Line {
 impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.wire {
-            Wire::AsTheyCome => return self.stream.write(bytes),
+            Wire::AsTheyCome | Wire::Narrow => return self.stream.write(bytes),
             // Without Nagle's delay each byte is a segment.
             Wire::Dribbled => bytes.chunks(1).try_for_each(|byte| self.stream.write_all(byte))?,
             Wire::Together => self.kept.extend_from_slice(bytes),

@@ -126,6 +126,29 @@ fn nothing_said_before_the_verdict_gets_in() {
     assert_eq!(counter(&ended, "bytes.received"), "<13>known\n".len());
 }
 
+/// The server's part of the handshake, 80 KB, does not fit the buffers of the sockets: it has to wait for room, and goes
+/// on when there is some. (`strace` shows `EAGAIN` of sendto(2) in every handshake.)
+#[test]
+fn a_handshake_that_waits_for_room_lets_in_the_same() {
+    let site = Site::new();
+    let name = |number: usize| format!("{number:060}.example.org");
+    let large = (0..1000).fold(Wanted::name("localhost"), |wanted, n| wanted.dns(&name(n)));
+    site.root.issue(&large).write(site.dir.path(), "server");
+    let known = site.root.issue(&Wanted::name("known"));
+    let other = site.root.issue(&Wanted::name("other"));
+    let (mut daemon, _) = site.start(&[r#"permittedPeer="known""#]);
+    let port = daemon.port("port0");
+    for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let client = |who| Client::new(who).version(version).wire(Wire::Narrow);
+        client(Some(&known)).send(port, "known").expect("let in");
+        let _ = client(Some(&other)).send(port, "other");
+        let _ = client(None).send(port, "nobody");
+    }
+    let ended = daemon.stop();
+    assert_eq!(messages(&ended), ["<13>known", "<13>known"]);
+    assert_eq!(counter(&ended, "tls.handshakes.failed"), 4);
+}
+
 #[test]
 fn strange_certificates() {
     let site = Site::new();
