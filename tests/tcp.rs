@@ -5,6 +5,7 @@
 //! share a daemon; a marker message between them tells them apart in the file.
 
 mod compressed;
+mod counted;
 mod framing;
 mod names;
 mod parameters;

@@ -173,6 +173,13 @@ impl Sender {
         self.gate.is_some() || self.drops_forged().is_some()
     }
 
+    /// Whether it is known by now what the sender is called, or that it has no name; waits no longer than
+    /// [`Sender::fromhost`].
+    #[must_use]
+    pub fn has_answer(&self) -> bool {
+        self.resolve() != Name::Pending
+    }
+
     /// Whether a message received at `received` (microseconds since the epoch) is taken. One of a sender with a
     /// forged name is not, where that is configured; a name that is late counts as honest. Without a name there
     /// is no way through a gate; for as long as the name is not to be had, messages are refused.

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::harness::daemon::{Daemon, program, reference, tempdir};
-use crate::harness::send;
+use crate::harness::{Stopped, ledger, send};
 
 /// Starts a daemon whose `/etc/hosts` is `hosts`, with parameters of `global()` and of both modules. `out` gets the name,
 /// address and text of messages, `own` what the daemon says itself.
@@ -79,6 +79,9 @@ fn without_dns_a_peer_has_no_name() {
 #[test]
 fn a_name_that_is_an_address_is_not_believed() {
     const FORGED: &str = "127.0.0.1 192.0.2.99\n";
+    if reference() {
+        return; // The same, but for a parenthesis that its message does not close.
+    }
     let Some(mut daemon) = start(FORGED, "", "") else { return };
     let (port, udp) = (daemon.port("port"), daemon.udp_port(0));
     send::tcp(port, LINE);
@@ -90,6 +93,7 @@ fn a_name_that_is_an_address_is_not_believed() {
     let told = r#"Malicious PTR record (message accepted, but used IP instead of PTR name: IP = "127.0.0.1" HOST = "192.0.2.99")"#;
     let own = stopped.lines("own").join("\n");
     assert!(own.contains(told), "{own}");
+    assert_eq!(resolver(&stopped, ["asked", "kept", "forged"]), [1, 1, 0]);
 
     let drops = r#"dropMsgsWithMaliciousDNSPTRRecords="on""#;
     let Some(mut daemon) = start(FORGED, drops, "") else { return };
@@ -98,7 +102,16 @@ fn a_name_that_is_an_address_is_not_believed() {
     send::udp(udp, &[LINE]);
     let told = r#"Malicious PTR record, message dropped IP = "127.0.0.1" HOST = "192.0.2.99""#;
     daemon.wait_text("own", told);
-    assert_eq!(daemon.stop_lossy().lines("out"), [""; 0]);
+    let stopped = daemon.stop_lossy();
+    assert_eq!(stopped.lines("out"), [""; 0]);
+    // The connection and the datagram.
+    assert_eq!(resolver(&stopped, ["asked", "kept", "forged"]), [1, 1, 2]);
+}
+
+/// Counters of the resolver.
+fn resolver<const N: usize>(stopped: &Stopped, names: [&str; N]) -> [usize; N] {
+    let objects = ledger::parse(&stopped.stderr);
+    names.map(|name| ledger::find(&objects, "resolver").get(name))
 }
 
 /// Lists of names: patterns are compared with the peer's name, plain names with the addresses that they have.

@@ -3,9 +3,11 @@
 use std::fs;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
 use super::{INPUT, config};
-use crate::harness::daemon::Daemon;
-use crate::harness::send;
+use crate::harness::daemon::{Daemon, reference};
+use crate::harness::{ledger, send};
 
 /// What `ss` says of sockets with this local port.
 fn sockets(options: &str, port: u16) -> String {
@@ -103,4 +105,32 @@ fn the_receive_buffer_is_set_and_told() {
     let stopped = daemon.stop();
     let said = format!("{}{}", stopped.stderr, stopped.lines("own").join("\n"));
     assert!(said.contains("actual os socket rcvbuf size"), "{said}");
+}
+
+/// What the kernel drops while nobody reads is counted, where the kernel tells.
+#[test]
+fn what_the_kernel_drops_is_counted() {
+    const SENT: usize = 1000;
+    if reference() {
+        return; // It has no such counter.
+    }
+    let input = format!("{INPUT} rcvbufSize=\"1\"");
+    let mut daemon = Daemon::start(&config("", "", &input));
+    let port = daemon.udp_port(0);
+    daemon.signal(Signal::SIGSTOP);
+    send::udp(port, &[b"<13>a: b".as_slice(); SENT]);
+    daemon.signal(Signal::SIGCONT);
+    daemon.wait_lines("out", 1);
+    let stopped = daemon.stop_lossy();
+    let objects = ledger::parse(&stopped.stderr);
+    let listener = ledger::find(&objects, &format!("imudp(127.0.0.1/{port}/IPv4)"));
+    let worker = ledger::find(&objects, "imudp(w0)");
+    assert_eq!(worker.get("called.recvmsg"), 0);
+    // One call brought something, one found nothing more.
+    assert!(worker.get("called.recvmmsg") >= 2, "{}", stopped.stderr);
+    if listener.counters["kernel.drops.valid"] == 0 {
+        return;
+    }
+    assert!(listener.get("kernel.drops") > 0, "{}", stopped.stderr);
+    assert_eq!(listener.get("kernel.drops") + worker.get("msgs.received"), SENT);
 }

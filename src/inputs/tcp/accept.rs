@@ -315,7 +315,7 @@ impl Shared {
             session.waits_since = self.conf.timeout.map(|_| self.uptime_msec());
             Box::new(session)
         };
-        let Some(owned) = self.ready.open(session) else {
+        let Some(mut owned) = self.ready.open(session) else {
             self.cells.rejected.add(1);
             return self.report_rejected(peer, listener);
         };
@@ -343,6 +343,7 @@ impl Shared {
         }
         if owned.session.sender.has_gate() {
             // Its name decides: a worker asks for that now, not when the peer says something.
+            owned.session.is_unheard = true;
             self.ready.requeue(std::iter::once(owned));
         } else {
             self.ready.park(std::iter::once(owned));

@@ -2,7 +2,7 @@
 //!
 //! An address is judged when its connection is accepted. Where its name decides, the session goes to a worker at
 //! once, whether its peer says something or not: the worker asks for the name, for no longer than the resolver's own
-//! limit, before it reads. A peer whose name is not to be had is refused.
+//! limit. A name that is late is asked for again when the peer says something; who has none by then is refused.
 
 use std::fmt::Display;
 use std::net::SocketAddr;

@@ -35,6 +35,8 @@ pub(super) struct Session {
     pub(super) preamble: Option<Box<Preamble>>,
     /// It was silent for too long.
     pub(super) is_timed_out: bool,
+    /// Whether a worker is to judge the peer by its name before it has said anything.
+    pub(super) is_unheard: bool,
     /// Where the stream is compressed.
     compressed: Option<Box<Compressed>>,
     /// Until it is clear that the peer does not speak TLS.
@@ -166,6 +168,7 @@ impl Session {
             seat: None,
             preamble: None,
             is_timed_out: false,
+            is_unheard: false,
             messages: 0,
             bytes: 0,
             lease: None,

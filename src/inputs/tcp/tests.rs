@@ -13,6 +13,7 @@ use crate::limits;
 use crate::message::{Batch, FlowControl, Name, Names, Pool, Submit};
 use crate::param::Value;
 use crate::stats::{self, Counter};
+use crate::sync::lock;
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -528,5 +529,37 @@ fn a_sender_that_is_not_on_the_list_is_refused() {
             assert_eq!(count(&stats, "sessions.refused"), u64::from(!expected));
             assert_eq!(count(&stats, "sessions.opened"), count(&stats, "sessions.closed"));
         }
+    }
+}
+
+/// Has no name at first, and says when it was asked.
+struct Late(Mutex<Name>, Mutex<std::sync::mpsc::Sender<()>>);
+
+impl Names for Late {
+    fn name(&self, _: std::net::SocketAddr) -> Name {
+        let _ = lock(&self.1).send(());
+        lock(&self.0).clone()
+    }
+}
+
+#[test]
+fn a_peer_whose_name_is_late_is_judged_when_it_speaks() {
+    for (name, is_allowed) in [("good.example", true), ("bad.test", false)] {
+        let (asks, asked) = std::sync::mpsc::channel();
+        let names = Arc::new(Late(Mutex::new(Name::Pending), Mutex::new(asks)));
+        let list = Value::Array(vec!["*.example".into()]);
+        let fixture = Fixture::with_names(&[("allowedSender", list)], Arc::<Late>::clone(&names));
+        let mut peer = fixture.connect();
+        asked.recv().unwrap();
+        *lock(&names.0) = Name::Known(name.as_bytes().into());
+        peer.write_all(b"<13>x\n").unwrap();
+        if is_allowed {
+            assert_eq!(fixture.collector.texts(1), ["<13>x"]);
+        } else {
+            assert!(is_closed(&mut peer));
+        }
+        let stats = Arc::clone(&fixture.stats);
+        fixture.stop();
+        assert_eq!(count(&stats, "sessions.refused"), u64::from(!is_allowed));
     }
 }

@@ -123,6 +123,10 @@ impl Worker {
         if owned.session.is_timed_out {
             return self.end(owned, &End::TimedOut);
         }
+        if std::mem::take(&mut owned.session.is_unheard) && !owned.session.sender.has_answer() {
+            // Its name is late: it is judged when it says something.
+            return self.drained.push(owned);
+        }
         if !may_send(&owned.session) {
             return self.over.push(owned);
         }
