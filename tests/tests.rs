@@ -1,6 +1,7 @@
 //! End-to-end tests: a real daemon, real sockets, real files.
 
 mod actions;
+mod clients;
 mod commandline;
 mod conformance;
 mod counters;
