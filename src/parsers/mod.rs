@@ -352,7 +352,8 @@ fn msg_from(record: &Record, at: usize) -> Span {
     Span { start: record.raw.start + at, len: record.raw.len - at }
 }
 
-/// The log line about a message that no parser took, `.0` being its text.
+/// The log line about a message that no parser took, `.0` being its text. That it is discarded is not so: these are the
+/// reference's words, which tools look for.
 #[derive(Debug)]
 pub struct Unparsable<'a>(pub &'a [u8]);
 
@@ -361,7 +362,7 @@ impl fmt::Display for Unparsable<'_> {
         let start = self.0.get(..60).unwrap_or(self.0);
         write!(
             f,
-            "Error: one message could not be processed by any parser, all of it becomes its text \
+            "Error: one message could not be processed by any parser, message is being discarded \
              (start of raw msg: '{}')",
             String::from_utf8_lossy(start)
         )
@@ -669,8 +670,8 @@ mod tests {
         assert_eq!(
             Unparsable(&raw).to_string(),
             format!(
-                "Error: one message could not be processed by any parser, all of it becomes its \
-                 text (start of raw msg: '{start}')"
+                "Error: one message could not be processed by any parser, message is being \
+                 discarded (start of raw msg: '{start}')"
             )
         );
     }
