@@ -114,6 +114,55 @@ fn servers_take_turns_as_the_references_do() {
     assert_eq!(turns(&program()), turns(Path::new(RSYSLOGD)));
 }
 
+/// The counters of `daemon` after four documents, one of which is bad, with this action.
+fn counters(daemon: &Path, action: &str) -> String {
+    let judge = |message: &str, _: usize| if message.contains("bad") { 400 } else { 201 };
+    let server = Server::start(Plan { judge: Box::new(judge), ..Plan::default() });
+    let text = format!(
+        r#"global(net.enableDNS="off")
+module(load="impstats" interval="1" log.syslog="off" log.file="{{dir}}/stats")
+module(load="imtcp")
+module(load="omelasticsearch")
+input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName="{{dir}}/port" ruleset="in")
+template(name="doc" type="string" string="{{\"message\":\"%msg:::json%\"}}")
+ruleset(name="retry") {{ stop }}
+ruleset(name="in") {{
+  action(type="omelasticsearch" server="127.0.0.1" serverport="{}" template="doc" searchIndex="x" searchType="ev"
+         action.resumeInterval="1" action.resumeRetryCount="-1" {action})
+}}
+"#,
+        server.port
+    );
+    let mut daemon = Daemon::start_program(daemon, &text, &[], tempdir());
+    let port = daemon.port("port");
+    for (count, text) in (1..).zip(["one", "two", "bad", "four"]) {
+        send::tcp(port, format!("<13>Oct 11 22:14:15 host app: {text}\n").as_bytes());
+        server.requests(count);
+    }
+    // The second report with all four is of a time when the last answer has been looked at.
+    let line = daemon.wait("counters", |dir| {
+        let stats = std::fs::read_to_string(dir.join("stats")).unwrap_or_default();
+        let lines =
+            stats.lines().filter(|line| line.contains("origin=omelasticsearch submitted=4 "));
+        lines.skip(1).last().map(str::to_owned)
+    });
+    daemon.stop_lossy();
+    line.split_once(": omelasticsearch: ").map_or(line.clone(), |(_, counters)| counters.to_owned())
+}
+
+#[test]
+fn counters_are_the_references() {
+    if !is_installed() {
+        return;
+    }
+    for action in
+        [r#"bulkMode="on""#, r#"bulkMode="on" retryFailures="on" retryRuleset="retry""#, ""]
+    {
+        let ours = counters(&program(), action);
+        assert_eq!(ours, counters(Path::new(RSYSLOGD), action), "{action}");
+    }
+}
+
 /// What a retry ruleset of `daemon` is given for one request with every kind of failure.
 fn handed_back(daemon: &Path) -> String {
     let judge = |message: &str, _: usize| match message {

@@ -55,7 +55,9 @@ fn another_server_takes_over() {
     // Its turn comes every second time; on a slow machine it may have rested enough once or twice.
     let asked = unwell.count();
     assert!((1..4).contains(&asked), "{asked}");
-    assert_eq!(counter(&stopped.stderr, "failed.http"), asked);
+    // What nobody answered, and what was answered with 503.
+    let failed = counter(&stopped.stderr, "failed.http");
+    assert!((asked + 1..8).contains(&failed), "{failed}");
 }
 
 /// All are away: one after the other is asked for its health, until one is well.

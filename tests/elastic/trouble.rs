@@ -139,7 +139,8 @@ fn a_conflict_is_a_delivery() {
     let server = Server::start(Plan { answers: vec![Answer::Silence], ..Plan::default() });
     let stopped = deliver(&server, 5, "");
     assert_eq!(counter(&stopped.stderr, "response.duplicate"), 5);
-    assert_eq!(counter(&stopped.stderr, "failed.http"), 1);
+    assert_eq!(counter(&stopped.stderr, "failed.httprequests"), 1);
+    assert_eq!(counter(&stopped.stderr, "failed.http"), 5, "its documents");
 }
 
 /// Row 46: while nobody is there the queue fills, then the senders wait; nothing is lost.

@@ -91,12 +91,12 @@ impl Output for Elasticsearch {
 /// The reference's counters.
 struct Counters {
     submitted: Arc<Counter>,
-    /// Requests that no server answered.
+    /// Documents of requests that no server answered, or could not serve.
     http_failed: Arc<Counter>,
-    /// Requests that were answered with an error status.
+    /// Requests that no server answered, or with an error status.
     request_failed: Arc<Counter>,
     check_failed: Arc<Counter>,
-    /// Documents that the cluster refused for good.
+    /// Requests with documents that the cluster refused for good.
     refused: Arc<Counter>,
     success: Arc<Counter>,
     /// Replies that could not be understood.

@@ -13,14 +13,23 @@ pub(super) static MODULE: Module = Module {
     legacy_create: None,
     counters: &[
         ("submitted", "Documents handed to the action."),
-        ("failed.http", "Requests that no server answered in full."),
-        ("failed.httprequests", "Requests that were answered with an error status."),
+        (
+            "failed.http",
+            "Documents of requests that no server answered in full, or that were answered with status 401, 403, 429, 5xx; each time they were sent.",
+        ),
+        (
+            "failed.httprequests",
+            "Requests that no server answered in full, or that were answered with an error status.",
+        ),
         ("failed.checkConn", "Health checks that failed."),
         (
             "failed.es",
-            "Documents that the cluster refused for good, or could not take without retryFailures.",
+            "Requests of which the cluster refused documents for good, or could not take some and retryFailures is off.",
         ),
-        ("response.success", "Documents stored."),
+        (
+            "response.success",
+            "With retryFailures or dataStream, as the next ones: documents stored.",
+        ),
         ("response.bad", "Replies that could not be understood."),
         ("response.duplicate", "Documents that were there already; they count as delivered."),
         (

@@ -110,7 +110,8 @@ impl Worker {
         let answer = match client.post(conf, &path, payload) {
             Ok(answer) => answer,
             Err(why) => {
-                counters.http_failed.add(1);
+                counters.request_failed.add(1);
+                counters.http_failed.add(range.len() as u64);
                 return Outcome::Nothing(why);
             }
         };
@@ -118,7 +119,6 @@ impl Worker {
         match answer.status {
             200..=299 if conf.bulk => self.judge(range, &url, &answer, lost),
             200..=299 => {
-                counters.success.add(1);
                 self.settle(range.start);
                 Outcome::Answered
             }
@@ -128,7 +128,7 @@ impl Worker {
                 Outcome::Answered
             }
             status if status == 400 || status == 413 || (!conf.bulk && is_final(status)) => {
-                counters.request_failed.add(1);
+                counters.request_failed.add(u64::from(conf.bulk));
                 if range.len() == 1 {
                     self.write_request(range, &url, &answer.body);
                 }
@@ -136,9 +136,7 @@ impl Worker {
             }
             status => {
                 counters.request_failed.add(1);
-                if status == 429 {
-                    counters.rejection.add(1);
-                }
+                counters.http_failed.add(range.len() as u64);
                 let advice = match status {
                     401 | 403 => "; check uid, pwd, apikey and what they may do",
                     404 => "; check server: this is no Elasticsearch, or a path is missing",
@@ -161,7 +159,9 @@ impl Worker {
         let output = Arc::clone(&self.output);
         let (conf, counters) = (&output.conf, &output.counters);
         if all_stored(&answer.body, range.len()) {
-            counters.success.add(range.len() as u64);
+            if conf.retries {
+                counters.success.add(range.len() as u64);
+            }
             range.for_each(|index| self.settle(index));
             return Outcome::Answered;
         }
@@ -180,13 +180,15 @@ impl Worker {
         let mut failed = Vec::new();
         for (place, index) in range.clone().enumerate() {
             let verdict = items.verdict(place);
-            counters.count(verdict);
+            // As the reference, which counts them only if it has to look at them.
+            if conf.retries {
+                counters.count(verdict);
+            }
             counters.diverted.add(u64::from(items.is_diverted(place)));
             match verdict {
                 Verdict::Stored | Verdict::Duplicate => self.settle(index),
                 Verdict::Busy(_) if conf.retries => {}
                 Verdict::Busy(status) | Verdict::Refused(status) => {
-                    counters.refused.add(1);
                     let reason = items.reason(place);
                     let text =
                         format!("omelasticsearch: document refused with status {status}: {reason}");
@@ -196,6 +198,7 @@ impl Worker {
                 }
             }
         }
+        counters.refused.add(u64::from(!failed.is_empty()));
         if let (Some(errors), false) = (&output.errors, failed.is_empty()) {
             let pair = |place: &usize| Pair {
                 request: self.bulk.body(range.start + place..range.start + place + 1),
