@@ -1,6 +1,6 @@
 //! Who a peer is behind a balancer, how many sessions it may have, and how long it may be silent: parameters of ours.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
 use nix::sys::signal::Signal;
@@ -87,7 +87,12 @@ fn whoever_is_not_trusted_is_taken_for_what_it_is() {
 
 /// Whether the daemon has closed the connection.
 fn is_closed(mut stream: &TcpStream) -> bool {
-    matches!(stream.read(&mut [0]), Ok(0))
+    loop {
+        match stream.read(&mut [0]) {
+            Err(why) if why.kind() == ErrorKind::Interrupted => {}
+            read => return matches!(read, Ok(0)),
+        }
+    }
 }
 
 #[test]
