@@ -20,7 +20,7 @@ struct Known {
     is: fn(&Finding<'_>) -> bool,
 }
 
-const KNOWN: [Known; 3] = [
+const KNOWN: [Known; 5] = [
     Known {
         why: "get_property() of what is not there is a NUL byte to the reference; a number it finds is JSON to Debian's, \
               which compares that in another way",
@@ -40,11 +40,31 @@ const KNOWN: [Known; 3] = [
         only_debian: true,
         is: |finding| {
             let text = b"**BAD REGULAR EXPRESSION**";
-            finding.item.contains("regex.expression=\"(\"")
+            finding.item.contains("regex.expression=")
                 && finding.theirs.windows(text.len()).any(|window| window == text)
         },
     },
+    Known {
+        why: "numbers and containers in variables are JSON, which Debian's compares in another way",
+        only_debian: true,
+        is: |finding| {
+            EQUALITY.iter().any(|operator| finding.item.contains(operator))
+                && ["$!", "$.", "$/"].iter().any(|scope| finding.item.contains(scope))
+        },
+    },
+    Known {
+        why: "a condition that is a number holds to Debian's if its lowest byte is not 0",
+        only_debian: true,
+        is: |finding| {
+            finding.item.starts_with("if ")
+                && !COMPARISONS.iter().any(|operator| finding.item.contains(operator))
+        },
+    },
 ];
+
+const EQUALITY: [&str; 3] = [" == ", ") != (", ") <> ("];
+
+const COMPARISONS: [&str; 7] = [" == ", " != ", " <> ", " < ", " <= ", " > ", " >= "];
 
 /// Why that difference is none, if it is known.
 pub(crate) fn known(finding: &Finding<'_>) -> Option<&'static str> {

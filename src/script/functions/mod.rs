@@ -103,7 +103,7 @@ pub enum Otherwise {
     Number(i64),
     /// A text.
     Text(&'static str),
-    /// That of an argument.
+    /// An argument, as text.
     Argument(usize),
 }
 
@@ -251,7 +251,11 @@ impl Otherwise {
         match self {
             Self::Number(n) => Term::Number(n),
             Self::Text(text) => Term::Text(text.as_bytes().into()),
-            Self::Argument(index) => args.into_iter().nth(index).unwrap_or(Term::Number(0)),
+            Self::Argument(index) => {
+                let empty = || Term::Text(Box::default());
+                let value = args.into_iter().nth(index).unwrap_or_else(empty);
+                Term::Concat(Box::new((value, empty())))
+            }
         }
     }
 }
