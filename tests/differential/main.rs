@@ -6,7 +6,7 @@
 //! ```
 //!
 //! runs for a minute (`SECONDS=n`: that long) from a seed that is printed (`SEED=n` repeats a run, `ONLY=name` takes
-//! one kind of rounds: `templates`, `expressions`, `filters`, `scripts`). A round starts each daemon once, with a few
+//! one kind of rounds: `templates`, `expressions`, `filters`, `scripts`, `framing`). A round starts each daemon once, with a few
 //! hundred statements and a few hundred messages. What differs is cut down to one statement and one message and
 //! printed as a case for `tests/conformance`. `REFERENCE=path` compares with another rsyslogd, with `MODULES=path` as
 //! its module directory. Where `THIRD=path,modules`, another rsyslogd with its modules, agrees with ours, that is
@@ -30,6 +30,7 @@ mod harness;
 
 mod expressions;
 mod filters;
+mod framing;
 mod known;
 mod messages;
 mod random;
@@ -44,15 +45,16 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 use random::Random;
-use round::Round;
 
-type Generator = fn(&mut Random) -> Round;
+/// Runs a round and describes up to so many differences.
+type Kind = fn(&mut Random, usize) -> Vec<String>;
 
-const KINDS: [(&str, Generator); 4] = [
-    ("templates", templates::round),
-    ("expressions", expressions::round),
-    ("filters", filters::round),
-    ("scripts", scripts::round),
+const KINDS: [(&str, Kind); 5] = [
+    ("templates", |random, limit| templates::round(random).run(limit)),
+    ("expressions", |random, limit| expressions::round(random).run(limit)),
+    ("filters", |random, limit| filters::round(random).run(limit)),
+    ("scripts", |random, limit| scripts::round(random).run(limit)),
+    ("framing", framing::run),
 ];
 
 /// Address space of each program, bytes.
@@ -81,9 +83,9 @@ fn differential() {
     let start = Instant::now();
     let (mut rounds, mut findings) = (0, 0);
     while start.elapsed() < seconds && findings < ENOUGH {
-        for (name, generate) in KINDS.iter().filter(|(name, _)| name.contains(only.as_str())) {
+        for (name, run) in KINDS.iter().filter(|(name, _)| name.contains(only.as_str())) {
             println!("round {name}: SEED={seed} ONLY={name}");
-            let found = generate(&mut Random::new(seed)).run(ENOUGH - findings.min(ENOUGH));
+            let found = run(&mut Random::new(seed), ENOUGH - findings.min(ENOUGH));
             findings += found.len();
             for finding in found {
                 println!("{finding}\n");

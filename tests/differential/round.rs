@@ -39,6 +39,19 @@ pub(crate) struct Reference {
     args: Vec<String>,
 }
 
+impl Reference {
+    /// A program that needs no arguments.
+    pub(crate) fn plain(program: PathBuf) -> Self {
+        Self { program, args: Vec::new() }
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self, config: &str) -> Daemon {
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        Daemon::start_program(&self.program, config, &args, tempdir())
+    }
+}
+
 /// Debian's rsyslogd, or what the environment says.
 pub(crate) fn reference() -> Reference {
     let program = std::env::var_os("REFERENCE").unwrap_or_else(|| "/usr/sbin/rsyslogd".into());
@@ -300,7 +313,7 @@ impl Round {
         let config = self.config();
         let (theirs, ours) = std::thread::scope(|scope| {
             let theirs = scope.spawn(|| self.outputs(&reference, &config));
-            let ours = self.outputs(&Reference { program: program(), args: Vec::new() }, &config);
+            let ours = self.outputs(&Reference::plain(program()), &config);
             (theirs.join(), ours)
         });
         let theirs = theirs.ok().flatten().ok_or(Failure::Theirs)?;
@@ -361,9 +374,8 @@ impl Round {
 
     /// What one program makes of it.
     fn outputs(&self, which: &Reference, config: &str) -> Option<Outputs> {
-        let args: Vec<&str> = which.args.iter().map(String::as_str).collect();
         let run = || {
-            let mut daemon = Daemon::start_program(&which.program, config, &args, tempdir());
+            let mut daemon = which.start(config);
             let mut bytes = Vec::new();
             for message in &self.messages {
                 bytes.extend_from_slice(format!("{} ", message.len()).as_bytes());
