@@ -100,7 +100,9 @@ fn row(object: &Reading) -> Option<Row> {
         }
         origin if origin == "core" || origin.starts_with("im") => {
             let mut row = Row::new(Stage::Input, object, is_drop);
-            row.processed = object.get("submitted")?;
+            // Who is refused by name is so behind the queue, and counts as refused here all the same.
+            let by_name = object.get("disallowed.byname").unwrap_or(0);
+            row.processed = object.get("submitted")?.saturating_sub(by_name);
             row.received = row.processed + row.dropped_total();
             Some(row)
         }
@@ -181,6 +183,16 @@ mod tests {
         for (_, received, processed, queued, dropped) in found {
             assert_eq!(received, processed + queued + dropped);
         }
+    }
+
+    #[test]
+    fn who_is_refused_by_name_was_received_once() {
+        let mut udp = Object::new("udp", "imudp");
+        for (name, count) in [("submitted", 5), ("disallowed", 3), ("disallowed.byname", 2)] {
+            udp.counter(name).add(count);
+        }
+        let rows = rows(&[udp.read(Purpose::Look)]);
+        assert_eq!((rows[0].received, rows[0].processed, rows[0].dropped_total()), (6, 3, 3));
     }
 
     #[test]

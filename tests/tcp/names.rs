@@ -140,7 +140,7 @@ fn lists_of_senders_may_hold_names() {
         let Some(mut daemon) = start(&hosts, global, &format!("allowedSender=\"{list}\"")) else {
             return;
         };
-        let port = daemon.port("port");
+        let (port, udp) = (daemon.port("port"), daemon.udp_port(0));
         if is_allowed {
             assert_eq!(send_both(daemon), ["Host.Example 127.0.0.1 x", "host.example 127.0.0.1 x"]);
             continue;
@@ -148,9 +148,13 @@ fn lists_of_senders_may_hold_names() {
         // It need not say anything to be closed.
         let mut refused = send::connect(port);
         assert_eq!(refused.read(&mut [0]).expect("end of stream"), 0, "{list}");
+        send::udp(udp, &[LINE]);
         let stopped = daemon.stop();
         assert_eq!(stopped.lines("out"), [""; 0], "{list} {global}");
         let own = stopped.lines("own").join("\n");
+        let objects = ledger::parse(&stopped.stderr);
+        let listener = ledger::find(&objects, &format!("imudp(127.0.0.1/{udp}/IPv4)"));
+        assert_eq!(listener.get("disallowed"), 1, "{list}");
         let is_told = own.contains("connection request from disallowed sender");
         assert_eq!(is_told, global != quiet, "{list} {global}: {own}");
     }

@@ -43,14 +43,18 @@ pub(super) struct Guard {
     reports: bool,
     limiter: Limiter,
     disallowed: Arc<Counter>,
+    /// Those of them that had been submitted when their name told.
+    by_name: Arc<Counter>,
     /// When an address was last reported; forgotten altogether when it has [`REFUSED_MAX`] entries.
     refused: Mutex<HashMap<IpAddr, i64>>,
 }
 
 impl Guard {
-    pub(super) fn new(list: Access, reports: bool, disallowed: Arc<Counter>) -> Self {
+    pub(super) fn new(list: Access, reports: bool, counters: &ListenerCounters) -> Self {
         let (limiter, refused) = (Limiter::default(), Mutex::default());
-        Self { list, reports, limiter, disallowed, refused }
+        let disallowed = Arc::clone(&counters.disallowed);
+        let by_name = Arc::clone(&counters.by_name);
+        Self { list, reports, limiter, disallowed, by_name, refused }
     }
 
     /// Counts a datagram that is not taken, and says so once in [`REPORT_INTERVAL`] and address.
@@ -84,6 +88,7 @@ impl Gate for Guard {
 
     fn refused(&self, sender: &Sender, received: i64) {
         if let Some(address) = sender.addr() {
+            self.by_name.add(1);
             self.refuse(address.ip(), received);
         }
     }
@@ -93,6 +98,7 @@ impl Gate for Guard {
 pub(super) struct ListenerCounters {
     pub(super) submitted: Arc<Counter>,
     pub(super) disallowed: Arc<Counter>,
+    by_name: Arc<Counter>,
     pub(super) truncated: Arc<Counter>,
     pub(super) empty: Arc<Counter>,
     pub(super) limits: ratelimit::Counters,
@@ -109,6 +115,7 @@ impl ListenerCounters {
         Self {
             submitted: object.counter("submitted"),
             disallowed: object.counter("disallowed"),
+            by_name: object.counter("disallowed.byname"),
             truncated: object.counter("truncated"),
             empty: object.counter("empty"),
             kernel_drops: object.counter("kernel.drops"),
@@ -123,6 +130,7 @@ impl ListenerCounters {
         Self {
             submitted: Arc::clone(&self.submitted),
             disallowed: Arc::clone(&self.disallowed),
+            by_name: Arc::clone(&self.by_name),
             truncated: Arc::clone(&self.truncated),
             empty: Arc::clone(&self.empty),
             kernel_drops: Arc::clone(&self.kernel_drops),
@@ -282,7 +290,8 @@ mod tests {
 
     #[test]
     fn an_address_is_told_off_once_a_minute_and_the_memory_is_bounded() {
-        let guard = Guard::new(Access::default(), true, Arc::default());
+        let counters = ListenerCounters::new(&mut stats::Object::new("x", "x"));
+        let guard = Guard::new(Access::default(), true, &counters);
         let address = |n: u32| IpAddr::from(n.to_be_bytes());
         let cases = [(0, true), (1, false), (REPORT_INTERVAL, true), (5, true), (6, false)];
         for (now, expected) in cases {

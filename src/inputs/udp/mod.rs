@@ -155,10 +155,8 @@ impl Statement {
             &self.env.parsers,
             counters.limits.clone(),
         );
-        let guard = list.map(|list| {
-            let disallowed = Arc::clone(&counters.disallowed);
-            Arc::new(Guard::new(list.clone(), self.env.access.report, disallowed))
-        });
+        let guard =
+            list.map(|list| Arc::new(Guard::new(list.clone(), self.env.access.report, &counters)));
         Listener {
             socket,
             thread: None,

@@ -15,6 +15,10 @@ pub static MODULE: Module = Module {
     counters: &[
         ("submitted", "Messages handed to the queue, per listener."),
         ("disallowed", "Datagrams from senders that are not allowed, per listener."),
+        (
+            "disallowed.byname",
+            "Those of them that were submitted, because only their name told; dropped behind the queue.",
+        ),
         ("truncated", "Datagrams cut to maxMessageSize, per listener."),
         ("discarded.ratelimit", "Messages beyond the rate limit, per listener."),
         (
