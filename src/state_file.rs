@@ -15,7 +15,7 @@ use crate::sys::{clock, process};
 /// A state file, and what is known of its place.
 pub struct StateFile {
     /// What it is, for messages: `omsendertrack: statefile`.
-    what: String,
+    what: &'static str,
     path: PathBuf,
     /// Of a new file, before the umask.
     mode: u32,
@@ -54,13 +54,13 @@ impl StateFile {
     /// A file at `path` that may have `most` bytes, with what `read` makes of it: `None` where there is none, a
     /// sentence for the operator where it cannot be read. `what` names its kind in messages. Changes nothing outside.
     pub fn read<T>(
-        what: impl Into<String>,
+        what: &'static str,
         path: PathBuf,
         mode: u32,
         most: u64,
         read: impl FnOnce(Take<File>) -> Result<T, Unreadable>,
     ) -> (Self, Result<Option<T>, String>) {
-        let mut file = Self { what: what.into(), path, mode, found: Found::Other, failure: None };
+        let mut file = Self { what, path, mode, found: Found::Other, failure: None };
         let starts = "starting without any previous data";
         let outcome = match open(&file.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Ok(None)),

@@ -49,7 +49,7 @@ impl BucketFile {
         report: &mut dyn FnMut(Problem),
     ) -> Self {
         let (file, read) = StateFile::read(
-            format!("dynstats: bucket '{}': state file", bucket.name()),
+            "dynstats: state file",
             path(directory, bucket.name()),
             MODE,
             limits::DYN_STATS_STATE_BYTES,
