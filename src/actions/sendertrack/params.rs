@@ -33,7 +33,7 @@ pub(super) static MODULE: Module = Module {
             "senderId",
             Kind::Str,
             Some("%fromhost-ip%"),
-            "What a sender is: name of a template, or a text with %properties%.",
+            "What a sender is: name of a template, or a text with %properties%. Bytes that are not UTF-8 become U+FFFD.",
         ),
         Param::new(
             "interval",
