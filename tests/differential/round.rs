@@ -152,6 +152,11 @@ impl Round {
                 Some(_) => return found,
                 None => match all.first() {
                     None => return found,
+                    // A program on a busy machine may have been stopped before it was done.
+                    Some(one) if !self.differs_again(one) => {
+                        println!("seen once only: {}", self.describe(one));
+                        return found;
+                    }
                     Some(one) => {
                         let (culprit, text) = self.together(one);
                         found.push(text);
@@ -163,6 +168,11 @@ impl Round {
                 },
             }
         }
+    }
+
+    /// Whether another run of the whole round shows a difference in the same statement.
+    fn differs_again(&self, one: &Difference) -> bool {
+        self.differences().is_ok_and(|again| again.iter().any(|other| other.item == one.item))
     }
 
     /// Which statement before that of `one` makes the difference, and what it looks like.
