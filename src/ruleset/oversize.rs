@@ -102,6 +102,15 @@ impl Oversize {
         record.raw.len as usize > self.settings.limit && !record.flags.has(Flags::ANY_SIZE)
     }
 
+    /// Whether there is anything to look at: without a branch for each record, since nearly always there is not.
+    fn may_concern(&self, records: &[Record]) -> bool {
+        let (longest, flags) =
+            records.iter().fold((0, Flags::empty()), |(longest, flags), record| {
+                (record.raw.len.max(longest), flags.with(record.flags))
+            });
+        longest as usize > self.settings.limit || flags.has(Flags::OVERSIZE)
+    }
+
     fn concerns(&self, record: &Record) -> bool {
         record.flags.has(Flags::OVERSIZE) || self.is_too_long(record)
     }
@@ -228,7 +237,7 @@ pub struct Bounded {
 
 impl Submit for Bounded {
     fn submit(&self, mut batch: Batch, flow: FlowControl) {
-        if batch.records.iter().any(|record| self.oversize.concerns(record)) {
+        if self.oversize.may_concern(&batch.records) {
             self.oversize.treat(&mut batch);
         }
         self.next.submit(batch, flow);
