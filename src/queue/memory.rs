@@ -9,17 +9,19 @@
 //! change that could give it something to do notifies (`wake_one`) or wakes all.
 //! There is no wake-up call while a worker runs: it looks again before it sleeps.
 
+mod work;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Work;
-use super::rhythm::{DOZE, DOZE_MESSAGES, Rhythm};
+use super::rhythm::DOZE_MESSAGES;
 use super::settings::{Settings, Type};
 use super::watermark::Marks;
 use crate::message::FlowControl;
 use crate::stats::{self, Counter};
-use crate::sync::model::{Condvar, Mutex, MutexGuard, lock, wait, wait_until};
+use crate::sync::model::{Condvar, Mutex, MutexGuard, lock, wait_until};
 
 /// How long a flow-controlled input is held up at a time.
 const HOLD: Duration = Duration::from_secs(1);
@@ -409,123 +411,6 @@ impl<W: Work> Memory<W> {
             self.work.notify_one();
         }
         asleep
-    }
-
-    /// Counts the worker that starts with the queue.
-    pub(super) fn add_worker(&self) {
-        let mut state = lock(&self.state);
-        state.workers += 1;
-        state.threads += 1;
-    }
-
-    /// Takes back a worker that could not be started.
-    pub(super) fn worker_failed(&self) {
-        lock(&self.state).workers -= 1;
-        self.thread_ended();
-    }
-
-    /// The last act of a worker thread.
-    pub(super) fn thread_ended(&self) {
-        let mut state = lock(&self.state);
-        state.threads -= 1;
-        if state.threads == 0 && state.phase >= Phase::Draining {
-            self.close(&mut state);
-        }
-        self.ended.notify_all();
-    }
-
-    /// Marks `done` messages as committed, and waits for more to do: up to `take` messages, or
-    /// one larger work, are put into `list`.
-    pub(super) fn next(&self, done: usize, list: &mut Vec<W>, rhythm: &mut Rhythm) -> Next {
-        let mut state = lock(&self.state);
-        self.retire(&mut state, done);
-        let mut impatient_at = None;
-        loop {
-            if state.phase >= Phase::Stopping {
-                break;
-            }
-            let enough = state.waiting >= self.min_dequeue.0.max(1);
-            let late = impatient_at.is_some_and(|at| Instant::now() >= at);
-            let hurry = late || state.phase == Phase::Draining;
-            if enough || (state.waiting > 0 && hurry) {
-                state.take(self.take, list);
-                return Next::Work;
-            }
-            if state.phase == Phase::Draining {
-                break;
-            }
-            if state.waiting > 0 {
-                let at = *impatient_at.get_or_insert_with(|| Instant::now() + self.min_dequeue.1);
-                state = self.sleep(state, Some(at));
-                continue;
-            }
-            impatient_at = None;
-            if rhythm.is_steady() && !state.dozing {
-                state = self.doze(state);
-                rhythm.dozed(state.waiting);
-                continue;
-            }
-            let began = Instant::now();
-            let lifetime = self.timeout_worker.filter(|_| state.workers > 1);
-            let retires_at = lifetime.map(|lifetime| began + lifetime);
-            state = self.sleep(state, retires_at);
-            rhythm.waited(began.elapsed());
-            let expired = retires_at.is_some_and(|at| Instant::now() >= at);
-            if expired && state.waiting == 0 && state.workers > 1 {
-                break;
-            }
-        }
-        state.workers -= 1;
-        Next::End
-    }
-
-    fn sleep<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State<W>>,
-        deadline: Option<Instant>,
-    ) -> MutexGuard<'a, State<W>> {
-        state.idle += 1;
-        state = match deadline {
-            Some(deadline) => wait_until(&self.work, state, deadline),
-            None => wait(&self.work, state),
-        };
-        state.idle -= 1;
-        state.called = state.called.saturating_sub(1);
-        state
-    }
-
-    /// Waits a little without being called, unless much comes.
-    fn doze<'a>(&'a self, mut state: MutexGuard<'a, State<W>>) -> MutexGuard<'a, State<W>> {
-        state.dozing = true;
-        state = wait_until(&self.work, state, Instant::now() + DOZE);
-        state.dozing = false;
-        state
-    }
-
-    /// Marks messages as committed, within a larger work.
-    pub(super) fn done(&self, done: usize) {
-        let mut state = lock(&self.state);
-        self.retire(&mut state, done);
-    }
-
-    fn retire(&self, state: &mut State<W>, done: usize) {
-        if done == 0 {
-            return;
-        }
-        state.taken = state.taken.saturating_sub(done);
-        state.committed += done as u64;
-        state.stalled = false;
-        let size = state.len();
-        self.counters.size.set(size as u64);
-        if state.need_room > 0 && self.marks.room(size) > 0 {
-            self.room.notify_all();
-        }
-        let light = state.held_light > 0 && !self.marks.holds_light(size, true);
-        let full = state.held_full > 0 && !self.marks.holds_full(size, true);
-        let pace = state.paced > 0 && !self.marks.paces(size, true);
-        if light || full || pace {
-            self.relief.notify_all();
-        }
     }
 
     /// Lets go of everyone who is held up or waits for room. Called when the inputs have been told to end:

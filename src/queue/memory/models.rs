@@ -4,6 +4,7 @@
 use loom::sync::Arc;
 use loom::thread;
 
+use super::super::rhythm::Rhythm;
 use super::super::testing::{Numbers, settings};
 use super::*;
 

@@ -1,5 +1,6 @@
 //! What a queue takes, drops and hands out, and who waits for whom.
 
+use super::super::rhythm::Rhythm;
 use super::super::testing::{Numbers, settings};
 use super::*;
 
