@@ -247,8 +247,46 @@ pub enum About {
     Missing,
     /// What is accepted and changes nothing here.
     NoEffect,
+    /// What works, and is not as safe as it could be.
+    Insecure,
     /// It only says once more that something was wrong: a consequence of the finding before it, shown without its place.
     FollowUp,
+}
+
+/// What becomes of defaults that are there for old configurations and are not safe (`compatibility.defaults.secure`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecureDefaults {
+    /// The safe ones are taken.
+    Strict,
+    /// The old ones are taken.
+    Compatible,
+    /// The old ones are taken, and that is said.
+    #[default]
+    Warn,
+}
+
+impl SecureDefaults {
+    /// The parameter's value.
+    #[must_use]
+    pub fn parse(word: &[u8]) -> Option<Self> {
+        match word {
+            b"strict" => Some(Self::Strict),
+            b"backward-compatible" => Some(Self::Compatible),
+            b"warn" => Some(Self::Warn),
+            _ => None,
+        }
+    }
+
+    /// What is to be said about an old default, if anything; in the reference's words.
+    #[must_use]
+    pub fn warning(self, detail: &str) -> Option<Problem> {
+        let text = format!(
+            "backward-compatible insecure default in use: {detail}; use \
+             global(compatibility.defaults.secure=\"strict\") to enable the secure default"
+        );
+        let problem = Problem::warning(text).code(2207);
+        (self == Self::Warn).then_some(Problem { about: About::Insecure, ..problem })
+    }
 }
 
 /// The one sentence for everything that rsyslog has and this version has not.

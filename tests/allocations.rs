@@ -244,6 +244,8 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         message_bytes: 8096,
         ip_protocol: Default::default(),
         own_defaults: false,
+        child_exits: Default::default(),
+        secure: sluice::param::SecureDefaults::Compatible,
     };
     let configured: Vec<Option<Configured>> = config
         .actions

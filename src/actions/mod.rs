@@ -23,8 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::Msg;
-use crate::param::{Args, Module, Problem};
+use crate::param::{Args, Module, Problem, SecureDefaults};
 use crate::stats;
+use crate::sys::children::Exits;
 use crate::sys::socket::IpProtocol;
 use crate::task::Tasks;
 use crate::template::Template;
@@ -194,6 +195,10 @@ pub struct OutputEnv<'a> {
     pub ip_protocol: IpProtocol,
     /// Whether what the module sets for its actions does not count for this one.
     pub own_defaults: bool,
+    /// `reportChildProcessExits`.
+    pub child_exits: Exits,
+    /// `compatibility.defaults.secure`.
+    pub secure: SecureDefaults,
 }
 
 impl OutputEnv<'_> {

@@ -10,6 +10,7 @@ use super::execute::execute;
 use super::{Failure, Lost, Output, OutputEnv, OutputKind, OutputWorker, reason};
 use crate::message::Msg;
 use crate::param::{Args, Class, Kind, Module, Param, Problem};
+use crate::sys::children::Exits;
 use crate::template::Template;
 
 static MODULE: Module = Module {
@@ -40,12 +41,14 @@ fn build(args: &Args, _: &Args, env: &OutputEnv<'_>) -> Result<Arc<dyn Output>, 
     Ok(Arc::new(Shell {
         template: template.map_err(|problem| vec![problem])?,
         program: OsString::from_vec(args.str("program").unwrap_or_default().to_vec()),
+        exits: env.child_exits,
     }))
 }
 
 struct Shell {
     template: Arc<Template>,
     program: OsString,
+    exits: Exits,
 }
 
 impl Output for Shell {
@@ -66,14 +69,11 @@ impl OutputWorker for Worker {
         // An argument ends at a NUL byte.
         let argument = self.text.split(|byte| *byte == 0).next().unwrap_or_default();
         let program = &self.shell.program;
-        match execute(program, &[OsStr::from_bytes(argument).to_owned()]) {
-            // ECHILD: the control thread reaped the program first.
-            Err(error) if error.raw_os_error() != Some(libc::ECHILD) => {
-                let name = program.to_string_lossy();
-                let why = format!("Executing program '{name}' failed: {}", reason(&error));
-                lost(&Failure::data(3000, why), &self.text);
-            }
-            _ => {}
+        let argument = OsStr::from_bytes(argument).to_owned();
+        if let Err(error) = execute(program, &[argument], self.shell.exits) {
+            let name = program.to_string_lossy();
+            let why = format!("Executing program '{name}' failed: {}", reason(&error));
+            lost(&Failure::data(3000, why), &self.text);
         }
         Ok(())
     }

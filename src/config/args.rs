@@ -194,6 +194,7 @@ fn report_support(
             let diagnostic = Diagnostic::parsing(param.span, text).line(line);
             diagnostics.push(diagnostic.warning().help(advice));
         }
+        Support::NoEffect(_) if is_default(row, value) => {}
         Support::NoEffect(reason) => {
             let what = format!("parameter '{}'", row.name);
             diagnostics.push(Diagnostic::without_effect(param.span, &what, reason).line(line));

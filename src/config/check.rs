@@ -52,6 +52,8 @@ pub(super) struct Checker<'a> {
     has_main_queue: bool,
     /// Modules that module() has loaded, or given parameters.
     pub(super) module_objects: HashSet<&'static str>,
+    /// Place of the first `global()`.
+    pub(super) first_global: Option<Span>,
     /// Parsers of modules that are not there yet; using one is no further error.
     pub(super) missing_parsers: HashSet<String>,
     pub(super) legacy: Legacy,
@@ -127,6 +129,7 @@ impl<'a> Checker<'a> {
             default_ruleset: None,
             has_main_queue: false,
             module_objects: HashSet::new(),
+            first_global: None,
             missing_parsers: HashSet::new(),
             legacy: Legacy::new(catalogue),
         };
@@ -184,6 +187,7 @@ impl<'a> Checker<'a> {
             self.diagnostics.push(Diagnostic::plain(object.span, text).code(2211).follow_up());
             return;
         };
+        self.first_global.get_or_insert(object.span);
         for row in tables::GLOBAL.iter().filter(|row| given.args.given(row.name)) {
             let place = given.place(row.name);
             if self.config.globals.args.given(row.name) {
@@ -217,6 +221,7 @@ impl<'a> Checker<'a> {
             ("oversizemsg.input.mode", Value::Str(mode)) => {
                 Value::Str(self.oversize_mode(mode, place))
             }
+            (_, Value::Str(word)) if !self.is_known_word(name, &word, place) => return,
             (_, value) => value,
         };
         self.config.globals.args.set(name, value);
@@ -419,10 +424,9 @@ impl<'a> Checker<'a> {
                 Some(id) => self.config.default_ruleset = id,
                 None => {
                     let text = format!("error -2157 setting default ruleset '{}'", default.name);
-                    self.unknown_ruleset(
-                        Diagnostic::plain(default.span, text).code(2157),
-                        &default.name,
-                    );
+                    // The reference finds out at the start only: a check of the configuration does not fail.
+                    let diagnostic = Diagnostic::plain(default.span, text).code(2157).warning();
+                    self.unknown_ruleset(diagnostic, &default.name);
                 }
             }
         }
@@ -432,6 +436,7 @@ impl<'a> Checker<'a> {
         }
         self.allow_senders();
         self.default_queue_timeouts();
+        self.secure_defaults();
         let abort = self.config.globals.args.bool("security.abortOnIDResolutionFail");
         if abort && self.diagnostics.unresolved_ids() > 0 {
             self.diagnostics.fail("");

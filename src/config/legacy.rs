@@ -11,6 +11,7 @@ use super::args;
 use super::ast::{Directive, Span};
 use super::check::{Checker, Reference};
 use super::checked::{ObjectArgs, OutChannel, TemplateDecl, TemplateKind, TemplateOptions};
+use super::compatibility::Syntax;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::legacy_value::{self, Bad};
 use super::{Catalogue, tables};
@@ -65,6 +66,18 @@ const SPECIAL: [(&str, Target); 9] = [
     ("OutChannel", Target::OutChannel),
     ("AllowedSender", Target::AllowedSender),
     ("ResetConfigVariables", Target::Reset),
+];
+
+/// Directives with which the reference comes to grief where there is no argument.
+const NEEDING_ARGUMENTS: [&str; 8] = [
+    "ActionFileDefaultTemplate",
+    "DefaultNetstreamDriverCAFile",
+    "DefaultNetstreamDriverCertFile",
+    "DefaultNetstreamDriverCRLFile",
+    "DefaultNetstreamDriverKeyFile",
+    "LocalHostIPIF",
+    "ModLoad",
+    "RulesetParser",
 ];
 
 impl Legacy {
@@ -129,6 +142,11 @@ impl Checker<'_> {
     /// Carries out a directive.
     pub(super) fn directive(&mut self, directive: &Directive) {
         let name = directive.name.to_ascii_lowercase();
+        let text = [b"$", directive.name.as_bytes(), b" ", &directive.argument].concat();
+        let text = text.trim_ascii_end();
+        if !self.permits(Syntax::Directive, text, directive.span, directive.span.line) {
+            return;
+        }
         let target = self.legacy.targets.get(&name).map(|(_, target)| *target);
         let module = match target {
             Some(
@@ -288,6 +306,7 @@ impl Checker<'_> {
             Support::Missing if !args::is_default(row, &value) => {
                 self.missing(directive.span, &what());
             }
+            Support::NoEffect(_) if args::is_default(row, &value) => {}
             Support::NoEffect(reason) => {
                 let diagnostic = Diagnostic::without_effect(directive.span, &what(), reason);
                 self.diagnostics.push(diagnostic);
@@ -298,10 +317,13 @@ impl Checker<'_> {
     }
 
     fn bad_value(&mut self, row: &Param, directive: &Directive, bad: Bad) {
-        let Bad { text, code } = bad;
+        let Bad { text, code, lenient } = bad;
         let mut diagnostic = Diagnostic::plain(directive.argument_span, text);
         diagnostic.code = code;
         let word = directive.argument.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        if lenient {
+            diagnostic = diagnostic.warning().help("the value that was there before stays");
+        }
         let help = args::advice(row.kind, &[word.to_vec()]);
         self.diagnostics.push(diagnostic.maybe_help(help));
         if matches!(row.kind, Kind::User | Kind::Group) {
@@ -323,9 +345,12 @@ impl Checker<'_> {
     fn word(&mut self, directive: &Directive) -> Option<String> {
         let (word, rest) = legacy_value::word(&directive.argument);
         if word.is_empty() {
-            // The reference takes the empty word and says nothing.
+            // Mostly the reference takes the empty word and says nothing.
             let text = format!("${}: an argument is missing - ignored", directive.name);
-            self.diagnostics.push(Diagnostic::plain(directive.span, text).warning());
+            let needed =
+                NEEDING_ARGUMENTS.iter().any(|name| name.eq_ignore_ascii_case(&directive.name));
+            let diagnostic = Diagnostic::plain(directive.span, text);
+            self.diagnostics.push(if needed { diagnostic } else { diagnostic.warning() });
             return None;
         }
         self.extra_characters(rest, directive.argument_span);
@@ -410,6 +435,7 @@ impl Checker<'_> {
             let help = "a legacy template is written $template name,\"text\"";
             let diagnostic = Diagnostic::plain(directive.argument_span, text);
             self.diagnostics.push(diagnostic.warning().help(help));
+            self.extra_characters(rest, directive.argument_span);
             return;
         }
         self.add_template(decl);

@@ -7,14 +7,19 @@ use crate::param::{self, FACILITIES, Kind, Param, SEVERITIES, Value, size_unit, 
 pub(super) struct Bad {
     pub(super) text: String,
     pub(super) code: Option<u16>,
+    /// The reference takes it and says nothing: a check of the configuration does not fail.
+    pub(super) lenient: bool,
 }
 
 fn bad(text: impl Into<String>, code: u16) -> Bad {
-    Bad { text: text.into(), code: Some(code) }
+    Bad { text: text.into(), code: Some(code), lenient: false }
 }
 
 /// The largest number a directive may have.
 const NUMBER_MAX: i64 = 1 << 31;
+
+/// Parameters whose numbers the reference looks at, too, where a directive sets them.
+const STRICT: [&str; 3] = ["queue.workerThreads", "maxMessageSize", "maxOpenFiles"];
 
 /// The first word and what follows it.
 pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
@@ -77,17 +82,24 @@ pub(super) fn parse<'t>(row: &Param, text: &'t [u8]) -> Result<(Value, &'t [u8])
             _ => Err(Bad {
                 text: format!("Option value must be on or off, but is '{shown}'"),
                 code: None,
+                lenient: false,
             }),
         },
         Kind::Int { min, max } => {
             let (number, rest) = sized_number(text)?;
-            integer(number, min, max).map(|number| (Value::Int(number), rest))
+            let most = |bad| Bad { lenient: !STRICT.contains(&row.name), ..bad };
+            let number = match integer(number, min, max) {
+                Err(bad) if number < min => Err(most(bad)),
+                other => other,
+            };
+            number.map(|number| (Value::Int(number), rest))
         }
         Kind::Size { min, max } => {
             let (number, rest) = sized_number(text)?;
             let size = u64::try_from(number).ok().filter(|size| *size >= min && *size <= max);
             let size = size.ok_or_else(|| {
-                bad(format!("value {number} must be between {min} and {max}."), 2009)
+                let text = format!("value {number} must be between {min} and {max}.");
+                Bad { lenient: number < 0 && !STRICT.contains(&row.name), ..bad(text, 2009) }
             });
             Ok((Value::Size(size?), rest))
         }
@@ -108,7 +120,10 @@ pub(super) fn parse<'t>(row: &Param, text: &'t [u8]) -> Result<(Value, &'t [u8])
             let (names, max) =
                 if row.kind == Kind::Facility { (FACILITIES, 24) } else { (SEVERITIES, 8) };
             let number = syslog_name(first, names).filter(|number| (0..=max).contains(number));
-            let number = number.ok_or_else(|| bad(format!("unknown name '{shown}'"), 2009))?;
+            let number = number.ok_or_else(|| Bad {
+                lenient: row.kind == Kind::Severity,
+                ..bad(format!("unknown name '{shown}'"), 2009)
+            })?;
             Ok((Value::Int(number), rest))
         }
         Kind::Choice(_) if row.name == "queue.type" => {

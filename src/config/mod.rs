@@ -17,6 +17,7 @@ pub mod source;
 mod args;
 mod check;
 mod checked;
+mod compatibility;
 mod dyn_stats;
 mod expr;
 mod fold;

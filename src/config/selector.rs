@@ -46,26 +46,26 @@ enum Level {
 /// Decodes a selector, left to right; order matters.
 pub(super) fn decode(selector: &[u8]) -> (PriMask, Result<(), BadSelector>) {
     let mut mask = [0; 25];
-    let result =
-        selector.split(|byte| *byte == b';').filter(|part| !part.is_empty()).try_for_each(|part| {
-            // What follows a comma behind the priority is another selector to the reference.
-            let mut rest = part;
-            while !rest.is_empty() {
-                rest = decode_one(rest, &mut mask)?;
-            }
-            Ok(())
-        });
-    (mask, result)
+    let mut rest = Some(selector.trim_ascii()).filter(|text| !text.is_empty());
+    while let Some(text) = rest {
+        match decode_one(text, &mut mask) {
+            Ok(behind) => rest = behind,
+            Err(bad) => return (mask, Err(bad)),
+        }
+    }
+    (mask, Ok(()))
 }
 
-/// `facility[,facility].[!][=]priority`; returns what is behind it and a comma.
-fn decode_one<'a>(part: &'a [u8], mask: &mut PriMask) -> Result<&'a [u8], BadSelector> {
+/// `facility[,facility].[!][=]priority`; returns what is behind the semicolons or commas that follow, if there are any:
+/// behind them must be another one.
+fn decode_one<'a>(part: &'a [u8], mask: &mut PriMask) -> Result<Option<&'a [u8]>, BadSelector> {
     let shown = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
-    let dot = part.iter().position(|byte| *byte == b'.');
-    let (facilities, priority) =
-        dot.map_or((part, &b""[..]), |dot| (&part[..dot], &part[dot + 1..]));
-    let end = priority.iter().position(|byte| *byte == b',').unwrap_or(priority.len());
-    let (priority, rest) = priority.split_at(end);
+    let end = |text: &[u8], of: &[u8]| {
+        text.iter().position(|byte| of.contains(byte)).unwrap_or(text.len())
+    };
+    let (facilities, rest) = part.split_at(end(part, b".;"));
+    let priority = rest.strip_prefix(b".").unwrap_or_default();
+    let (priority, rest) = priority.split_at(end(priority, b",;"));
     let (negate, word) = priority.strip_prefix(b"!").map_or((false, priority), |word| (true, word));
     let level = level(word).ok_or_else(|| BadSelector::Priority(shown(word)))?;
     for facility in facilities.split(|byte| *byte == b',').filter(|word| !word.is_empty()) {
@@ -80,7 +80,8 @@ fn decode_one<'a>(part: &'a [u8], mask: &mut PriMask) -> Result<&'a [u8], BadSel
             apply(bits, level, negate);
         }
     }
-    Ok(rest.trim_ascii_start().strip_prefix(b",").unwrap_or(rest))
+    let next = rest.iter().position(|byte| !matches!(byte, b',' | b';')).unwrap_or(rest.len());
+    Ok((next > 0).then(|| &rest[next..]))
 }
 
 /// A name, or the number as in a PRI: eight times the facility.
@@ -206,6 +207,12 @@ mod tests {
         assert_eq!(result, Err(BadSelector::Priority("foo".into())));
         assert_eq!(decode(b"foo.*").1, Err(BadSelector::Facility("foo".into())));
         assert_eq!(decode(b"mail").1, Err(BadSelector::Priority(String::new())));
+        for open in ["*.*;", "mail.info,", "mail.info;;", "mail;*.*"] {
+            let nothing = BadSelector::Priority(String::new());
+            assert_eq!(decode(open.as_bytes()).1, Err(nothing), "{open}");
+        }
+        assert_eq!(decode(b" mail.*;,news.* "), (mask(&[(2, 0xff), (7, 0xff)]), Ok(())));
+        assert_eq!(decode(b""), (mask(&[]), Ok(())));
         assert_eq!(decode(b"999.*").1, Err(BadSelector::Facility("999".into())));
         assert_eq!(decode(b"mail.8").1, Err(BadSelector::Priority("8".into())));
     }

@@ -4,6 +4,7 @@ use super::args::{self, Left};
 use super::ast::{self, Expr, ExprKind, Object, Span, StmtKind};
 use super::check::{Checker, Reference};
 use super::checked::{ActionDecl, ActionId, ObjectArgs, PropOp, RulesetId, Stmt};
+use super::compatibility::Syntax;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::{expr, fold, selector, tables};
 use crate::message::vars::Assign;
@@ -49,10 +50,17 @@ impl Checker<'_> {
     }
 
     fn statement(&mut self, kind: StmtKind, span: Span, end_line: u32, body: &mut Vec<Stmt>) {
+        // What is not permitted is checked all the same, and left out.
+        let mut dropped = Vec::new();
         match kind {
             StmtKind::If { arms, otherwise } => self.if_statement(arms, otherwise, body),
-            StmtKind::PriFilter { selector, then } => self.pri_filter(&selector, then, span, body),
-            StmtKind::PropFilter { filter, then, .. } => {
+            StmtKind::PriFilter { selector, then } => {
+                let permitted = self.permits(Syntax::Selector, &selector, span, end_line);
+                self.pri_filter(&selector, then, span, if permitted { body } else { &mut dropped });
+            }
+            StmtKind::PropFilter { text, filter, then } => {
+                let permitted = self.permits(Syntax::PropertyFilter, &text, span, end_line);
+                let body = if permitted { body } else { &mut dropped };
                 self.prop_filter(filter, then, span, end_line, body);
             }
             StmtKind::Action(object) => {

@@ -6,7 +6,6 @@
 use crate::param::{Kind, Param};
 
 const MILLISECONDS: Kind = Kind::INT;
-const ON_OFF_WARN: Kind = Kind::Choice(&["enable", "warn", "disable"]);
 const HOUR: Kind = Kind::Int { min: 0, max: 25 };
 const NO_LISTS: &str = "debug output has no such list; -o shows the configuration";
 
@@ -92,9 +91,13 @@ pub static GLOBAL: &[Param] = &[
         .legacy("DefaultNetstreamDriverCertFile"),
     Param::new("netstreamDriverCaExtraFiles", Kind::Str, None, "Further CA certificate files.")
         .legacy("NetstreamDriverCaExtraFiles"),
-    Param::new("defaultOpensslEngine", Kind::Str, None, "OpenSSL engine.")
-        .legacy("DefaultOpensslEngine")
-        .missing(),
+    Param::new(
+        "defaultOpensslEngine",
+        Kind::Str,
+        None,
+        "OpenSSL engine that DSA and ciphers are taken from; one that cannot be loaded is reported at the start.",
+    )
+        .legacy("DefaultOpensslEngine"),
     Param::new("maxMessageSize", Kind::SIZE, Some("8096"), "Longest message, bytes; at least 128.")
         .legacy("MaxMessageSize"),
     Param::new(
@@ -117,11 +120,10 @@ pub static GLOBAL: &[Param] = &[
     ),
     Param::new(
         "reportChildProcessExits",
-        Kind::Choice(&["none", "errors", "all"]),
+        Kind::Word,
         Some("errors"),
-        "Which ends of child processes are logged.",
-    )
-    .missing(),
+        "Which ends of child processes are logged: none, errors or all.",
+    ),
     Param::new(
         "action.reportSuspension",
         Kind::Bool,
@@ -197,8 +199,12 @@ pub static GLOBAL: &[Param] = &[
         Some("on"),
         "Accept single messages that are compressed (first byte z).",
     ),
-    Param::new("stdlog.channelspec", Kind::Str, None, "Channel of the standard logging library.")
-        .missing(),
+    Param::new(
+        "stdlog.channelspec",
+        Kind::Str,
+        None,
+        "Channel of the library liblogging-stdlog, without which this is built: giving it is an error.",
+    ),
     Param::new(
         "janitor.interval",
         Kind::POSITIVE,
@@ -242,9 +248,9 @@ pub static GLOBAL: &[Param] = &[
     ),
     Param::new(
         "net.ipprotocol",
-        Kind::Choice(&["unspecified", "ipv4-only", "ipv6-only"]),
+        Kind::Word,
         Some("unspecified"),
-        "Address families to use.",
+        "Address families to use: unspecified, ipv4-only or ipv6-only.",
     ),
     Param::new(
         "net.aclAddHostnameOnFail",
@@ -276,39 +282,36 @@ pub static GLOBAL: &[Param] = &[
     .legacy("Umask"),
     Param::new(
         "compatibility.configFormat.legacy",
-        ON_OFF_WARN,
+        Kind::Word,
         Some("enable"),
-        "Accept $ directives.",
-    )
-    .missing(),
+        "What becomes of $ directives behind this object: enable, warn or disable.",
+    ),
     Param::new(
         "compatibility.configFormat.syslogd",
-        ON_OFF_WARN,
+        Kind::Word,
         Some("enable"),
-        "Accept selectors.",
-    )
-    .missing(),
+        "What becomes of selectors behind this object: enable, warn or disable.",
+    ),
     Param::new(
         "compatibility.configFormat.property",
-        ON_OFF_WARN,
+        Kind::Word,
         Some("enable"),
-        "Accept property-based filters.",
-    )
-    .missing(),
+        "What becomes of property-based filters behind this object: enable, warn or disable.",
+    ),
     Param::new(
         "compatibility.defaults.secure",
-        Kind::Choice(&["strict", "backward-compatible", "warn"]),
+        Kind::Word,
         Some("warn"),
-        "How strict defaults are; only the default is supported.",
-    )
-    .missing(),
+        "Defaults that are not safe: backward-compatible keeps them, warn says so, strict takes safe ones (and is \
+         abortOnUncleanConfig=\"on\").",
+    ),
     Param::new(
         "systemd.notifyReadyDelay",
         Kind::Bool,
         Some("off"),
         "Tell systemd only when all modules are ready.",
     )
-    .missing(),
+    .no_effect("systemd is always told only when all inputs are ready"),
     Param::new(
         "abortOnUncleanConfig",
         Kind::Bool,
@@ -373,7 +376,7 @@ pub static GLOBAL: &[Param] = &[
         Some("off"),
         "Queues may grow to twice their size while stopping.",
     )
-    .missing(),
+    .no_effect("while stopping a queue takes all that still comes, whatever its size"),
     Param::new(
         "default.action.queue.timeoutShutdown",
         MILLISECONDS,

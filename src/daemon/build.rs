@@ -2,21 +2,21 @@
 //! all of this.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::globals::Globals;
+use super::templates::Templates;
 use crate::actions::action::Action;
 use crate::actions::modify::NoOutput;
 use crate::actions::reentry::Reentries;
 use crate::actions::set::{Configured, Set};
 use crate::actions::{self, OutputEnv};
 use crate::config::{
-    ActionDecl, ActionId, Config, Diagnostics, Element, InputDecl, ObjectArgs, RulesetDecl,
-    RulesetId, TemplateDecl, TemplateKind,
+    ActionDecl, ActionId, Config, Diagnostics, InputDecl, ObjectArgs, RulesetDecl, RulesetId,
 };
 use crate::inputs::{Control, Input, InputEnv};
 use crate::lookup::Lookup;
@@ -33,75 +33,7 @@ use crate::stats::tracked::{Housekeeping, Tracked};
 use crate::stats::{Bucket, Percentiles};
 use crate::sync::lock;
 use crate::task::Tasks;
-use crate::template::{self, Template};
 use crate::{registry, stats};
-
-/// All templates a configuration can name.
-#[derive(Debug, Default)]
-pub(super) struct Templates(HashMap<Vec<u8>, Arc<Template>>);
-
-impl Templates {
-    /// Compiles the templates of the configuration. One that does not compile does not exist.
-    pub(super) fn build(config: &Config, diagnostics: &mut Diagnostics) -> Self {
-        let mut compiled = HashMap::new();
-        for decl in &config.templates {
-            let body = ObjectArgs::new(Args::default(), decl.body);
-            let mut report = |index, problem| {
-                diagnostics.push(element_at(decl, index).unwrap_or(&body).diagnose(&problem));
-            };
-            if let Some(template) = compile(decl, &mut report) {
-                compiled.insert(decl.name.clone().into_bytes(), Arc::new(template));
-            }
-        }
-        Self(compiled)
-    }
-
-    /// The template of this name. Built-in ones were there first, so their names cannot be taken.
-    pub(super) fn find(&self, name: &[u8]) -> Option<Arc<Template>> {
-        template::builtin(name).or_else(|| self.0.get(name).cloned())
-    }
-}
-
-fn compile(decl: &TemplateDecl, report: template::Report<'_>) -> Option<Template> {
-    let options = template::Options {
-        sql: decl.options.sql,
-        stdsql: decl.options.stdsql,
-        json: decl.options.json,
-        jsonf: decl.options.jsonf,
-        jsonftree: decl.options.jsonftree,
-        case_sensitive: decl.options.case_sensitive,
-    };
-    let elements: Vec<template::Element<'_>>;
-    let content = match &decl.kind {
-        TemplateKind::String { text, legacy } => {
-            template::Content::String { text, legacy: *legacy }
-        }
-        TemplateKind::List(list) => {
-            elements = list.iter().map(element).collect();
-            template::Content::List(&elements)
-        }
-        TemplateKind::Subtree(path) => template::Content::Subtree(path),
-        TemplateKind::Plugin(name) => template::Content::Plugin(name),
-    };
-    Template::compile(&decl.name, &content, options, report)
-}
-
-/// The object with this number in the body of a list template.
-fn element_at(decl: &TemplateDecl, index: Option<usize>) -> Option<&ObjectArgs> {
-    match (&decl.kind, index) {
-        (TemplateKind::List(list), Some(index)) => list.get(index).map(|element| match element {
-            Element::Property(object) | Element::Constant(object) => object,
-        }),
-        _ => None,
-    }
-}
-
-fn element(element: &Element) -> template::Element<'_> {
-    match element {
-        Element::Property(object) => template::Element::Property(&object.args),
-        Element::Constant(object) => template::Element::Constant(&object.args),
-    }
-}
 
 /// Loads the lookup tables. One that cannot be loaded is there, and empty: a reload may mend it.
 pub(super) fn lookups(config: &Config, diagnostics: &mut Diagnostics) -> Vec<Arc<Lookup>> {
@@ -199,6 +131,8 @@ impl Shop<'_> {
             message_bytes: self.globals.message_bytes,
             ip_protocol: self.globals.ip_protocol,
             own_defaults: decl.own_defaults,
+            child_exits: self.globals.child_exits,
+            secure: self.globals.secure,
             report: &|problem| remarks.borrow_mut().push(problem),
         };
         let output = (kind.build)(&decl.args.args, &module_args.args, &env);
@@ -253,6 +187,7 @@ impl Shop<'_> {
             tasks: Arc::clone(self.tasks),
             message_bytes: self.globals.message_bytes,
             slash_in_program_name: globals.bool("parser.permitSlashInProgramName"),
+            child_exits: self.globals.child_exits,
         };
         let make = (kind.build)(&decl.args.args, &env);
         report(&decl.args, remarks.into_inner(), diagnostics);
@@ -411,6 +346,7 @@ impl Shop<'_> {
                 limits: Arc::clone(self.limits),
                 access: self.globals.access,
                 tls: Arc::clone(&tls),
+                secure: self.globals.secure,
             };
             input.lend(&env, control);
             let own = self.config.inputs.iter().filter(|i| i.module.name == decl.module.name);

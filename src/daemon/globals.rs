@@ -10,9 +10,10 @@ use crate::message::json::{Case, Style};
 use crate::message::vars;
 use crate::net::access;
 use crate::net::resolver::local_name;
-use crate::param::Args;
+use crate::param::{Args, SecureDefaults};
 use crate::ruleset::oversize;
 use crate::stats::tracked;
+use crate::sys::children::Exits;
 use crate::tls;
 
 /// What `global()` says to the daemon and its modules.
@@ -50,6 +51,10 @@ pub(super) struct Globals {
     pub(super) case: Case,
     /// `compactJsonString`.
     pub(super) style: Style,
+    /// `reportChildProcessExits`.
+    pub(super) child_exits: Exits,
+    /// `compatibility.defaults.secure`.
+    pub(super) secure: SecureDefaults,
 }
 
 /// `privdrop.*`.
@@ -72,9 +77,9 @@ impl Globals {
             .then(|| args.int("reverseLookup.cache.ttl.default"));
         Self {
             message_bytes: args.size("maxMessageSize").map_or(0, to_usize),
-            ip_protocol: match args.choice("net.ipprotocol") {
-                Some("ipv4-only") => IpProtocol::V4Only,
-                Some("ipv6-only") => IpProtocol::V6Only,
+            ip_protocol: match args.str("net.ipprotocol") {
+                Some(b"ipv4-only") => IpProtocol::V4Only,
+                Some(b"ipv6-only") => IpProtocol::V6Only,
                 _ => IpProtocol::Unspecified,
             },
             dns: args.bool("net.enableDNS"),
@@ -114,6 +119,14 @@ impl Globals {
                 false => Case::Insensitive,
             },
             style: if args.bool("compactJsonString") { Style::Compact } else { Style::Spaced },
+            child_exits: args
+                .str("reportChildProcessExits")
+                .and_then(Exits::parse)
+                .unwrap_or_default(),
+            secure: args
+                .str("compatibility.defaults.secure")
+                .and_then(SecureDefaults::parse)
+                .unwrap_or_default(),
         }
     }
 

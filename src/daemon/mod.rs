@@ -11,6 +11,7 @@ mod fetch;
 mod globals;
 mod handle;
 mod script_counters;
+mod templates;
 
 use std::ffi::OsStr;
 use std::io;
@@ -20,9 +21,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use self::build::{Shop, Templates};
+use self::build::Shop;
 use self::globals::{Globals, Privileges};
 use self::handle::Handle;
+use self::templates::Templates;
 use crate::actions::reentry::Reentries;
 use crate::actions::set::Configured;
 use crate::config::diagnostic::REFERENCE_VERSION;
@@ -40,7 +42,7 @@ use crate::ruleset::oversize::{Bounded, Oversize};
 use crate::ruleset::{Hostname, Inlet, Job};
 use crate::stats;
 use crate::sync::lock;
-use crate::sys::process;
+use crate::sys::{engine, process};
 use crate::task::Tasks;
 
 /// How long the last work of the control thread may take: a state file of many senders, on a slow disk.
@@ -89,7 +91,7 @@ impl Plan {
         let tasks = Arc::new(Tasks::default());
         let pool = Arc::new(Pool::default());
         let hostname: Hostname = Arc::new(Mutex::new(globals::hostname(args)));
-        let templates = Arc::new(Templates::build(config, diagnostics));
+        let templates = Arc::new(Templates::build(config, globals.secure, diagnostics));
         let variables = Arc::new(globals.variables());
         let found = (&templates, &stats);
         let limits = Arc::new(build::limits(config, found, &hostname, &variables, diagnostics));
@@ -188,6 +190,11 @@ impl Plan {
         process::set_environment(globals::environment(&self.core.globals_args));
         internal::configure(self.internal);
         let core = &self.core;
+        if let Some(name) = core.globals_args.text("defaultOpensslEngine")
+            && let Err(why) = engine::set_default(&name)
+        {
+            log::error!(code = 2086; "{why}");
+        }
         if let Some(mask) = core.globals.umask {
             process::umask(mask);
         }

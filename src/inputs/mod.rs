@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::message::{InputInfo, Labels, Names, Pool, Submit};
 use crate::net::access;
-use crate::param::{Args, Kind, Module, Param, Problem};
+use crate::param::{Args, Kind, Module, Param, Problem, SecureDefaults};
 use crate::parsers::ParserOptions;
 use crate::ratelimit::Kit;
 use crate::stats::Set;
@@ -49,6 +49,8 @@ pub struct InputEnv {
     pub access: access::Rules,
     /// What `global()` says about stream drivers.
     pub tls: Arc<tls::settings::Defaults>,
+    /// `compatibility.defaults.secure`.
+    pub secure: SecureDefaults,
 }
 
 /// The parameters of a rate limit, for the tables of inputs; see [`Kit::of_input`].

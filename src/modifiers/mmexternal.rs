@@ -26,6 +26,7 @@ use crate::message::{Json, Part, Path, Property, Scope, pri};
 use crate::param::{Args, Class, Kind, Module, Param, Problem};
 use crate::parsers;
 use crate::sync::{Mutex, lock};
+use crate::sys::children::Exits;
 use crate::sys::process;
 
 static MODULE: Module = Module {
@@ -102,6 +103,7 @@ fn build(args: &Args, env: &ModifierEnv<'_>) -> Result<Make, Vec<Problem>> {
         timeout: (timeout > 0).then(|| Duration::from_millis(timeout)),
         answer_bytes: env.message_bytes.max(ANSWER_BYTES_MIN),
         slash_in_program_name: env.slash_in_program_name,
+        exits: env.child_exits,
     });
     let single = args.bool("forceSingleInstance");
     let shared: Arc<Mutex<Option<Running>>> = Arc::default();
@@ -145,6 +147,7 @@ struct Settings {
     /// Longest answer.
     answer_bytes: usize,
     slash_in_program_name: bool,
+    exits: Exits,
 }
 
 /// What an answer may have at least, bytes.
@@ -211,6 +214,9 @@ struct Running {
     input: ChildStdin,
     /// Its standard output and standard error, if they are looked at.
     replies: Option<File>,
+    /// Its name, and how its end is told.
+    name: String,
+    exits: Exits,
 }
 
 impl Settings {
@@ -232,7 +238,8 @@ impl Settings {
         let mut child = command.spawn().map_err(failed)?;
         let input = child.stdin.take().ok_or(ErrorKind::BrokenPipe.into()).map_err(failed)?;
         let unblocked = fcntl(&input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
-        let running = Running { child, input, replies };
+        let name = String::from_utf8_lossy(name).into_owned();
+        let running = Running { child, input, replies, name, exits: self.exits };
         unblocked.map_err(|error| failed(error.into()))?;
         Ok(running)
     }
@@ -350,6 +357,13 @@ impl Running {
         Ok(())
     }
 
+    /// Says how the program has ended.
+    fn told(&mut self) {
+        if let Ok(status) = self.child.wait() {
+            self.exits.report(&self.name, self.child.id(), status);
+        }
+    }
+
     /// Reads a line.
     fn answer(&mut self, settings: &Settings, until: Option<Instant>) -> Result<Vec<u8>, Failure> {
         let mut answer = Vec::new();
@@ -404,7 +418,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
         if ended(&mut self.child) {
-            return;
+            return self.told();
         }
         if let Ok(pid) = i32::try_from(self.child.id()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
@@ -431,7 +445,7 @@ impl Drop for Running {
         if !ended(&mut self.child) {
             let _ = self.child.kill();
         }
-        let _ = self.child.wait();
+        self.told();
     }
 }
 
@@ -448,6 +462,7 @@ mod tests {
             timeout: timeout.map(Duration::from_millis),
             answer_bytes: 8096,
             slash_in_program_name: false,
+            exits: Exits::Errors,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::message::{Amendment, Msg, Path, Scope, Vars};
 use crate::message::{Json, vars::Assign};
 use crate::param::{Args, Module, Problem};
 use crate::stats;
+use crate::sys::children::Exits;
 use crate::task::Tasks;
 
 pub mod mmanon;
@@ -81,6 +82,8 @@ pub struct ModifierEnv<'a> {
     pub message_bytes: usize,
     /// `parser.permitSlashInProgramName`.
     pub slash_in_program_name: bool,
+    /// `reportChildProcessExits`.
+    pub child_exits: Exits,
 }
 
 /// A modifier module: its descriptor and its constructor.

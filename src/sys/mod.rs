@@ -2,7 +2,9 @@
 #![allow(unsafe_code, reason = "this folder is the fence around it")]
 
 pub mod alloc;
+pub mod children;
 pub mod clock;
+pub mod engine;
 pub mod epoll;
 pub mod files;
 pub mod logins;

@@ -67,6 +67,7 @@ const PLAIN: Options = Options {
     jsonf: false,
     jsonftree: false,
     case_sensitive: false,
+    paths: super::Paths::Keep,
 };
 const SQL: Options = Options { sql: true, ..PLAIN };
 const STDSQL: Options = Options { stdsql: true, ..PLAIN };

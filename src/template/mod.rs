@@ -108,6 +108,20 @@ pub struct Options {
     pub jsonftree: bool,
     /// Names of variables keep their case.
     pub case_sensitive: bool,
+    /// What becomes of properties that could lead out of a directory.
+    pub paths: Paths,
+}
+
+/// What becomes of properties with slashes in a template that makes the names of files and says nothing of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paths {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They stay, and that is said.
+    Warn,
+    /// They are replaced.
+    Replace,
 }
 
 impl Template {

@@ -2,9 +2,9 @@
 
 use super::format::{Format, JsonField};
 use super::replacer::{self, Replacer, Source};
-use super::{Body, Options, Report, json_tree};
+use super::{Body, Options, Paths, Report, change, json_tree};
 use crate::message::{DateFormat, Msg, Property, json};
-use crate::param::Problem;
+use crate::param::{About, Problem};
 
 /// A part of a template as it was configured.
 #[derive(Debug)]
@@ -212,6 +212,28 @@ impl Escape {
     }
 }
 
+/// Makes properties safe as parts of file names where that is wanted and nothing is said about them.
+fn secure_paths(name: &str, entries: &mut [Entry], paths: Paths, report: Report<'_>) {
+    let mut open = entries.iter_mut().filter_map(|entry| match entry {
+        Entry::Field(replacer, _) if replacer.change.path == change::Path::Keep => Some(replacer),
+        _ => None,
+    });
+    match paths {
+        Paths::Keep => {}
+        Paths::Replace => open.for_each(|replacer| replacer.change.path = change::Path::Replace),
+        Paths::Warn if open.next().is_some() => {
+            let text = format!(
+                "backward-compatible insecure default in use: omfile dynafile template '{name}' has fields without \
+                 securepath handling; use global(compatibility.defaults.secure=\"strict\") to default them to \
+                 secpath-replace"
+            );
+            let problem = Problem::warning(text).code(2207);
+            report(None, Problem { about: About::Insecure, ..problem });
+        }
+        Paths::Warn => {}
+    }
+}
+
 /// Makes the body of a template from its entries.
 pub(super) fn body(
     name: &str,
@@ -222,6 +244,7 @@ pub(super) fn body(
     if !options.case_sensitive {
         entries.iter_mut().for_each(Entry::lower_case);
     }
+    secure_paths(name, &mut entries, options.paths, report);
     if options.jsonf || options.jsonftree {
         report_duplicates(name, &entries, report);
     }

@@ -612,6 +612,7 @@ proptest! {
             jsonf: option == 4,
             jsonftree: option == 5,
             case_sensitive: legacy,
+            paths: Paths::Keep,
         };
         if let (Some(template), _) = compile(&parts.concat(), legacy, options) {
             for sample in [with_msg(&msg), Sample::raw(&msg), empty_msg()] {

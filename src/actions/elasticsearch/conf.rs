@@ -166,6 +166,8 @@ mod tests {
             name: "es",
             files: &Default::default(),
             own_defaults: false,
+            child_exits: Default::default(),
+            secure: crate::param::SecureDefaults::Compatible,
         };
         Conf::new(&args, &env)
     }

@@ -13,7 +13,8 @@ use super::rotate::Rotation;
 use super::stream::{Settings, Stream};
 use super::{Dynamic, FileOutput, Target};
 use crate::actions::{Output, OutputEnv};
-use crate::param::{Args, Problem};
+use crate::param::{Args, Problem, SecureDefaults};
+use crate::sys::children::Exits;
 
 /// Default line template.
 const TEMPLATE: &[u8] = b"RSYSLOG_FileFormat";
@@ -30,7 +31,7 @@ pub(super) fn build(
     let mut problems = Vec::new();
     let name = args.str("template").unwrap_or(TEMPLATE);
     let template = env.template_or_problem(0, name).map_err(|why| problems.push(why)).ok();
-    let settings = Arc::new(settings(&given));
+    let settings = Arc::new(settings(&given, (env.child_exits, env.secure)));
     let target = target(&given, env, &settings).map_err(|why| problems.push(why)).ok();
     let (Some(template), Some(target)) = (template, target) else { return Err(problems) };
     let default_minutes =
@@ -112,7 +113,9 @@ fn target(
     })))
 }
 
-pub(super) fn settings(given: &Given<'_>) -> Settings {
+pub(super) fn settings(given: &Given<'_>, (exits, secure): (Exits, SecureDefaults)) -> Settings {
+    let follow = given.by(&["followSymlinks"]);
+    let follow_given = follow.given("followSymlinks");
     let args = given.args;
     let mode = |name| given.by(&[name]).int(name).and_then(|mode| u32::try_from(mode).ok());
     let limit = args.size("rotation.sizeLimit").filter(|&limit| limit > 0);
@@ -127,7 +130,9 @@ pub(super) fn settings(given: &Given<'_>) -> Settings {
             ),
             dir_owner: (given.id("dirOwner", "dirOwnerNum"), given.id("dirGroup", "dirGroupNum")),
             dirs: args.bool("createDirs"),
-            follow_symlinks: given.by(&["followSymlinks"]).bool("followSymlinks"),
+            follow_symlinks: follow.bool("followSymlinks")
+                && (follow_given || secure != SecureDefaults::Strict),
+            warn_of_symlinks: !follow_given && secure == SecureDefaults::Warn,
             chown_failure_is_error: args.bool("failOnChOwnFailure"),
         },
         sync: args.bool("sync"),
@@ -137,6 +142,7 @@ pub(super) fn settings(given: &Given<'_>) -> Settings {
             buffer: args.size("ioBufferSize").and_then(|n| usize::try_from(n).ok()).unwrap_or(4096),
             command: args.str("rotation.sizeLimitCommand").map(<[u8]>::to_vec),
             pass_file_name: args.bool("rotation.sizeLimitCommandPassFileName"),
+            exits,
         }),
         generation: AtomicU64::new(0),
     }

@@ -22,6 +22,8 @@ pub(super) struct Creation {
     pub(super) dirs: bool,
     /// Whether a path that is a symbolic link is opened.
     pub(super) follow_symlinks: bool,
+    /// Whether it is said when one is followed.
+    pub(super) warn_of_symlinks: bool,
     /// Whether an owner that cannot be set is reported as error, else as warning.
     pub(super) chown_failure_is_error: bool,
 }
@@ -40,6 +42,13 @@ pub(super) fn open(
         let text = format!("file '{}': open error: {}", path.display(), reason(error));
         Failure::suspend(code, text)
     };
+    if creation.warn_of_symlinks && path.is_symlink() {
+        log::warn!(
+            "omfile: following symbolic link output file '{}'; set action(type=\"omfile\" followSymlinks=\"off\") or \
+             global(compatibility.defaults.secure=\"strict\") to reject final-component symlinks",
+            path.display()
+        );
+    }
     let mut options = OpenOptions::new();
     let no_follow = if creation.follow_symlinks { 0 } else { libc::O_NOFOLLOW };
     options.append(true).custom_flags(libc::O_NOCTTY | no_follow);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::actions::Failure;
 use crate::actions::execute::execute;
+use crate::sys::children::Exits;
 
 /// The limit and what to do about it.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Rotation {
     pub(super) command: Option<Vec<u8>>,
     /// Whether the file's path is added as an argument.
     pub(super) pass_file_name: bool,
+    /// How the command's end is told.
+    pub(super) exits: Exits,
 }
 
 impl Rotation {
@@ -51,12 +54,9 @@ impl Rotation {
         let arguments = argument.map(|argument| OsStr::from_bytes(argument).to_owned());
         let file = self.pass_file_name.then(|| named(path).into_os_string());
         let arguments: Vec<OsString> = arguments.into_iter().chain(file).collect();
-        if let Err(error) = execute(OsStr::from_bytes(program), &arguments) {
-            // ECHILD: the control thread reaped the program first; the file's size tells how it went.
-            if error.raw_os_error() != Some(libc::ECHILD) {
-                let program = String::from_utf8_lossy(program);
-                log::error!(code = 3000; "file size limit cmd '{program}' for file '{name}': {error}");
-            }
+        if let Err(error) = execute(OsStr::from_bytes(program), &arguments, self.exits) {
+            let program = String::from_utf8_lossy(program);
+            log::error!(code = 3000; "file size limit cmd '{program}' for file '{name}': {error}");
         }
         match std::fs::metadata(path) {
             Ok(meta) if meta.len() >= self.limit => {
@@ -88,7 +88,13 @@ mod tests {
 
     #[test]
     fn a_full_file_takes_one_more_line() {
-        let rotation = Rotation { limit: 10, buffer: 6, command: None, pass_file_name: true };
+        let rotation = Rotation {
+            limit: 10,
+            buffer: 6,
+            command: None,
+            pass_file_name: true,
+            exits: Exits::Errors,
+        };
         let ends = [4, 8, 12, 16];
         let rows = [
             ((0, true), Some(12)),

@@ -85,6 +85,8 @@ fn build_as(
         message_bytes: 8096,
         ip_protocol: Default::default(),
         own_defaults,
+        child_exits: Default::default(),
+        secure: crate::param::SecureDefaults::Compatible,
     };
     let output = (KIND.build)(&args, &module, &env)?;
     let worker = Arc::clone(&output).worker();
@@ -311,7 +313,8 @@ fn a_line_cut_in_two_is_completed_and_never_doubled() {
     let defaults = Args::defaults(&[params::MODULE.params]);
     let module = Args::defaults(&[params::MODULE.module_params]);
     let given = build::Given { args: &defaults, module: &module, own_defaults: false };
-    let stream = Stream::new(PathBuf::from("socket"), Arc::new(build::settings(&given)));
+    let stream =
+        Stream::new(PathBuf::from("socket"), Arc::new(build::settings(&given, Default::default())));
     stream.adopt(fs::File::from(OwnedFd::from(writer)));
     let mut lines = Lines::default();
     let text = "0123456789".repeat(30_000);

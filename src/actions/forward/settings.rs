@@ -6,6 +6,11 @@ use crate::actions::OutputEnv;
 use crate::param::{Args, Problem};
 use crate::sys::socket::IpProtocol;
 
+const PLAIN_UDP: &str = "omfwd action uses protocol=\"udp\" (without TLS); see \
+                         https://docs.rsyslog.com/doc/faq/tls_mode0_disables_tls.html";
+const PLAIN_TCP: &str = "omfwd action uses protocol=\"tcp\" with streamdriver.mode=\"0\" (plain TCP without TLS); see \
+                         https://docs.rsyslog.com/doc/faq/tls_mode0_disables_tls.html";
+
 /// The settings of one action.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -79,6 +84,8 @@ impl Settings {
             let text = "omfwd: parameter \"address\" not supported for tcp -- ignored";
             (env.report)(Problem::error(text).at("address").code(2009));
         }
+        let plain = if tcp { PLAIN_TCP } else { PLAIN_UDP };
+        env.secure.warning(plain).into_iter().for_each(|problem| (env.report)(problem));
         let count = |name| args.int(name).and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
         let seconds = |name| Some(count(name)).filter(|n| *n > 0).map(Duration::from_secs);
         Ok(Self {

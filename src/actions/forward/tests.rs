@@ -74,6 +74,8 @@ fn read(given: &[(&str, Value)]) -> (Result<Settings, Problem>, Vec<Problem>) {
         message_bytes: 8096,
         ip_protocol: IpProtocol::default(),
         own_defaults: true,
+        child_exits: Default::default(),
+        secure: crate::param::SecureDefaults::Compatible,
     };
     let settings = Settings::new(&args, &env);
     drop(env);

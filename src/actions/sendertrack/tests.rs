@@ -352,6 +352,8 @@ fn build(
         message_bytes: 8096,
         ip_protocol: crate::sys::socket::IpProtocol::Unspecified,
         own_defaults: false,
+        child_exits: Default::default(),
+        secure: crate::param::SecureDefaults::Compatible,
     };
     let mut worker = (KIND.build)(&args, &Args::default(), &env)?.worker();
     let (batch, surroundings) = (messages(&["m"]), environment());

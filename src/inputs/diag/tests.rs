@@ -69,6 +69,7 @@ fn commands(daemon: Daemon) -> (Commands, Arc<Daemon>, Arc<Collect>) {
             keep_unresolved: false,
             report: false,
         },
+        secure: crate::param::SecureDefaults::Compatible,
     };
     let input = super::super::info(b"imdiag", None, true);
     let commands = Commands {

@@ -84,6 +84,7 @@ mod tests {
             parsers: Arc::default(),
             limits: Arc::default(),
             access: Default::default(),
+            secure: crate::param::SecureDefaults::Compatible,
         }
     }
 

@@ -65,7 +65,7 @@ impl Input for Imtcp {
             };
         problems.extend(access::malformed(args.array("allowedSender").unwrap_or_default()));
         let statement = Statement { module: &self.module, input: args };
-        let tls = match stream_driver::settings(&statement, &env.tls, &mut problems) {
+        let tls = match stream_driver::settings(&statement, (&env.tls, env.secure), &mut problems) {
             Ok(tls) => tls,
             Err(problem) => {
                 problems.push(problem);

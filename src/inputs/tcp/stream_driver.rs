@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::conf::Statement;
-use crate::param::Problem;
+use crate::param::{Problem, SecureDefaults};
 use crate::tls::peer::{Fingerprints, Names};
 use crate::tls::priority::Priority;
 use crate::tls::settings::Defaults;
@@ -17,14 +17,25 @@ use crate::tls::{Auth, Driver, Expired, Pem, Settings};
 /// A combination that costs the input.
 pub(super) fn settings(
     statement: &Statement<'_>,
-    defaults: &Defaults,
+    (defaults, secure): (&Defaults, SecureDefaults),
     problems: &mut Vec<Problem>,
 ) -> Result<Option<Settings>, Problem> {
-    let read = Reader { statement, defaults };
+    let read = Reader { statement, defaults, secure };
     let Some(driver) = read.driver()? else {
         read.refuse_with_plain_tcp()?;
+        let hints = statement.of(AUTH).given(AUTH);
+        problems.extend(secure.warning(if hints { NOT_ACTIVE } else { PLAIN }));
         return Ok(None);
     };
+    if secure == SecureDefaults::Strict && read.mode() == 0 {
+        let text = format!(
+            "imtcp input: compatibility.defaults.secure=\"strict\" rejects explicit streamdriver.mode=\"0\" with \
+             TLS-capable stream driver \"{}\"; use streamdriver.mode=\"1\" to enable TLS or select ptcp/plain TCP \
+             intentionally",
+            driver.name()
+        );
+        return Err(error(MODE, 3001, text));
+    }
     read.refuse_with(driver)?;
     let settings = Settings {
         driver,
@@ -50,12 +61,11 @@ pub(super) fn settings(
         handshakes_max: statement.count(HANDSHAKES),
     };
     if read.mode() == 0 {
-        if [AUTH, PEERS].iter().any(|name| statement.of(name).given(name)) {
-            let text = "imtcp has TLS-related settings but streamdriver.mode=\"0\"; mode 0 uses plain TCP so TLS is \
-                        not active (see https://docs.rsyslog.com/doc/faq/tls_mode0_disables_tls.html)";
-            problems.push(Problem::warning(text).at(MODE));
-        }
+        problems.extend(secure.warning(NOT_ACTIVE).map(|problem| problem.at(MODE)));
         return Ok(None);
+    }
+    if settings.auth == Auth::Anonymous {
+        problems.extend(secure.warning(ANONYMOUS).map(|problem| problem.at(AUTH)));
     }
     if settings.check_revocation && settings.auth == Auth::Anonymous {
         let text = "imtcp: streamDriver.TlsRevocationCheck has nothing to check: with streamDriver.authMode=\"anon\" \
@@ -65,6 +75,13 @@ pub(super) fn settings(
     check_files(&settings)?;
     Ok(Some(settings))
 }
+
+const NOT_ACTIVE: &str = "imtcp has TLS-related settings but streamdriver.mode=\"0\"; mode 0 uses plain TCP so TLS is not \
+                          active (see https://docs.rsyslog.com/doc/faq/tls_mode0_disables_tls.html)";
+const PLAIN: &str = "imtcp input uses streamdriver.mode=\"0\" (plain TCP without TLS); see \
+                     https://docs.rsyslog.com/doc/faq/tls_mode0_disables_tls.html";
+const ANONYMOUS: &str = "imtcp uses streamdriver.authmode=\"anon\"; server identity is not authenticated, so MITM is \
+                         possible (see https://docs.rsyslog.com/doc/faq/tls_anon_auth_mitm.html)";
 
 const NAME: &str = "streamDriver.name";
 const MODE: &str = "streamDriver.mode";
@@ -98,6 +115,7 @@ fn error(at: &'static str, code: u16, text: impl Into<String>) -> Problem {
 struct Reader<'a> {
     statement: &'a Statement<'a>,
     defaults: &'a Defaults,
+    secure: SecureDefaults,
 }
 
 impl Reader<'_> {
@@ -106,7 +124,10 @@ impl Reader<'_> {
     }
 
     fn mode(&self) -> i64 {
-        self.statement.of(MODE).int(MODE).unwrap_or(0)
+        let args = self.statement.of(MODE);
+        // Where the safe defaults are wanted, a driver that can do TLS does it.
+        let safe = self.secure == SecureDefaults::Strict && matches!(self.driver(), Ok(Some(_)));
+        if safe && !args.given(MODE) { 1 } else { args.int(MODE).unwrap_or(0) }
     }
 
     fn peers(&self) -> &[Vec<u8>] {

@@ -84,6 +84,7 @@ pub(super) fn environment_of(submit: Arc<dyn Submit>) -> InputEnv {
         parsers: Arc::default(),
         limits: Arc::default(),
         tls: Default::default(),
+        secure: crate::param::SecureDefaults::Compatible,
     }
 }
 

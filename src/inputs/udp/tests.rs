@@ -121,6 +121,7 @@ impl Setup {
             access: access::Rules::default(),
             parsers: Arc::default(),
             limits: Arc::default(),
+            secure: crate::param::SecureDefaults::Compatible,
         };
         Self { module: Args::defaults(&[MODULE.module_params]), input, env, queue }
     }
