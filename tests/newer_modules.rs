@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
+use openssl::ssl::{SslAcceptor, SslMethod};
 
 use crate::harness::daemon::{Daemon, reference};
+use crate::harness::pki::{Identity, Wanted};
 use crate::harness::{bulk_server, send};
 
 /// A message that cannot be transformed is left as it is, and the next one is transformed; the parents of the output
@@ -121,4 +123,95 @@ action(type="omfile" file="{dir}/out" template="t")
         own.contains(&format!("http_request to failed, URL: 'http://{closed}/three'")),
         "{own}"
     );
+}
+
+/// Over HTTPS the server's certificate must be one that the system's authorities vouch for, with the right name.
+#[test]
+fn http_request_over_https() {
+    if reference() {
+        return;
+    }
+    let dir = crate::harness::daemon::tempdir();
+    let authority = Identity::root("authority");
+    authority.write(dir.path(), "authority");
+    let known = authority.issue(&Wanted::name("localhost").dns("localhost"));
+    let unknown = Identity::own(&Wanted::name("localhost").dns("localhost"));
+    let ports =
+        [(known, true), (unknown, false)].map(|(identity, answers)| serve(&identity, answers));
+    let config = r#"global(net.enableDNS="off" environment="SSL_CERT_FILE={dir}/authority.pem")
+module(load="imtcp")
+module(load="fmhttp")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+template(name="t" type="string" string="[%$!a%][%$!b%]\n")
+set $!a = http_request("https://localhost:KNOWN/");
+set $!b = http_request("https://localhost:OTHER/");
+action(type="omfile" file="{dir}/out" template="t")
+"#;
+    let config =
+        config.replace("KNOWN", &ports[0].to_string()).replace("OTHER", &ports[1].to_string());
+    let program = crate::harness::daemon::program();
+    let mut daemon = Daemon::start_program(&program, &config, &["-d"], dir);
+    send::tcp(daemon.port("port"), b"<13>Oct 11 22:14:15 h t: x\n");
+    daemon.wait_lines("out", 1);
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out"), ["[secret][0]"]);
+    assert!(stopped.stderr.contains("http_request to failed"), "{}", stopped.stderr);
+}
+
+/// A server for one connection; whether that comes to an answer.
+fn serve(identity: &Identity, answers: bool) -> u16 {
+    let mut acceptor =
+        SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).expect("an acceptor");
+    acceptor.set_certificate(&identity.certificate).expect("the certificate");
+    acceptor.set_private_key(&identity.key).expect("the key");
+    let acceptor = acceptor.build();
+    let server = TcpListener::bind("localhost:0").expect("a port");
+    let port = server.local_addr().expect("an address").port();
+    bulk_server::spawn(move || {
+        let (peer, _) = server.accept().expect("a connection");
+        let Ok(mut peer) = acceptor.accept(peer) else { return assert!(!answers) };
+        let mut head = [0; 4096];
+        let mut len = 0;
+        while !head[..len].windows(4).any(|end| end == b"\r\n\r\n") {
+            match peer.read(&mut head[len..]) {
+                Ok(more @ 1..) => len += more,
+                _ => return assert!(!answers),
+            }
+        }
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret";
+        peer.write_all(answer).expect("the answer");
+    });
+    port
+}
+
+/// DB2's lines through a running daemon, and what is no such line through the parser behind it.
+#[test]
+fn pmdb2diag() {
+    if reference() {
+        return;
+    }
+    let config = r#"global(net.enableDNS="off")
+module(load="imtcp")
+module(load="pmdb2diag")
+parser(name="db2" type="pmdb2diag" levelPos="59" timePos="0")
+template(name="t" type="string" string="%timereported:::date-rfc3339%|%syslogseverity-text%|%app-name%|%procid%|%msg%\n")
+ruleset(name="r" parser=["db2", "rsyslog.rfc3164"]) { action(type="omfile" file="{dir}/out" template="t") }
+input(type="imtcp" port="0" supportOctetCountedFraming="off" address="127.0.0.1" listenPortFileName="{dir}/port" ruleset="r")
+"#;
+    let mut line = b"2015-06-04-09.29.46.123456+120 I1234E482".to_vec();
+    line.resize(59, b' ');
+    line.extend_from_slice(b"Error");
+    line.resize(69, b' ');
+    line.extend_from_slice(b"PID     : 12345");
+    line.resize(79 + 49, b' ');
+    line.extend_from_slice(b"db2sysc rest");
+    let text = String::from_utf8(line.clone()).expect("ASCII");
+    line.extend_from_slice(b"\n<13>Oct 11 22:14:15 h t[7]: plain\n");
+    let mut daemon = Daemon::start(config);
+    send::tcp(daemon.port("port"), &line);
+    daemon.wait_lines("out", 2);
+    let stopped = daemon.stop();
+    let out = stopped.lines("out");
+    assert_eq!(out[0], format!("2015-06-04T09:29:46.123456+02:00|err|db2sysc|12345|{text}"));
+    assert!(out[1].ends_with("|notice|t|7| plain"), "{}", out[1]);
 }

@@ -26,6 +26,7 @@ use crate::daemon::{LastStep, Plan};
 use crate::inputs::internal;
 use crate::message::Zone;
 use crate::message::timestamp::Time;
+use crate::param::About;
 use crate::sys::clock;
 use crate::sys::process::{self, Fork, Readiness};
 use crate::sys::resident;
@@ -315,7 +316,9 @@ fn serve(
     let early = plan.drops_privileges();
     let mut pid_file = if early { write_pid()? } else { None };
     plan.begin_state_file();
-    diagnostics.iter().for_each(|diagnostic| log_diagnostic(diagnostics, diagnostic));
+    // What is not as safe as it could be is for whoever starts this: the log of Debian's rsyslogd has no such lines.
+    let logged = diagnostics.iter().filter(|diagnostic| diagnostic.about != About::Insecure);
+    logged.for_each(|diagnostic| log_diagnostic(diagnostics, diagnostic));
     let notify = Notify::from_environment();
     let daemon = plan.start(&notify)?;
     if !early {

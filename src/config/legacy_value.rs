@@ -87,12 +87,9 @@ pub(super) fn parse<'t>(row: &Param, text: &'t [u8]) -> Result<(Value, &'t [u8])
         },
         Kind::Int { min, max } => {
             let (number, rest) = sized_number(text)?;
-            let most = |bad| Bad { lenient: !STRICT.contains(&row.name), ..bad };
-            let number = match integer(number, min, max) {
-                Err(bad) if number < min => Err(most(bad)),
-                other => other,
-            };
-            number.map(|number| (Value::Int(number), rest))
+            let lenient = number < min && !STRICT.contains(&row.name);
+            let number = integer(number, min, max).map_err(|bad| Bad { lenient, ..bad })?;
+            Ok((Value::Int(number), rest))
         }
         Kind::Size { min, max } => {
             let (number, rest) = sized_number(text)?;

@@ -221,6 +221,8 @@ fn senders() {
         message_bytes: 8096,
         ip_protocol: sluice::sys::socket::IpProtocol::Unspecified,
         own_defaults: false,
+        child_exits: Default::default(),
+        secure: sluice::param::SecureDefaults::Compatible,
     };
     let before = resident_kib();
     let output = (sendertrack::KIND.build)(&args, &Args::default(), &env);
