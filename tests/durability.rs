@@ -166,7 +166,7 @@ fn nothing_is_lost_when_the_disk_was_full() {
     for said in [
         "statefile '",
         "impstats: cannot write stats file",
-        "dynstats: bucket 'hosts': state file '",
+        "dynstats-state:hosts' is not written",
         "action 'out' suspended",
     ] {
         daemon.wait_text("own", said);
