@@ -170,7 +170,8 @@ fn a_daemon_that_cannot_deliver_is_not_ready() {
     let forward = |name: &str, more: &str| {
         format!(
             "action(type=\"omfwd\" name=\"{name}\" target=\"127.0.0.1\" port=\"1\" protocol=\"tcp\" {more}\n       \
-             queue.type=\"LinkedList\" queue.size=\"100\" queue.timeoutEnqueue=\"0\")\n"
+             queue.type=\"LinkedList\" queue.size=\"100\" queue.timeoutEnqueue=\"0\"\n       \
+             queue.timeoutShutdown=\"10\" queue.timeoutActionCompletion=\"10\")\n"
         )
     };
     let config = format!(
