@@ -28,6 +28,9 @@ pub struct Action {
     shared: Mutex<Shared>,
 }
 
+/// rsyslog's return code for an output that may work later.
+const SUSPENDED: u16 = 2007;
+
 /// The counters of `core.action`; the last three are ours.
 #[derive(Debug)]
 pub(super) struct Counters {
@@ -261,10 +264,19 @@ impl Action {
         }
     }
 
+    /// Takes one message that nothing was tried with: the action is suspended. The reference has no status for that.
+    pub(super) fn refused(&self, text: &[u8]) {
+        if let Some(file) = &self.error_file {
+            file.write(&self.settings.name, 0, text);
+        }
+    }
+
     /// Takes one message that is given up.
     pub(super) fn lost(&self, why: &Failure, text: &[u8]) {
         if let Some(file) = &self.error_file {
-            file.write(&self.settings.name, why, text);
+            // As in the reference, whatever made the output fail.
+            let status = if why.effect == Effect::Suspend { SUSPENDED } else { why.code };
+            file.write(&self.settings.name, status, text);
         }
         if why.effect == Effect::Data {
             let now = clock::now_secs();

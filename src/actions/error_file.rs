@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::Failure;
 use crate::message::json;
 
 /// The file, opened with the first message.
@@ -32,8 +31,9 @@ impl ErrorFile {
         Self { path, limit, state: Mutex::default(), stale: Mutex::default() }
     }
 
-    /// Adds a line. The reference cuts the line that would exceed the limit, and so do we.
-    pub(super) fn write(&self, action: &str, why: &Failure, text: &[u8]) {
+    /// Adds a line; `status` is rsyslog's return code without its sign. The reference cuts the line that would exceed
+    /// the limit, and so do we.
+    pub(super) fn write(&self, action: &str, status: u16, text: &[u8]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::take(&mut *self.stale.lock().unwrap_or_else(PoisonError::into_inner)) {
             state.file = None;
@@ -46,7 +46,7 @@ impl ErrorFile {
         line.extend_from_slice(b"{ \"action\": \"");
         json::escape(action.as_bytes(), line);
         line.extend_from_slice(
-            format!("\", \"status\": -{}, \"template0\": \"", why.code).as_bytes(),
+            format!("\", \"status\": {}, \"template0\": \"", -i32::from(status)).as_bytes(),
         );
         json::escape(text, line);
         line.extend_from_slice(b"\" }\n");
@@ -99,21 +99,20 @@ mod tests {
     fn a_line_per_message_up_to_the_limit() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("errors");
-        let why = Failure::suspend(2007, "gone");
-        ErrorFile::new(path.clone(), 0).write("a", &why, b"say \"hi\"\n");
+        ErrorFile::new(path.clone(), 0).write("a", 2007, b"say \"hi\"\n");
         let line =
             "{ \"action\": \"a\", \"status\": -2007, \"template0\": \"say \\\"hi\\\"\\n\" }\n";
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), line);
         let file = ErrorFile::new(path.clone(), line.len() as u64 + 4);
         for _ in 0..3 {
-            file.write("b", &why, b"x");
+            file.write("b", 0, b"x");
         }
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), format!("{line}{{ \"\n"));
         std::fs::remove_file(&path).expect("removed");
-        file.write("b", &why, b"x");
+        file.write("b", 0, b"x");
         assert!(!path.exists());
         file.reopen();
-        file.write("b", &why, b"x");
+        file.write("b", 0, b"x");
         assert!(path.exists());
     }
 }

@@ -50,6 +50,16 @@ enum State {
     Disabled,
 }
 
+/// What becomes of a message that is to be pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    Ready,
+    /// Nothing is to be tried now.
+    Suspended,
+    /// It was tried again, in vain.
+    Failed,
+}
+
 impl Runner {
     /// A thread's end of `action`; `interrupt` ends its waits when the daemon stops.
     #[must_use]
@@ -79,9 +89,14 @@ impl Runner {
     /// message is lost for it, and counted.
     pub fn push(&mut self, msg: &Msg<'_>) -> bool {
         self.pushed += 1;
-        if (self.pushed == 1 || self.state != State::Ready) && !self.is_ready(msg) {
-            self.lose(msg);
-            return false;
+        if self.pushed == 1 || self.state != State::Ready {
+            match self.readiness(msg) {
+                Readiness::Ready => {}
+                refused => {
+                    self.lose(msg, refused == Readiness::Failed);
+                    return false;
+                }
+            }
         }
         if !self.is_within_limit(msg) {
             self.dropped += 1;
@@ -95,7 +110,7 @@ impl Runner {
             });
             let Err(failure) = outcome else { break };
             if !self.retry(failure) {
-                self.lose(msg);
+                self.lose(msg, true);
                 return false;
             }
         }
@@ -173,7 +188,7 @@ impl Runner {
 
     /// Whether the action takes a message, the first of a batch or in trouble: it works, or the time has come
     /// to try it again.
-    fn is_ready(&mut self, msg: &Msg<'_>) -> bool {
+    fn readiness(&mut self, msg: &Msg<'_>) -> Readiness {
         let now = msg.env.now.div_euclid(1_000_000);
         if self.pushed == 1 {
             self.action.watch.begin(self.number, now);
@@ -184,20 +199,20 @@ impl Runner {
             State::Disabled => false,
         };
         if !due {
-            return false;
+            return Readiness::Suspended;
         }
-        let Self { action, worker, state, .. } = self;
-        let works = action.check_external_state().and_then(|()| match state {
-            State::Ready => Ok(()),
-            _ => worker.resume(),
-        });
-        match works {
-            Ok(()) => {
-                self.state = State::Ready;
-                true
-            }
-            Err(failure) => self.retry(failure),
-        }
+        let (failure, otherwise) = match self.action.check_external_state() {
+            Err(failure) => (failure, Readiness::Suspended),
+            Ok(()) if self.state == State::Ready => return Readiness::Ready,
+            Ok(()) => match self.worker.resume() {
+                Err(failure) => (failure, Readiness::Failed),
+                Ok(()) => {
+                    self.state = State::Ready;
+                    return Readiness::Ready;
+                }
+            },
+        };
+        if self.retry(failure) { Readiness::Ready } else { otherwise }
     }
 
     /// Something failed: tries again as often as allowed. On `true` the action is ready and nothing is
@@ -261,12 +276,16 @@ impl Runner {
         stops
     }
 
-    /// Gives up a message that was never pushed; its text matters only to the error file.
-    fn lose(&mut self, msg: &Msg<'_>) {
+    /// Gives up a message that was never pushed; its text matters only to the error file, as does whether the output
+    /// was `tried`.
+    fn lose(&mut self, msg: &Msg<'_>, tried: bool) {
         let why = Failure::suspend(2007, "suspended");
         if self.action.keeps_lost() {
             let Self { action, worker, .. } = self;
-            let mut sink = |why: &Failure, text: &[u8]| action.lost(why, text);
+            let mut sink = |why: &Failure, text: &[u8]| match why.effect {
+                Effect::Suspend if !tried => action.refused(text),
+                _ => action.lost(why, text),
+            };
             if worker.pending() == 0 && worker.push(msg, &mut sink).is_ok() {
                 worker.discard(&why, &mut sink);
             }
@@ -519,10 +538,14 @@ mod tests {
         bench.commit();
         bench.push("b", 1);
         bench.commit();
+        bench.script.commits(&[Some(0), Some(0)]);
+        bench.push("c", LATER);
+        bench.commit();
         let lines = std::fs::read_to_string(path).expect("the error file");
-        let expected = "{ \"action\": \"test\", \"status\": -2007, \"template0\": \"a\" }\n\
-                        { \"action\": \"test\", \"status\": -2007, \"template0\": \"b\" }\n";
-        assert_eq!(lines, expected);
+        let line = |status, text| {
+            format!("{{ \"action\": \"test\", \"status\": {status}, \"template0\": \"{text}\" }}\n")
+        };
+        assert_eq!(lines, line(-2007, "a") + &line(0, "b") + &line(-2007, "c"));
     }
 
     #[test]
