@@ -138,12 +138,14 @@ impl Resolver {
 
 impl Names for Resolver {
     fn name(&self, addr: SocketAddr) -> Name {
+        let begin = Instant::now();
+        let mut waited = false;
         let mut state = lock(&self.0.state);
-        let mut deadline = None;
         loop {
-            match state.find(addr.ip()) {
+            // Whoever has waited takes the answer, however short its life.
+            match state.find(addr.ip(), begin) {
                 Some(Entry::Known(answer, _)) => {
-                    self.0.counters.hits.add(u64::from(deadline.is_none()));
+                    self.0.counters.hits.add(u64::from(!waited));
                     return match answer {
                         Answer::Name(name) => Name::Known(name),
                         Answer::Unknown => Name::Unknown,
@@ -158,19 +160,19 @@ impl Names for Resolver {
             if state.is_slow {
                 return self.0.late();
             }
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.0.wait);
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = self.0.wait.saturating_sub(begin.elapsed());
             if left.is_zero() {
                 state.is_slow = true;
                 return self.0.late();
             }
+            waited = true;
             state = wait_timeout(&self.0.answered, state, left);
         }
     }
 
     fn prefetch(&self, addr: SocketAddr) {
         let mut state = lock(&self.0.state);
-        if state.find(addr.ip()).is_none() {
+        if state.find(addr.ip(), Instant::now()).is_none() {
             self.0.want(&mut state, addr);
         }
     }
@@ -251,8 +253,8 @@ impl Shared {
 }
 
 impl State {
-    /// The entry of `ip`, if it still holds.
-    fn find(&mut self, ip: IpAddr) -> Option<Entry> {
+    /// The entry of `ip`, if it held at `time`.
+    fn find(&mut self, ip: IpAddr, time: Instant) -> Option<Entry> {
         let entry = match self.young.get(&ip) {
             Some(entry) => entry.clone(),
             None => {
@@ -262,7 +264,7 @@ impl State {
             }
         };
         match entry {
-            Entry::Known(_, Some(until)) if until <= Instant::now() => None,
+            Entry::Known(_, Some(until)) if until <= time => None,
             entry => Some(entry),
         }
     }
@@ -441,6 +443,16 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_gets_an_answer_that_is_not_kept() {
+        let (resolver, asked, answers) = scripted(Some(Duration::ZERO), PATIENCE);
+        for text in ["a", "b"] {
+            answers.send(name(text)).unwrap();
+            assert_eq!(resolver.name(addr(1)), known(text));
+        }
+        assert_eq!(asked.try_iter().count(), 2);
+    }
+
+    #[test]
     fn the_cache_and_the_questions_are_bounded() {
         let (resolver, asked, answers) = scripted(None, PATIENCE);
         resolver.prefetch(addr(1));
@@ -455,7 +467,7 @@ mod tests {
         for n in 0..4 * GENERATION_NAMES_MAX {
             let ip = IpAddr::from(u32::try_from(n).unwrap().to_be_bytes());
             state.insert(ip, Entry::Known(Answer::Unknown, None));
-            assert!(state.find(addr(9).ip()).is_some() == (n > 10));
+            assert!(state.find(addr(9).ip(), Instant::now()).is_some() == (n > 10));
             if n == 10 {
                 state.insert(addr(9).ip(), Entry::Known(Answer::Unknown, None));
             }
