@@ -429,21 +429,36 @@ fn legacy_inputs_and_rulesets() {
 
 #[test]
 fn queue_timeouts_have_global_defaults() {
-    let (config, diagnostics) = load_text(
+    const TIMEOUTS: [&str; 4] = [
+        "timeoutEnqueue",
+        "timeoutShutdown",
+        "timeoutActionCompletion",
+        "timeoutWorkerThreadShutdown",
+    ];
+    let defaults = |class: &str, first: usize| -> String {
+        let parameter = |(n, name)| format!("default.{class}.queue.{name}=\"{}\" ", first + n);
+        TIMEOUTS.iter().enumerate().map(parameter).collect()
+    };
+    let (config, diagnostics) = load_text(&format!(
         "main_queue(queue.timeoutEnqueue=\"7\")\n\
-         ruleset(name=\"r\" queue.type=\"LinkedList\") { stop }\n\
+         ruleset(name=\"r\" queue.type=\"LinkedList\") {{ stop }}\n\
          action(type=\"omfile\" file=\"/a\")\n\
          *.* /b\n\
-         global(default.ruleset.queue.timeoutEnqueue=\"20\" default.action.queue.timeoutEnqueue=\"30\"\n\
-                default.ruleset.queue.timeoutShutdown=\"40\")\n",
-    );
+         global({} {})\n",
+        defaults("ruleset", 20),
+        defaults("action", 30),
+    ));
     assert!(!diagnostics.has_errors(), "{}", diagnostics.render());
-    let enqueue = |queue: &ObjectArgs| queue.args.int("queue.timeoutEnqueue");
-    assert_eq!(enqueue(&config.main_queue), Some(7));
-    assert_eq!(config.main_queue.args.int("queue.timeoutShutdown"), Some(40));
-    assert_eq!(config.rulesets[1].queue.as_ref().and_then(enqueue), Some(20));
-    assert_eq!(enqueue(&config.actions[0].queue), Some(30));
-    assert_eq!(enqueue(&config.actions[1].queue), Some(50));
+    let timeouts = |queue: &ObjectArgs| {
+        TIMEOUTS.map(|name| queue.args.int(&format!("queue.{name}")).expect("a number"))
+    };
+    assert_eq!(timeouts(&config.main_queue), [7, 21, 22, 23]);
+    assert_eq!(config.rulesets[1].queue.as_ref().map(timeouts), Some([20, 21, 22, 23]));
+    assert_eq!(timeouts(&config.actions[0].queue), [30, 31, 32, 33]);
+    // Old directives have defaults of their own.
+    assert_eq!(timeouts(&config.actions[1].queue), [50, 0, 1000, 60000]);
+    let (config, _) = load_text(&format!("global({})\n*.* /b\n", defaults("ruleset", 20)));
+    assert_eq!(timeouts(&config.main_queue), [2000, 1500, 1000, 60000]);
 }
 
 #[test]

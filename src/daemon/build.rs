@@ -69,15 +69,6 @@ pub(super) fn limits(
     Kit::new(policies, reduce, Arc::clone(hostname), Arc::clone(variables))
 }
 
-/// Which `default.….queue.*` parameters of `global()` count.
-#[derive(Clone, Copy)]
-pub(super) enum QueueClass {
-    /// Of an action.
-    Action,
-    /// Of a ruleset, and the main queue.
-    Ruleset,
-}
-
 /// The main queue, and the queues of rulesets, callers first.
 pub(super) type Queues = (Arc<Queue<Job>>, Vec<(RulesetId, Arc<Queue<Job>>)>);
 
@@ -150,7 +141,7 @@ impl Shop<'_> {
         if output.retries_forever() && !decl.core.args.given("action.resumeRetryCount") {
             settings.resume_retry_count = None;
         }
-        let queue = self.queue_settings(&decl.queue, &decl.name, QueueClass::Action, diagnostics);
+        let queue = queue_settings(&decl.queue, &decl.name, diagnostics);
         match self.limits.of_action(&decl.core.args, &decl.name, queue.kind == Type::Direct) {
             Ok(rate) => settings.rate = rate,
             Err(problem) => {
@@ -255,7 +246,7 @@ impl Shop<'_> {
         );
         let shared = Arc::new(shared.tracking(self.tracked()));
         let mut queue = |object: &ObjectArgs, name: &str| {
-            let settings = self.queue_settings(object, name, QueueClass::Ruleset, diagnostics);
+            let settings = queue_settings(object, name, diagnostics);
             Arc::new(Queue::new(name, settings, consumers(&shared), self.stats))
         };
         let own: Vec<Option<Arc<Queue<Job>>>> = decls
@@ -378,36 +369,17 @@ impl Shop<'_> {
             .text("ruleset")
             .is_none_or(|name| self.config.ruleset(decl.ruleset).name.eq_ignore_ascii_case(&name))
     }
+}
 
-    /// The settings of a queue, with the defaults that `global()` gives.
-    pub(super) fn queue_settings(
-        &self,
-        object: &ObjectArgs,
-        name: &str,
-        class: QueueClass,
-        diagnostics: &mut Diagnostics,
-    ) -> queue::Settings {
-        let mut args = object.args.clone();
-        let prefix = match class {
-            QueueClass::Action => "default.action.queue",
-            QueueClass::Ruleset => "default.ruleset.queue",
-        };
-        let globals = &self.config.globals.args;
-        for timeout in [
-            "timeoutShutdown",
-            "timeoutActionCompletion",
-            "timeoutEnqueue",
-            "timeoutWorkerThreadShutdown",
-        ] {
-            let global = format!("{prefix}.{timeout}");
-            if globals.given(&global) {
-                args.set_default(&format!("queue.{timeout}"), globals.value(&global).cloned());
-            }
-        }
-        let mut settings = queue::Settings::from_args(&args);
-        report(object, settings.correct(name), diagnostics);
-        settings
-    }
+/// The settings of a queue, with what is wrong about them reported.
+fn queue_settings(
+    object: &ObjectArgs,
+    name: &str,
+    diagnostics: &mut Diagnostics,
+) -> queue::Settings {
+    let mut settings = queue::Settings::from_args(&object.args);
+    report(object, settings.correct(name), diagnostics);
+    settings
 }
 
 /// Adds problems at the places of their parameters.
