@@ -372,9 +372,13 @@ fn log_problem(problem: &Problem) {
 }
 
 fn raise_open_files(limit: u64) {
-    use nix::sys::resource::{Resource, setrlimit};
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
     if let Err(e) = setrlimit(Resource::RLIMIT_NOFILE, limit, limit) {
-        log::error!("could not set process file limit to {limit}: {}", io::Error::from(e));
+        let hard = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(_, hard)| hard);
+        log::error!(
+            code = 2116;
+            "could not set process file limit to {limit} [current hard limit {hard}]: {}", e.desc()
+        );
     }
 }
 

@@ -110,11 +110,14 @@ pub fn set_debug(on: bool) {
     if let Some(internal) = INTERNAL.get() {
         internal.debug.store(on, Ordering::Relaxed);
     }
-    let wanted = INTERNAL.get().map_or(0, |internal| lock(&internal.state).settings.severity);
-    log::set_max_level(match (on, wanted) {
+    let own = INTERNAL.get().is_some_and(|internal| {
+        let settings = &lock(&internal.state).settings;
+        settings.severity >= 7 || settings.all_to_stderr
+    });
+    log::set_max_level(match (on, own) {
         (true, _) => LevelFilter::Trace,
-        (false, 7..) => LevelFilter::Debug,
-        (false, _) => LevelFilter::Info,
+        (false, true) => LevelFilter::Debug,
+        (false, false) => LevelFilter::Info,
     });
 }
 
