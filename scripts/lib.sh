@@ -7,12 +7,25 @@ die() {
 
 # need_cargo: a Rust toolchain, the one thing we do not install, and what building takes beside it.
 need_cargo() {
-    command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
+    command -v cargo >/dev/null || PATH="${HOME-}/.cargo/bin:$PATH"
     command -v cargo >/dev/null || die "no Rust toolchain found; get one from https://rustup.rs (version $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later)"
     command -v cc >/dev/null || need_command cc gcc
     # What the crates link.
     need_library openssl libssl-dev
     need_library libzstd libzstd-dev
+}
+
+# build_release: the daemon, as it is installed; its path in $daemon.
+build_release() {
+    echo "== building the release binary"
+    cargo build --release --quiet || die "building failed; cargo says why above (it needs crates.io once, or a vendored copy)"
+    daemon=$(realpath "${CARGO_TARGET_DIR:-target}/release/sluiced")
+}
+
+# need_ports FILE: no listener that failed in FILE, what the daemon said at its start.
+need_ports() {
+    ! grep -a -i 'could not create\|address already in use' "$1" >&2 ||
+        die "another program has a port that this takes; stop it first"
 }
 
 # need_component SUBCOMMAND COMPONENT: a part of the toolchain that rustup can add.
@@ -63,7 +76,7 @@ need_command() {
 need_loggen() {
     LOGGEN=loggen
     command -v loggen >/dev/null && return
-    local cache="${XDG_CACHE_HOME:-$HOME/.cache}/sluice/loggen"
+    local cache="${XDG_CACHE_HOME:-${HOME-}/.cache}/sluice/loggen"
     LOGGEN=$cache/run
     [ -x "$LOGGEN" ] && return
     command -v apt-get >/dev/null || die "the command 'loggen' is missing and this is not a Debian system; it is part of syslog-ng"
