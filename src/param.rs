@@ -74,8 +74,14 @@ pub enum Support {
     Missing,
     /// Obeyed, but deprecated: giving it warns with this advice.
     Deprecated(&'static str),
-    /// Accepted; there is nothing here that it could change, for this reason. Giving it warns.
-    NoEffect(&'static str),
+    /// Accepted; there is nothing here that it could change. Giving it warns, unless the value asks for what is done
+    /// anyway.
+    NoEffect {
+        /// Why.
+        reason: &'static str,
+        /// The value that is done anyway, as configuration text; the default where there is none.
+        always: Option<&'static str>,
+    },
 }
 
 /// One row of a module's parameter table.
@@ -208,7 +214,14 @@ impl Param {
     /// Accepted without effect, with the reason.
     #[must_use]
     pub const fn no_effect(mut self, reason: &'static str) -> Self {
-        self.support = Support::NoEffect(reason);
+        self.support = Support::NoEffect { reason, always: None };
+        self
+    }
+
+    /// Accepted; whatever is given, this value is what is done, for this reason.
+    #[must_use]
+    pub const fn always(mut self, value: &'static str, reason: &'static str) -> Self {
+        self.support = Support::NoEffect { reason, always: Some(value) };
         self
     }
 

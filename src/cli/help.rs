@@ -66,7 +66,7 @@ fn parameter(out: &mut String, param: &Param) {
         Support::Deprecated(advice) => {
             let _ = writeln!(out, "      Deprecated: {advice}");
         }
-        Support::NoEffect(reason) => {
+        Support::NoEffect { reason, .. } => {
             let _ = writeln!(out, "      Accepted without effect: {reason}.");
         }
     }

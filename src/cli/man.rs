@@ -121,7 +121,7 @@ fn list(out: &mut String, params: &[Param]) {
             Support::Deprecated(advice) => {
                 let _ = writeln!(out, "Deprecated: {}", escape(advice));
             }
-            Support::NoEffect(reason) => {
+            Support::NoEffect { reason, .. } => {
                 let _ = writeln!(out, "Accepted without effect: {}.", escape(reason));
             }
         }

@@ -181,7 +181,7 @@ fn report_support(
 ) {
     match row.support {
         Support::Full => {}
-        Support::Missing if is_default(row, value) => {}
+        Support::Missing if means(row, row.default, value) => {}
         Support::Missing => {
             let what = format!("parameter '{}'", row.name);
             diagnostics.push(Diagnostic::missing(param.span, &what).line(line));
@@ -194,18 +194,18 @@ fn report_support(
             let diagnostic = Diagnostic::parsing(param.span, text).line(line);
             diagnostics.push(diagnostic.warning().help(advice));
         }
-        Support::NoEffect(_) if is_default(row, value) => {}
-        Support::NoEffect(reason) => {
+        Support::NoEffect { always, .. } if means(row, always.or(row.default), value) => {}
+        Support::NoEffect { reason, .. } => {
             let what = format!("parameter '{}'", row.name);
             diagnostics.push(Diagnostic::without_effect(param.span, &what, reason).line(line));
         }
     }
 }
 
-/// Whether `value` is what the row says anyway.
-pub(super) fn is_default(row: &Param, value: &Value) -> bool {
-    let default = row.default.map(|text| row.kind.parse(row.name, &[text.as_bytes().to_vec()]));
-    matches!(default, Some(Ok(default)) if default == *value)
+/// Whether `text`, written for this parameter, would be `value`.
+pub(super) fn means(row: &Param, text: Option<&str>, value: &Value) -> bool {
+    let parsed = text.map(|text| row.kind.parse(row.name, &[text.as_bytes().to_vec()]));
+    matches!(parsed, Some(Ok(parsed)) if parsed == *value)
 }
 
 /// What to write instead of a wrong value.

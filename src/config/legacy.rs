@@ -303,11 +303,12 @@ impl Checker<'_> {
         self.extra_characters(rest, span);
         let what = || format!("directive '${}'", directive.name);
         match row.support {
-            Support::Missing if !args::is_default(row, &value) => {
+            Support::Missing if !args::means(row, row.default, &value) => {
                 self.missing(directive.span, &what());
             }
-            Support::NoEffect(_) if args::is_default(row, &value) => {}
-            Support::NoEffect(reason) => {
+            Support::NoEffect { always, .. }
+                if args::means(row, always.or(row.default), &value) => {}
+            Support::NoEffect { reason, .. } => {
                 let diagnostic = Diagnostic::without_effect(directive.span, &what(), reason);
                 self.diagnostics.push(diagnostic);
             }

@@ -57,9 +57,9 @@ pub static GLOBAL: &[Param] = &[
         Some("off"),
         "Abort when a program error is found.",
     )
-    .no_effect("a program error always ends it"),
+    .always("on", "a program error always ends it"),
     Param::new("debug.unloadModules", Kind::Bool, Some("on"), "Unload modules at exit.")
-        .no_effect("modules are compiled in"),
+        .always("off", "modules are compiled in"),
     Param::new("debug.files", Kind::Array, None, "Source files whose debug output is wanted.")
         .no_effect("they are rsyslogd's source files"),
     Param::new(
@@ -311,7 +311,7 @@ pub static GLOBAL: &[Param] = &[
         Some("off"),
         "Tell systemd only when all modules are ready.",
     )
-    .no_effect("systemd is always told only when all inputs are ready"),
+    .always("on", "systemd is always told only when all inputs are ready"),
     Param::new(
         "abortOnUncleanConfig",
         Kind::Bool,
@@ -325,7 +325,7 @@ pub static GLOBAL: &[Param] = &[
         Some("off"),
         "Do not start when a queue cannot be started.",
     )
-    .no_effect("a queue that cannot be started always ends the start"),
+    .always("on", "a queue that cannot be started always ends the start"),
     Param::new(
         "variables.caseSensitive",
         Kind::Bool,
@@ -376,7 +376,7 @@ pub static GLOBAL: &[Param] = &[
         Some("off"),
         "Queues may grow to twice their size while stopping.",
     )
-    .no_effect("while stopping a queue takes all that still comes, whatever its size"),
+    .always("on", "while stopping a queue takes all that still comes, whatever its size"),
     Param::new(
         "default.action.queue.timeoutShutdown",
         MILLISECONDS,
@@ -438,14 +438,14 @@ pub static GLOBAL: &[Param] = &[
         Some("on"),
         "Give up capabilities that are not needed.",
     )
-    .no_effect("capabilities are left to the service manager (CapabilityBoundingSet=)"),
+    .always("off", "capabilities are left to the service manager (CapabilityBoundingSet=)"),
     Param::new(
         "libcapng.default",
         Kind::Bool,
         Some("on"),
         "Stop when capabilities cannot be given up.",
     )
-    .no_effect("capabilities are left to the service manager (CapabilityBoundingSet=)"),
+    .always("off", "capabilities are left to the service manager (CapabilityBoundingSet=)"),
     Param::new(
         "security.abortOnIDResolutionFail",
         Kind::Bool,
@@ -486,10 +486,10 @@ pub static DIRECTIVES: &[Param] = &[
     .legacy("ErrorMessagesToStderr"),
     Param::new("DebugPrintTemplateList", Kind::Bool, Some("on"), "Show templates in debug output.")
         .legacy("DebugPrintTemplateList")
-        .no_effect(NO_LISTS),
+        .always("off", NO_LISTS),
     Param::new("DebugPrintModuleList", Kind::Bool, Some("on"), "Show modules in debug output.")
         .legacy("DebugPrintModuleList")
-        .no_effect(NO_LISTS),
+        .always("off", NO_LISTS),
     Param::new(
         "DebugPrintCfSysLineHandlerList",
         Kind::Bool,
@@ -497,7 +497,7 @@ pub static DIRECTIVES: &[Param] = &[
         "Show directives in debug output.",
     )
     .legacy("DebugPrintCfSysLineHandlerList")
-    .no_effect(NO_LISTS),
+    .always("off", NO_LISTS),
     Param::new("GenerateConfigGraph", Kind::Word, None, "File to draw the configuration to.")
         .legacy("GenerateConfigGraph")
         .missing(),
@@ -578,7 +578,7 @@ pub static ACTION: &[Param] = &[
         "The count of repeated messages quotes the message.",
     )
     .legacy("RepeatedMsgContainsOriginalMsg")
-    .no_effect("as in rsyslogd, the count of repeated messages always quotes the message"),
+    .always("on", "as in rsyslogd, the count of repeated messages always quotes the message"),
     Param::new(
         "action.resumeRetryCount",
         Kind::Int { min: -1, max: i32::MAX as i64 },
