@@ -115,6 +115,10 @@ pub const EXPRESSION_DEPTH: usize = 256;
 pub const INCLUDE_FILES: usize = 10_000;
 /// Bytes of all files of a configuration.
 pub const CONFIG_BYTES: usize = 64 * 1024 * 1024;
+/// Shortest time between two looks at a watched file. Half of its debounce time is looked for.
+pub const WATCH_INTERVAL_MIN: Duration = Duration::from_millis(50);
+/// Longest time between them.
+pub const WATCH_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// Bytes of a rate limit's policy file.
 pub const POLICY_BYTES: usize = 4 * 1024 * 1024;
 /// Levels of nesting in it, as in the reference.

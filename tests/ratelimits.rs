@@ -67,7 +67,7 @@ fn sources_are_limited_one_by_one_and_a_reload_changes_how() {
 #[test]
 fn a_watched_policy_is_read_when_it_has_changed() {
     let mut daemon =
-        start("interval: 3600\nburst: 1", "policyWatch=\"on\" policyWatchDebounce=\"1s\"");
+        start("interval: 3600\nburst: 1", "policyWatch=\"on\" policyWatchDebounce=\"200ms\"");
     send(&mut daemon, "aab");
     fs::write(daemon.dir().join("new"), "interval: 3600\nburst: 3\nseverity: 7").expect("policy");
     fs::rename(daemon.dir().join("new"), daemon.dir().join("policy")).expect("rename");

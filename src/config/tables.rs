@@ -878,7 +878,7 @@ pub static RATELIMIT: &[Param] = &[
         "policyWatchDebounce",
         Kind::Str,
         Some("5s"),
-        "How long a changed file must be left alone; with ms, s, m or h, in steps of a second.",
+        "How long a changed file must be left alone; with ms, s, m or h.",
     ),
     Param::new("perSource", Kind::Bool, Some("off"), "Limit each source of messages by itself."),
     Param::new(

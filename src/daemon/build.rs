@@ -51,7 +51,7 @@ pub(super) fn lookups(config: &Config, diagnostics: &mut Diagnostics) -> Vec<Arc
 /// Makes what limits are made of: the `ratelimit()` objects that make sense, and `$RepeatedMsgReduction`.
 pub(super) fn limits(
     config: &Config,
-    (templates, stats): (&Arc<Templates>, &Arc<stats::Set>),
+    (templates, stats, tasks): (&Arc<Templates>, &Arc<stats::Set>, &Tasks),
     hostname: &Hostname,
     variables: &Arc<vars::Globals>,
     diagnostics: &mut Diagnostics,
@@ -61,7 +61,13 @@ pub(super) fn limits(
     let mut policies = Vec::with_capacity(config.ratelimits.len());
     for decl in &config.ratelimits {
         match Policy::new(&decl.args, Arc::clone(&find), Arc::clone(stats)) {
-            Ok(policy) => policies.push(Arc::new(policy)),
+            Ok(policy) => {
+                let policy = Arc::new(policy);
+                if let Some(watching) = policy.watching() {
+                    tasks.add(Box::new(watching));
+                }
+                policies.push(policy);
+            }
             Err(problem) => diagnostics.push(decl.diagnose(&problem)),
         }
     }

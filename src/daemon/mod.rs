@@ -93,7 +93,7 @@ impl Plan {
         let hostname: Hostname = Arc::new(Mutex::new(globals::hostname(args)));
         let templates = Arc::new(Templates::build(config, globals.secure, diagnostics));
         let variables = Arc::new(globals.variables());
-        let found = (&templates, &stats);
+        let found = (&templates, &stats, &*tasks);
         let limits = Arc::new(build::limits(config, found, &hostname, &variables, diagnostics));
         let lookups = build::lookups(config, diagnostics);
         let (buckets, percentiles) = script_counters::build(config, &stats, &tasks, diagnostics);
@@ -274,7 +274,6 @@ impl Daemon {
         for action in self.core.actions.iter().flatten() {
             action.action.tick(now_seconds);
         }
-        self.core.limits.tick(now_seconds);
     }
 
     /// Stops everything in the order in which messages flow, so that each stage can hand on what it holds.

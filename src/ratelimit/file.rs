@@ -18,6 +18,7 @@
 //! reference; a value that makes no sense costs the file.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::policy::{Mode, Scope};
 use super::sources::{Allowance, Rules};
@@ -217,9 +218,13 @@ fn severity(text: &str) -> Option<i32> {
     }
 }
 
-/// A time such as `10`, `10s`, `5m`, `500ms`, in milliseconds.
+/// A time such as `10`, `10s`, `5m`, `500ms`.
 #[must_use]
-pub fn milliseconds(text: &str) -> Option<u32> {
+pub fn duration(text: &str) -> Option<Duration> {
+    milliseconds(text).map(|msec| Duration::from_millis(msec.into()))
+}
+
+fn milliseconds(text: &str) -> Option<u32> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;

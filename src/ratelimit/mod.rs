@@ -8,7 +8,7 @@
 //! - [`window`]: so many messages in so many seconds.
 //! - [`sources`]: the same for each source of messages, in bounded memory.
 //! - [`reduction`]: "message repeated n times".
-//! - [`policy`]: what is allowed; [`file`](mod@file): how that stands in YAML.
+//! - [`policy`]: what is allowed; [`file`](mod@file): how that stands in YAML; [`watch`]: when it is read again.
 //! - [`limiter`]: all of it, applied to a batch: one lock per batch and none without a limit; [`output`]: the limit of
 //!   an action.
 //!
@@ -21,6 +21,7 @@ pub mod output;
 pub mod policy;
 pub mod reduction;
 pub mod sources;
+pub mod watch;
 pub mod window;
 
 use std::sync::Arc;
@@ -150,10 +151,5 @@ impl Kit {
     /// HUP: policy files are read again.
     pub fn hup(&self) {
         self.policies.iter().for_each(|policy| policy.reload("HUP"));
-    }
-
-    /// Once a second: policy files that are watched are read again when they have changed.
-    pub fn tick(&self, now_seconds: i64) {
-        self.policies.iter().for_each(|policy| policy.watch(now_seconds));
     }
 }

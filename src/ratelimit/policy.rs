@@ -1,22 +1,24 @@
 //! What is allowed: a `ratelimit()` object, or the `rateLimit.interval` and `.burst` of one input.
 //!
 //! Users of an object share what it allows, and the state of its sources; each has a window of its own. Files
-//! are read again on HUP, and with `policyWatch` some time after they have changed: the control thread looks at
-//! them once a second. A file that is not in order leaves everything as it was.
+//! are read again on HUP, and with `policyWatch` some time after they have changed. A file that is not in order leaves
+//! everything as it was.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant};
 
 use super::file::{self, PolicyFile, SourcesFile};
 use super::sources::{Rules, Sources};
+use super::watch::Watch;
 use crate::limits;
 use crate::message::{Msg, Property};
 use crate::param::{Args, Problem};
 use crate::stats::{self, Counter, Live, Object, Purpose, Reading};
 use crate::sync::{Mutex, MutexGuard, lock};
+use crate::task::Task;
 use crate::template::Template;
 
 /// Finds a template by its name, for as long as the daemon runs.
@@ -126,7 +128,7 @@ impl Policy {
         let files = [path("policy"), path("perSourcePolicy")];
         let number = |param| args.int(param).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
         let debounce = args.text("policyWatchDebounce").unwrap_or_default();
-        let debounce = file::milliseconds(&debounce).ok_or_else(|| {
+        let debounce = file::duration(&debounce).ok_or_else(|| {
             let text = format!("ratelimit: invalid policyWatchDebounce value '{debounce}'");
             Problem::error(text).code(2207).at("policyWatchDebounce")
         })?;
@@ -240,11 +242,10 @@ impl Policy {
         }
     }
 
-    /// Reads the files again if they have changed and then been left alone for a while.
-    pub fn watch(&self, now_seconds: i64) {
-        if self.watch.as_ref().is_some_and(|watch| watch.is_due(now_seconds, &self.files)) {
-            self.reload("watch");
-        }
+    /// What reads the files again some time after they have changed, where that is wanted.
+    #[must_use]
+    pub fn watching(self: &Arc<Self>) -> Option<Watching> {
+        self.watch.is_some().then(|| Watching(Arc::clone(self)))
     }
 
     fn reload_policy(&self, path: &Path, trigger: &str) -> Result<(), String> {
@@ -336,6 +337,23 @@ impl Policy {
         self.stats.add_live("ratelimit", Arc::<PerSource>::clone(&made));
         *sources = Some(made);
         Ok(())
+    }
+}
+
+/// Keeps an object up to date with its files.
+#[derive(Debug)]
+pub struct Watching(Arc<Policy>);
+
+impl Task for Watching {
+    fn interval(&self) -> Option<Duration> {
+        self.0.watch.as_ref().map(Watch::interval)
+    }
+
+    fn run(&mut self) {
+        let Policy { watch, files, .. } = &*self.0;
+        if watch.as_ref().is_some_and(|watch| watch.is_due(Instant::now(), files)) {
+            self.0.reload("watch");
+        }
     }
 }
 
@@ -523,55 +541,4 @@ fn metric(key: &[u8]) -> String {
         _ => '_',
     };
     key.iter().take(128).map(harmless).collect()
-}
-
-/// Whether files have changed: by their time, size and identity, so that a replaced file counts, too.
-#[derive(Debug)]
-pub struct Watch {
-    /// Seconds for which a changed file must be left alone.
-    debounce: i64,
-    state: Mutex<Watched>,
-}
-
-#[derive(Debug)]
-struct Watched {
-    seen: [Mark; 2],
-    /// When the last change was seen; `None` once it was dealt with.
-    changed: Option<i64>,
-}
-
-/// What changes with a file's content.
-type Mark = Option<(SystemTime, u64, u64)>;
-
-impl Watch {
-    /// As the files are now.
-    #[must_use]
-    pub fn new(debounce_msec: u32, files: &[Option<PathBuf>; 2]) -> Self {
-        let state = Watched { seen: marks(files), changed: None };
-        Self { debounce: i64::from(debounce_msec.div_ceil(1000)), state: Mutex::new(state) }
-    }
-
-    /// Whether they have changed and then been left alone, at this second; true once for each change.
-    pub fn is_due(&self, now: i64, files: &[Option<PathBuf>; 2]) -> bool {
-        let mut state = lock(&self.state);
-        let present = marks(files);
-        if present != state.seen {
-            state.seen = present;
-            state.changed = Some(now);
-        }
-        let due = state.changed.is_some_and(|at| !(at..at + self.debounce).contains(&now));
-        if due {
-            state.changed = None;
-        }
-        due
-    }
-}
-
-fn marks(files: &[Option<PathBuf>; 2]) -> [Mark; 2] {
-    use std::os::unix::fs::MetadataExt as _;
-    let mark = |path: &Option<PathBuf>| {
-        let found = std::fs::metadata(path.as_ref()?).ok()?;
-        Some((found.modified().ok()?, found.len(), found.ino()))
-    };
-    [mark(&files[0]), mark(&files[1])]
 }

@@ -20,7 +20,7 @@ use crate::actions::Failure;
 use crate::message::json::{Case, Object};
 use crate::message::{Json, Path, Scope};
 use crate::param::{Args, Class, Kind, Module, Param, Problem};
-use crate::ratelimit::file::milliseconds;
+use crate::ratelimit::file;
 
 static MODULE: Module = Module {
     name: "mmjsontransform",
@@ -53,7 +53,7 @@ static MODULE: Module = Module {
             "policyWatchDebounce",
             Kind::Str,
             Some("5s"),
-            "How long a changed file must be left alone; with ms, s, m or h, in steps of a second.",
+            "How long a changed file must be left alone; with ms, s, m or h.",
         ),
     ],
     legacy_create: None,
@@ -123,7 +123,7 @@ fn build(args: &Args, env: &ModifierEnv<'_>) -> Result<Make, Vec<Problem>> {
 /// The policy, if there is one, which is kept up to date from now on.
 fn policy(args: &Args, env: &ModifierEnv<'_>) -> Result<Option<Arc<Policy>>, Vec<Problem>> {
     let debounce = args.text("policyWatchDebounce").unwrap_or_default();
-    let Some(debounce) = milliseconds(&debounce) else {
+    let Some(debounce) = file::duration(&debounce) else {
         return Err(error("policyWatchDebounce", format!("invalid duration '{debounce}'")));
     };
     let watch = args.bool("policyWatch");

@@ -12,15 +12,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Mode;
 use crate::limits;
 use crate::message::json::Case;
 use crate::param::yaml::{Member, Node, Wrong};
-use crate::ratelimit::policy::Watch;
+use crate::ratelimit::watch::Watch;
 use crate::sync::{Mutex, lock};
-use crate::sys::{clock, files};
+use crate::sys::files;
 use crate::task::Task;
 
 /// What the file says.
@@ -95,9 +95,9 @@ impl Policy {
         Arc::clone(&lock(&self.rules))
     }
 
-    /// What keeps it up to date; `watch`: milliseconds for which a changed file must be left alone.
-    pub(super) fn reloading(self: Arc<Self>, watch: Option<u32>) -> Reloading {
-        let changes = Watch::new(0, &self.files);
+    /// What keeps it up to date; `watch`: how long a changed file must be left alone.
+    pub(super) fn reloading(self: Arc<Self>, watch: Option<Duration>) -> Reloading {
+        let changes = Watch::new(Duration::ZERO, &self.files);
         let watch = watch.map(|debounce| Watch::new(debounce, &self.files));
         Reloading { policy: self, changes, watch }
     }
@@ -135,18 +135,18 @@ pub(super) struct Reloading {
 
 impl Task for Reloading {
     fn interval(&self) -> Option<Duration> {
-        self.watch.is_some().then_some(Duration::from_secs(1))
+        self.watch.as_ref().map(Watch::interval)
     }
 
     fn run(&mut self) {
-        let is_due = |watch: &Watch| watch.is_due(clock::now_secs(), &self.policy.files);
+        let is_due = |watch: &Watch| watch.is_due(Instant::now(), &self.policy.files);
         if self.watch.as_ref().is_some_and(is_due) {
             self.policy.reload("watch");
         }
     }
 
     fn hup(&mut self) {
-        if self.changes.is_due(clock::now_secs(), &self.policy.files) {
+        if self.changes.is_due(Instant::now(), &self.policy.files) {
             self.policy.reload("HUP");
         }
     }
