@@ -129,6 +129,18 @@ pub const POLICY_OVERRIDES: usize = 10_000;
 pub const RATE_SOURCES: usize = 10_000;
 /// Default of `ratelimit(perSourceTopN=…)`: sources shown that lost most.
 pub const RATE_SOURCES_TOP: usize = 10;
+/// Processes of this machine whose messages are limited one by one, as in the reference.
+pub const RATE_PROCESSES: usize = 4096;
+/// Those of them that are kept before it is looked for the first time which have ended.
+pub const RATE_PROCESSES_LOOK: usize = 64;
+/// Datagrams that imuxsock takes with one system call.
+pub const LOCAL_DATAGRAMS: usize = 32;
+/// Bytes of receive buffers for them: with a large `maxMessageSize` there are fewer.
+pub const LOCAL_RECEIVE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a property of a sending process (`annotate`), as in the reference.
+pub const TRUSTED_BYTES: usize = 1023;
+/// Bytes of a TAG that the parser of local messages takes, as in the reference.
+pub const LOCAL_TAG_BYTES: usize = 511;
 /// Keys of one `percentile_stats()` object.
 pub const PERCENTILE_KEYS: usize = 10_000;
 /// Bytes of the file of a lookup table.

@@ -105,6 +105,8 @@ pub struct Param {
     pub legacy_only: bool,
     /// Whether a directive may set it behind the module's `module()` object, too.
     pub legacy_always: bool,
+    /// Whether what a directive sets is for the next object only.
+    pub legacy_once: bool,
     /// Whether the object cannot exist without it.
     pub required: bool,
     /// The setting of the core that it stands for, where it is only another way to write one.
@@ -141,6 +143,7 @@ impl Param {
             legacy_alias: None,
             legacy_only: false,
             legacy_always: false,
+            legacy_once: false,
             required: false,
             sets: None,
             support: Support::Full,
@@ -180,6 +183,13 @@ impl Param {
     #[must_use]
     pub const fn legacy_always(mut self, directive: &'static str) -> Self {
         self.legacy_always = true;
+        self.legacy(directive)
+    }
+
+    /// With its legacy directive, which is for the next object only.
+    #[must_use]
+    pub const fn legacy_once(mut self, directive: &'static str) -> Self {
+        self.legacy_once = true;
         self.legacy(directive)
     }
 

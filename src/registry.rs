@@ -16,6 +16,7 @@ pub static INPUTS: &[&InputKind] = &[
     &inputs::tcp::KIND,
     &inputs::tcp::raw::KIND,
     &inputs::udp::KIND,
+    &inputs::unix::KIND,
 ];
 
 /// Outputs.

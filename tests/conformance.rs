@@ -9,6 +9,7 @@
 //! --- needs root WHY  only run by root
 //! --- tcp             one connection; every line gets its LF; C escapes are bytes; `--- tcp raw`: no LF added
 //! --- udp             one datagram per line
+//! --- unix NAME       the same to the Unix socket `NAME`
 //! --- differs WHY     we don't follow Debian's 8.2302 here; the files below are compared with what stands here
 //! --- file NAME       the content of `NAME` under `differs`, with escapes; `--- file NAME none`: not written
 //! ```
@@ -24,7 +25,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,6 +54,7 @@ type Files = BTreeMap<String, (Vec<u8>, u32)>;
 enum Step {
     Tcp(Vec<u8>),
     Udp(Vec<Vec<u8>>),
+    Unix(String, Vec<Vec<u8>>),
 }
 
 struct Case {
@@ -194,6 +196,12 @@ impl Case {
                     datagrams += lines.len();
                     daemon.wait_lines(".seen", datagrams);
                 }
+                Step::Unix(name, lines) => {
+                    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+                    send::unix(&daemon.dir().join(name), &lines);
+                    datagrams += lines.len();
+                    daemon.wait_lines(".seen", datagrams);
+                }
             }
         }
         let other = other.filter(|_| self.has_queues() && self.differs.is_none());
@@ -237,7 +245,9 @@ fn collect(dir: &Path, prefix: &str, files: &mut Files) {
             files.insert(format!("{name}/"), (Vec::new(), data.permissions().mode() & 0o7777));
             collect(&entry.path(), &format!("{name}/"), files);
         } else {
-            let bytes = fs::read(entry.path()).expect("file");
+            let is_socket = data.file_type().is_socket();
+            let read = || fs::read(entry.path()).expect("file");
+            let bytes = if is_socket { b"(a socket)".to_vec() } else { read() };
             files.insert(name, (bytes, data.permissions().mode() & 0o7777));
         }
     }
@@ -286,6 +296,10 @@ fn parse(path: PathBuf, text: &str) -> Case {
             ["needs", "root", _, ..] => case.needs_root = true,
             ["tcp"] => case.steps.push(Step::Tcp(unescape(&format!("{body}\n")))),
             ["tcp", "raw"] => case.steps.push(Step::Tcp(unescape(&body.replace('\n', "")))),
+            ["unix", name] => {
+                let lines = body.lines().map(unescape).collect();
+                case.steps.push(Step::Unix(name.to_owned(), lines));
+            }
             ["udp"] => case.steps.push(Step::Udp(body.lines().map(unescape).collect())),
             ["differs", _, ..] => case.differs = Some(BTreeMap::new()),
             ["file", name, ref rest @ ..] => {
@@ -295,7 +309,7 @@ fn parse(path: PathBuf, text: &str) -> Case {
             _ => panic!("{}: unknown section {head:?}", case.path.display()),
         }
     }
-    let datagrams = case.steps.iter().any(|step| matches!(step, Step::Udp(_)));
+    let datagrams = case.steps.iter().any(|step| matches!(step, Step::Udp(_) | Step::Unix(..)));
     let seen = if datagrams { SEEN } else { "" };
     if !bare {
         case.config = format!("{PREAMBLE}{seen}{}", case.config);

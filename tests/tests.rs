@@ -13,6 +13,7 @@ mod harness;
 mod hostile;
 mod http;
 mod lifecycle;
+mod local;
 mod lookups;
 mod messages;
 mod newer_modules;

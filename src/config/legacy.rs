@@ -392,6 +392,9 @@ impl Checker<'_> {
         }
         args.note(row.name, directive.argument_span);
         self.add_input(module, args);
+        if let Some(settings) = self.legacy.instances.get_mut(module.name) {
+            settings.retain(|(row, ..)| !row.legacy_once);
+        }
     }
 
     /// `$RulesetCreateMainQueue on`: the current ruleset gets a queue with the main queue's settings.

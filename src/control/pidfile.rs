@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::sys::process::is_alive;
+
 /// A written pid file; removed when dropped.
 #[derive(Debug)]
 pub struct PidFile(PathBuf);
@@ -53,12 +55,6 @@ impl Drop for PidFile {
         // After a privilege drop this may fail; the next start finds a stale file and takes it over.
         let _ = fs::remove_file(&self.0);
     }
-}
-
-fn is_alive(pid: i32) -> bool {
-    use nix::errno::Errno;
-    use nix::sys::signal::kill;
-    pid > 0 && kill(nix::unistd::Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }
 
 #[cfg(test)]

@@ -31,7 +31,6 @@ use crate::ruleset::{Actions, Hostname, Job, Rules, Surroundings, consumers};
 use crate::script::Environment;
 use crate::stats::tracked::{Housekeeping, Tracked};
 use crate::stats::{Bucket, Percentiles};
-use crate::sync::lock;
 use crate::task::Tasks;
 use crate::{registry, stats};
 
@@ -338,7 +337,8 @@ impl Shop<'_> {
                 tasks: Arc::clone(self.tasks),
                 message_bytes: self.globals.message_bytes,
                 ip_protocol: self.globals.ip_protocol,
-                hostname: Arc::from(&**lock(self.hostname)),
+                hostname: Arc::clone(self.hostname),
+                keeps_own_messages: super::globals::keeps_own_messages(&self.config.globals.args),
                 parsers: parsers(self.config.default_ruleset),
                 limits: Arc::clone(self.limits),
                 access: self.globals.access,

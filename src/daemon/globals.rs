@@ -136,6 +136,15 @@ impl Globals {
     }
 }
 
+/// `processInternalMessages`.
+pub(super) fn keeps_own_messages(args: &Args) -> bool {
+    if args.given("processInternalMessages") {
+        args.bool("processInternalMessages")
+    } else {
+        internal::Settings::default().process
+    }
+}
+
 /// What happens to the daemon's own messages.
 pub(super) fn internal_settings(
     args: &Args,
@@ -145,11 +154,7 @@ pub(super) fn internal_settings(
     let default = internal::Settings::default();
     let number = |name| args.int(name).unwrap_or(0);
     internal::Settings {
-        process: if args.given("processInternalMessages") {
-            args.bool("processInternalMessages")
-        } else {
-            default.process
-        },
+        process: keeps_own_messages(args),
         interval: number("internalmsg.ratelimit.interval"),
         burst: u64::try_from(number("internalmsg.ratelimit.burst")).unwrap_or(0),
         severity: u8::try_from(number("internalmsg.severity")).unwrap_or(default.severity),

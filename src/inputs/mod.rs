@@ -5,6 +5,7 @@ pub mod internal;
 pub mod stats;
 pub mod tcp;
 pub mod udp;
+pub mod unix;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::net::access;
 use crate::param::{Args, Kind, Module, Param, Problem, SecureDefaults};
 use crate::parsers::ParserOptions;
 use crate::ratelimit::Kit;
+use crate::ruleset::Hostname;
 use crate::stats::Set;
 use crate::task::Tasks;
 use crate::tls;
@@ -39,8 +41,10 @@ pub struct InputEnv {
     pub message_bytes: usize,
     /// Families to bind.
     pub ip_protocol: IpProtocol,
-    /// Local host name, for inputs without a peer.
-    pub hostname: Arc<[u8]>,
+    /// Local host name, for inputs without a peer; a HUP may change it.
+    pub hostname: Hostname,
+    /// `processInternalMessages`: the daemon's own messages are not sent to the system's log.
+    pub keeps_own_messages: bool,
     /// How messages of the input's ruleset are parsed, for limits that look into them.
     pub parsers: Arc<ParserOptions>,
     /// What limits are made of.
@@ -209,9 +213,19 @@ pub(crate) fn raise_descriptor_limit() {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
 }
 
+/// An operating system's error without its number.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn hostname(name: &[u8]) -> Hostname {
+        Arc::new(crate::sync::Mutex::new(name.into()))
+    }
 
     #[test]
     fn offsets() {

@@ -8,6 +8,7 @@
 //! | `w0/imtcp` and other workers | `workerThreads` per input, if more than 1 | a builder; the sessions it has read since it last submitted | ready queue |
 //! | imudp | `threads` | a builder, a receive slab | `epoll_wait`; a rest of a millisecond at most |
 //! | `rs:main Q:Reg` and other queue workers | `queue.workerThreads` | a batch, its actions' buffers, regular expressions | queue |
+//! | `in:imuxsock` | 1 | a builder per socket, a receive slab | `epoll_wait` |
 //! | resolver | 1 | nothing | its questions |
 //! | `lkp:<table>` | 1 per lookup table while its file is read again | the new content | nothing |
 //! | `ocsp` | 16 at most, while certificates are being asked about ([`tls::revocation`](crate::tls::revocation)) | a question | a responder, 5 s at most |

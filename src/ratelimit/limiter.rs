@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Kit;
 use super::policy::{Limits, PerSource, Policy};
+use super::processes::Processes;
 use super::reduction::{Repetition, Verdict};
 use super::window::{self, Window};
 use crate::message::{Batch, Env, Flags, Msg, Property};
@@ -32,8 +33,14 @@ impl Counters {
     /// Registers them.
     #[must_use]
     pub fn new(object: &mut Object) -> Self {
+        Self::named(object, "discarded.ratelimit")
+    }
+
+    /// Registers them, what is beyond the burst under the name that its object has for it.
+    #[must_use]
+    pub fn named(object: &mut Object, limited: &'static str) -> Self {
         Self {
-            limited: object.counter("discarded.ratelimit"),
+            limited: object.counter(limited),
             held: object.counter("repeated.held"),
             told: object.counter("repeated.told"),
             by_source: object.counter("discarded.persource"),
@@ -48,6 +55,8 @@ pub struct Limiter {
     name: String,
     policy: Arc<Policy>,
     reduce: bool,
+    /// Instead of the policy's.
+    severity: Option<i32>,
     parsers: Arc<ParserOptions>,
     counters: Counters,
     state: Mutex<State>,
@@ -55,11 +64,18 @@ pub struct Limiter {
 
 #[derive(Debug)]
 struct State {
-    window: Window,
+    windows: Windows,
     repetition: Repetition,
     round: Round,
     /// For texts that are compared.
     scratch: Vec<u8>,
+}
+
+/// Who shares a window.
+#[derive(Debug)]
+enum Windows {
+    All(Window),
+    PerProcess(Processes),
 }
 
 impl Limiter {
@@ -76,18 +92,43 @@ impl Limiter {
             return None;
         }
         let state = State {
-            window: Window::default(),
+            windows: Windows::All(Window::default()),
             repetition: Repetition::default(),
             round: Round::new(Arc::clone(&kit.hostname), Arc::clone(&kit.globals)),
             scratch: Vec::new(),
         };
         let (parsers, state) = (Arc::clone(parsers), Mutex::new(state));
-        Some(Self { name, policy, reduce: kit.reduce, parsers, counters, state })
+        let (reduce, severity) = (kit.reduce, None);
+        Some(Self { name, policy, reduce, severity, parsers, counters, state })
+    }
+
+    /// With this severity instead of the policy's.
+    #[must_use]
+    pub fn from_severity(mut self, severity: i32) -> Self {
+        self.severity = Some(severity);
+        self
+    }
+
+    /// With a window for each process of this machine that sends; `number` shows how many.
+    #[must_use]
+    pub fn per_process(self, number: Arc<Counter>) -> Self {
+        lock(&self.state).windows = Windows::PerProcess(Processes::new(&self.name, number));
+        self
+    }
+
+    fn limits(&self) -> Limits {
+        let limits = self.policy.limits();
+        Limits { severity: self.severity.unwrap_or(limits.severity), ..limits }
     }
 
     /// Takes out of the batch what may not pass, and puts in what is told about repetitions.
     pub fn apply(&self, batch: &mut Batch) {
-        let limits = self.policy.limits();
+        self.apply_to(batch, &[]);
+    }
+
+    /// The same for messages of which `pids` says which processes sent them, one by one; 0 is not known.
+    pub fn apply_to(&self, batch: &mut Batch, pids: &[i32]) {
+        let limits = self.limits();
         let sources = self.policy.sources();
         if limits.interval == 0 && !self.reduce && sources.is_none() {
             return;
@@ -100,7 +141,8 @@ impl Limiter {
             if self.reduce || limits.severity > 0 {
                 self.parse(batch, index);
             }
-            if limits.interval > 0 && !self.is_within(&mut state, batch, index, limits) {
+            let pid = pids.get(index).copied().unwrap_or(0);
+            if limits.interval > 0 && !self.is_within(&mut state, (batch, index), pid, limits) {
                 self.counters.limited.add(1);
                 continue;
             }
@@ -141,9 +183,12 @@ impl Limiter {
         let mut state = lock(&self.state);
         let rest = state.repetition.finish();
         self.counters.told.add(u64::from(rest.is_some()));
-        let missed = state.window.take_missed();
-        drop(state);
-        super::tell_missed(&self.name, missed, self.policy.limits());
+        match &mut state.windows {
+            Windows::All(window) => {
+                super::tell_missed(&self.name, window.take_missed(), self.limits());
+            }
+            Windows::PerProcess(processes) => processes.finish(self.limits()),
+        }
         rest
     }
 
@@ -166,29 +211,39 @@ impl Limiter {
         true
     }
 
-    fn is_within(&self, state: &mut State, batch: &Batch, index: usize, limits: Limits) -> bool {
+    fn is_within(
+        &self,
+        state: &mut State,
+        (batch, index): (&Batch, usize),
+        pid: i32,
+        limits: Limits,
+    ) -> bool {
         let Some(record) = batch.records.get(index) else { return true };
         if limits.severity > 0 && i32::from(record.severity()) < limits.severity {
             return true;
         }
         let now = record.received.div_euclid(1_000_000);
-        let missed = state.window.roll(limits.interval, now);
-        super::tell_missed(&self.name, missed, limits);
-        match state.window.admit(limits.burst) {
+        let State { windows, round, scratch, .. } = state;
+        let (name, window) = match windows {
+            Windows::All(window) => (self.name.as_str(), window),
+            Windows::PerProcess(processes) => processes.of(pid, limits),
+        };
+        super::tell_missed(name, window.roll(limits.interval, now), limits);
+        match window.admit(limits.burst) {
             window::Verdict::Passed => true,
             window::Verdict::Dropped { first } => {
                 if first {
-                    self.tell_begin(batch, index, state.round.env(), &mut state.scratch);
+                    Self::tell_begin(name, (batch, index), round.env(), scratch);
                 }
                 false
             }
         }
     }
 
-    fn tell_begin(&self, batch: &Batch, index: usize, env: &Env, scratch: &mut Vec<u8>) {
+    fn tell_begin(name: &str, (batch, index): (&Batch, usize), env: &Env, scratch: &mut Vec<u8>) {
         let Some(msg) = Msg::at(batch, index, env) else { return };
         let host = String::from_utf8_lossy(msg.hostname());
         let app = String::from_utf8_lossy(msg.property(&Property::AppName, scratch));
-        super::tell_begin(&self.name, &format!("{host}:{app}"));
+        super::tell_begin(name, &format!("{host}:{app}"));
     }
 }

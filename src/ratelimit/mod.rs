@@ -6,6 +6,7 @@
 //! input ─► Limiter: batch ─► severity ─► window ─► repetition ─► source ─► what is left of the batch
 //! ```
 //! - [`window`]: so many messages in so many seconds.
+//! - [`processes`]: the same for each process of this machine.
 //! - [`sources`]: the same for each source of messages, in bounded memory.
 //! - [`reduction`]: "message repeated n times".
 //! - [`policy`]: what is allowed; [`file`](mod@file): how that stands in YAML; [`watch`]: when it is read again.
@@ -19,6 +20,7 @@ pub mod file;
 pub mod limiter;
 pub mod output;
 pub mod policy;
+pub mod processes;
 pub mod reduction;
 pub mod sources;
 pub mod watch;

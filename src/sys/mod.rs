@@ -7,6 +7,7 @@ pub mod clock;
 pub mod engine;
 pub mod epoll;
 pub mod files;
+pub mod local;
 pub mod logins;
 pub mod machine;
 pub mod mmsg;

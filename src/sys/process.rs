@@ -77,6 +77,14 @@ pub fn descriptor(child: &Child) -> io::Result<OwnedFd> {
     }
 }
 
+/// Whether there is such a process, of whatever user.
+#[must_use]
+pub fn is_alive(pid: i32) -> bool {
+    use nix::errno::Errno;
+    use nix::sys::signal::kill;
+    pid > 0 && kill(unistd::Pid::from_raw(pid), None) != Err(Errno::ESRCH)
+}
+
 /// Effective user and group id.
 #[must_use]
 pub fn effective_ids() -> (u32, u32) {

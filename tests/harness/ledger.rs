@@ -35,6 +35,7 @@ pub(crate) fn find<'a>(objects: &'a [Object], name: &str) -> &'a Object {
 ///
 /// ```text
 /// received by workers = submitted + refused + limited  (imudp; who is refused by name is so when he is submitted)
+/// received = submitted + refused + limited             (imuxsock)
 /// submitted by inputs = enqueued in the main queue     (own messages may come on top)
 /// enqueued = handed to actions; discarded = lost = left = 0
 /// processed by an action = written + failed + limited
@@ -55,6 +56,12 @@ pub(crate) fn check(stderr: &str) {
         "datagrams: {objects:#?}"
     );
     assert_eq!(
+        sum(&["imuxsock"], &["msgs.received", "repeated.told"]),
+        sum(&["imuxsock"], &["submitted", "empty", "discarded.own", "ratelimit.discarded"])
+            + sum(&["imuxsock"], &["discarded.persource", "repeated.held"]),
+        "local datagrams: {objects:#?}"
+    );
+    assert_eq!(
         sum(&["imtcp", "imrawtcp"], &["sessions.opened"]),
         sum(&["imtcp", "imrawtcp"], &["sessions.closed"]),
         "sessions: {objects:#?}"
@@ -68,7 +75,7 @@ pub(crate) fn check(stderr: &str) {
             assert_eq!(queue.get(counter), 0, "{counter} of {queue:?}");
         }
     }
-    let submitted = sum(&["imdiag", "imtcp", "imrawtcp", "imudp"], &["submitted"])
+    let submitted = sum(&["imdiag", "imtcp", "imrawtcp", "imudp", "imuxsock"], &["submitted"])
         + sum(&["core.oversize"], &["split.added"]);
     let own = sum(&["core"], &["submitted"]);
     let enqueued: usize = queues(false).map(|queue| queue.get("enqueued")).sum();

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::time::Duration;
 
 use super::daemon::DEADLINE;
@@ -53,5 +55,13 @@ pub(crate) fn udp(port: u16, datagrams: &[&[u8]]) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("bind");
     for datagram in datagrams {
         socket.send_to(datagram, ("127.0.0.1", port)).expect("send");
+    }
+}
+
+/// Sends each datagram to the Unix socket at `path`, from one socket.
+pub(crate) fn unix(path: &Path, datagrams: &[&[u8]]) {
+    let socket = UnixDatagram::unbound().expect("socket");
+    for datagram in datagrams {
+        socket.send_to(datagram, path).expect("send");
     }
 }

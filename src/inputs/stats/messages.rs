@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::inputs::{self, InputEnv};
 use crate::message::{Builder, FlowControl, Sender, Submit};
 use crate::stats::{Counter, Object};
+use crate::sync::lock;
 
 /// TAG of the messages.
 const TAG: &[u8] = b"rsyslogd-pstats:";
@@ -28,7 +29,10 @@ impl Messages {
             pri,
             queue: Arc::clone(&env.submit),
             builder: Builder::new(Arc::clone(&env.pool)),
-            sender: Arc::new(Sender::local(inputs::info(b"impstats", None, true), &env.hostname)),
+            sender: Arc::new(Sender::local(
+                inputs::info(b"impstats", None, true),
+                &lock(&env.hostname),
+            )),
             submitted,
         }
     }
@@ -57,7 +61,7 @@ mod tests {
     use super::*;
     use crate::inputs::IpProtocol;
     use crate::message::{Batch, Env, Field, Msg, Zone};
-    use crate::sync::{Mutex, lock};
+    use crate::sync::Mutex;
 
     #[derive(Default)]
     struct Collect(Mutex<Vec<Batch>>);
@@ -80,7 +84,8 @@ mod tests {
             tasks: Arc::default(),
             message_bytes: 8096,
             ip_protocol: IpProtocol::V4Only,
-            hostname: b"h".as_slice().into(),
+            hostname: inputs::tests::hostname(b"h"),
+            keeps_own_messages: false,
             parsers: Arc::default(),
             limits: Arc::default(),
             access: Default::default(),

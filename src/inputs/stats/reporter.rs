@@ -11,8 +11,10 @@ use crate::inputs::InputEnv;
 use crate::message::Zone;
 use crate::message::date::write_ctime;
 use crate::message::timestamp::Time;
+use crate::ruleset::Hostname;
 use crate::stats::report::{Format, Round, exposition};
 use crate::stats::{Purpose, Set, ledger};
+use crate::sync::lock;
 use crate::sys::clock;
 use crate::task::Task;
 
@@ -28,7 +30,7 @@ pub(super) struct Reporter {
     file: Option<LogFile>,
     messages: Option<Messages>,
     push: Option<Push>,
-    hostname: Arc<[u8]>,
+    hostname: Hostname,
     stats: Arc<Set>,
 }
 
@@ -62,7 +64,8 @@ impl Reporter {
         let round = Round { objects, senders, date: date(&time, b'0') };
         let date = date(&time, b' ');
         if let Some(push) = &self.push {
-            push.push(&round.objects, &self.hostname, now / 1000);
+            let hostname = lock(&self.hostname).clone();
+            push.push(&round.objects, &hostname, now / 1000);
         }
         // The file first: it waits for no queue.
         if let Some(file) = &mut self.file {
