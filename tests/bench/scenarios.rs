@@ -231,8 +231,7 @@ fn datagrams(program: &Path, load: Load, shape: udp::Shape) -> Run {
     const HIGHEST: usize = 3_000_000;
     let subject = Subject::start(program, UDP_CONFIG);
     let time = Duration::from_secs(load.trial);
-    let messages = HIGHEST * usize::try_from(load.trial).expect("small") / udp::Senders::COUNT;
-    let senders = udp::Senders::new(subject.daemon.udp_port(0), messages + 64, shape);
+    let senders = udp::Senders::new(subject.daemon.udp_port(0), shape);
     let mut growth = Growth::new(subject.output());
     // Messages arrived, and whether those were all.
     let mut send = |rate: usize| {
@@ -253,7 +252,7 @@ fn datagrams(program: &Path, load: Load, shape: udp::Shape) -> Run {
     let highest = highest(LOWEST, HIGHEST, |rate| send(rate).1 || send(rate).1);
     let (_dir, complaint) = subject.stop();
     let mut failures: Vec<_> = complaint.into_iter().collect();
-    let peak = peak_at(program, highest, time, messages, shape, &mut failures);
+    let peak = peak_at(program, highest, time, shape, &mut failures);
     if !complete {
         failures.push(format!("lost messages at {LOWEST}/s"));
     }
@@ -265,12 +264,11 @@ fn peak_at(
     program: &Path,
     rate: usize,
     time: Duration,
-    messages: usize,
     shape: udp::Shape,
     failures: &mut Vec<String>,
 ) -> f64 {
     let subject = Subject::start(program, UDP_CONFIG);
-    let senders = udp::Senders::new(subject.daemon.udp_port(0), messages + 64, shape);
+    let senders = udp::Senders::new(subject.daemon.udp_port(0), shape);
     let mut growth = Growth::new(subject.output());
     let (sent, _) = senders.pace(rate, time);
     growth.wait(sent as u64, Duration::from_millis(500));

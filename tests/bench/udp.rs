@@ -1,8 +1,9 @@
-//! The UDP side of the generator: four sockets, a paced rate.
+//! The UDP side of the generator: four sockets, two threads, a paced rate.
 
 use std::io::IoSlice;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::sockopt::UdpGsoSegment;
@@ -26,71 +27,88 @@ pub(crate) enum Shape {
     Train,
 }
 
+/// Threads that send, each with its share of the sockets.
+const THREADS: usize = 2;
+/// Messages rendered for each socket; they are sent over and over.
+const RENDERED: usize = 256 * SEGMENTS;
+
 /// Four sockets with their rendered messages.
 pub(crate) struct Senders {
     shape: Shape,
-    sockets: Vec<UdpSocket>,
-    frames: Vec<Vec<u8>>,
+    sources: Vec<Source>,
+}
+
+/// A socket and what it sends.
+struct Source {
+    socket: UdpSocket,
+    frames: Vec<u8>,
 }
 
 impl Senders {
     /// Number of sockets.
-    pub(crate) const COUNT: usize = 4;
+    const COUNT: usize = 4;
 
-    /// Sockets towards `port` that can send up to `messages` messages each, numbered from 0.
-    pub(crate) fn new(port: u16, messages: usize, shape: Shape) -> Self {
-        let open = |_| {
+    /// Sockets towards `port`.
+    pub(crate) fn new(port: u16, shape: Shape) -> Self {
+        let open = |index| {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
             socket.connect((Ipv4Addr::LOCALHOST, port)).expect("connect");
             let segment = i32::try_from(MESSAGE_BYTES).expect("small");
             if shape == Shape::Train {
                 setsockopt(&socket, UdpGsoSegment, &segment).expect("UDP_SEGMENT");
             }
-            socket
+            Source { socket, frames: frames::render(Framing::None, index, RENDERED) }
         };
-        let render = |connection| frames::render(Framing::None, connection, messages);
-        Self {
-            shape,
-            sockets: (0..Self::COUNT).map(open).collect(),
-            frames: (0..Self::COUNT).map(render).collect(),
-        }
+        Self { shape, sources: (0..Self::COUNT).map(open).collect() }
     }
 
-    /// Sends about `rate` messages per second for `time`, evenly over the sockets, always from message 0.
+    /// Sends about `rate` messages per second for `time`, evenly over the sockets.
     /// Returns the messages sent and the rate reached.
     pub(crate) fn pace(&self, rate: usize, time: Duration) -> (usize, usize) {
         let start = Instant::now();
-        let mut sent = 0;
-        while start.elapsed() < time {
-            let due =
-                usize::try_from(start.elapsed().as_micros()).expect("short") * rate / 1_000_000;
-            while sent < due {
-                sent += self.send(sent);
-            }
-            pause(TICK);
-        }
+        let shares = self.sources.chunks(Self::COUNT / THREADS);
+        let sent = thread::scope(|scope| {
+            let send = |share| scope.spawn(move || pace(self.shape, share, rate / THREADS, time));
+            let threads: Vec<_> = shares.map(send).collect();
+            threads.into_iter().map(|thread| thread.join().expect("a sender")).sum()
+        });
         let micros = usize::try_from(start.elapsed().as_micros()).expect("short");
         (sent, sent * 1_000_000 / micros.max(1))
     }
+}
 
-    /// Sends the batch that follows after `sent` messages; the sockets take turns.
-    fn send(&self, sent: usize) -> usize {
-        let batch = sent / SEGMENTS;
-        let (socket, at) = (batch % Self::COUNT, batch / Self::COUNT * SEGMENTS * MESSAGE_BYTES);
-        let bytes =
-            self.frames[socket].get(at..at + SEGMENTS * MESSAGE_BYTES).expect("enough rendered");
-        let socket = &self.sockets[socket];
-        match self.shape {
-            Shape::Train => drop(socket.send(bytes).expect("send")),
-            Shape::Single => send_each(socket, bytes),
+/// One thread's part of it: its sources take turns. Returns the messages sent.
+fn pace(shape: Shape, sources: &[Source], rate: usize, time: Duration) -> usize {
+    let start = Instant::now();
+    let mut sent = 0;
+    while start.elapsed() < time {
+        let due = usize::try_from(start.elapsed().as_micros()).expect("short") * rate / 1_000_000;
+        while sent < due {
+            let batch = sent / SEGMENTS;
+            sources[batch % sources.len()].send(shape, batch / sources.len());
+            sent += SEGMENTS;
         }
-        SEGMENTS
+        pause(TICK);
+    }
+    sent
+}
+
+impl Source {
+    /// Sends the messages of a batch, a datagram each, with one system call.
+    fn send(&self, shape: Shape, batch: usize) {
+        let mut batches = self.frames.chunks(SEGMENTS * MESSAGE_BYTES);
+        let bytes = batches.nth(batch % (RENDERED / SEGMENTS)).expect("rendered");
+        match shape {
+            Shape::Train => drop(self.socket.send(bytes).expect("send")),
+            Shape::Single => send_each(&self.socket, bytes),
+        }
     }
 }
 
-/// Sends the messages in `bytes`, a datagram each, with one system call.
+/// Hands each message in `bytes` to the kernel as a datagram of its own.
 fn send_each(socket: &UdpSocket, bytes: &[u8]) {
-    let datagrams: Vec<_> = bytes.chunks(MESSAGE_BYTES).map(|text| [IoSlice::new(text)]).collect();
+    let (messages, _) = bytes.as_chunks::<MESSAGE_BYTES>();
+    let datagrams: [_; SEGMENTS] = std::array::from_fn(|at| [IoSlice::new(&messages[at])]);
     let mut headers = MultiHeaders::<()>::preallocate(SEGMENTS, None);
     let (fd, nowhere, flags) = (socket.as_raw_fd(), [None; SEGMENTS], MsgFlags::empty());
     let sent = sendmmsg(fd, &mut headers, &datagrams, nowhere, [], flags).expect("sendmmsg");
