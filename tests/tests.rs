@@ -8,6 +8,7 @@ mod counters;
 mod diag;
 mod durability;
 mod elastic;
+mod forward;
 mod globals;
 mod harness;
 mod hostile;

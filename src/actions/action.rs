@@ -99,7 +99,7 @@ impl Action {
     pub fn new(settings: Settings, output: Arc<dyn Output>, stats: &stats::Set) -> Self {
         let counters = Counters::register(&settings.name, stats);
         let limiter = |policy: &Arc<Policy>| {
-            OutputLimiter::new(settings.name.clone(), Arc::clone(policy), counters.limits.clone())
+            OutputLimiter::of_action(&settings.name, Arc::clone(policy), counters.limits.clone())
         };
         Self {
             rate: settings.rate.as_ref().map(limiter),

@@ -1,4 +1,4 @@
-//! The limit of an action (`action.ratelimit.name`): what is beyond it is dropped, or waits.
+//! The limit of an action (`action.ratelimit.name`, and `rateLimit.…` of omfwd): what is beyond it is dropped, or waits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use crate::sync::{Mutex, lock};
 pub struct OutputLimiter {
     /// As messages name it.
     name: String,
-    action: String,
+    /// Where the messages come from, or go to, as messages name it.
+    peer: String,
     policy: Arc<Policy>,
     window: Mutex<Window>,
     counters: Counters,
@@ -39,6 +40,12 @@ impl Counters {
             paced_usec: object.counter("ratelimit.paced_usec"),
         }
     }
+
+    /// Only what is dropped has a counter, this one.
+    #[must_use]
+    pub fn of_drops(dropped: Arc<Counter>) -> Self {
+        Self { dropped, ..Self::default() }
+    }
 }
 
 /// What becomes of a message.
@@ -53,11 +60,16 @@ pub enum Admission {
 }
 
 impl OutputLimiter {
-    /// A limiter of this action.
+    /// A limiter that calls itself `name` where it says that it drops messages of `peer`.
     #[must_use]
-    pub fn new(action: String, policy: Arc<Policy>, counters: Counters) -> Self {
-        let name = format!("action[{action}]");
-        Self { name, action, policy, window: Mutex::default(), counters }
+    pub fn new(name: String, peer: String, policy: Arc<Policy>, counters: Counters) -> Self {
+        Self { name, peer, policy, window: Mutex::default(), counters }
+    }
+
+    /// The limiter of this action.
+    #[must_use]
+    pub fn of_action(action: &str, policy: Arc<Policy>, counters: Counters) -> Self {
+        Self::new(format!("action[{action}]"), action.to_owned(), policy, counters)
     }
 
     /// Judges a message; `now` yields the second.
@@ -93,7 +105,7 @@ impl OutputLimiter {
             Verdict::Dropped { first } => {
                 self.counters.dropped.add(1);
                 if first {
-                    super::tell_begin(&self.name, &self.action);
+                    super::tell_begin(&self.name, &self.peer);
                 }
                 Admission::Dropped
             }
@@ -108,7 +120,7 @@ mod tests {
 
     fn limiter(mode: Mode) -> OutputLimiter {
         let limits = Limits { interval: 10, burst: 2, mode, ..Limits::default() };
-        OutputLimiter::new("x".to_owned(), Arc::new(Policy::inline(limits)), Counters::default())
+        OutputLimiter::of_action("x", Arc::new(Policy::inline(limits)), Counters::default())
     }
 
     #[test]

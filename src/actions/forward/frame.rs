@@ -2,10 +2,9 @@
 
 use std::io::Write as _;
 
-use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use super::settings::{Framing, Settings};
+use super::settings::{Compression, Framing, Settings};
 
 /// Shorter messages are not compressed: it would not make them smaller.
 const COMPRESS_BYTES_MIN: usize = 60;
@@ -20,7 +19,8 @@ pub(super) fn append(
     scratch.clear();
     render(scratch);
     scratch.truncate(settings.message_bytes);
-    if let Some(level) = settings.zip_level.filter(|_| scratch.len() > COMPRESS_BYTES_MIN)
+    if let Compression::Single(level) = settings.compression
+        && scratch.len() > COMPRESS_BYTES_MIN
         && let Some(packed) = compressed(scratch, level)
     {
         *scratch = packed;
@@ -47,7 +47,7 @@ pub(super) fn append(
 
 /// `z` and the zlib stream, if that is shorter.
 fn compressed(text: &[u8], level: u32) -> Option<Vec<u8>> {
-    let mut encoder = ZlibEncoder::new(vec![b'z'], Compression::new(level));
+    let mut encoder = ZlibEncoder::new(vec![b'z'], flate2::Compression::new(level));
     encoder.write_all(text).ok()?;
     let packed = encoder.finish().ok()?;
     (packed.len() < text.len()).then_some(packed)
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_shrinks_is_compressed() {
-        let zip = Settings { tcp: true, zip_level: Some(9), ..settings() };
+        let zip = Settings { tcp: true, compression: Compression::Single(9), ..settings() };
         let text = b"x".repeat(1000);
         let framed = frame(&zip, &text);
         let blank = framed.iter().position(|byte| *byte == b' ').expect("counted");

@@ -5,7 +5,12 @@ use crate::param::{Class, Kind, Module, Param};
 static MODULE_PARAMS: &[Param] = &[
     Param::new("template", Kind::Word, None, "Template of actions that name none.")
         .legacy("ActionForwardDefaultTemplate"),
-    Param::new("ioBuffer.maxSize", Kind::NONNEG, None, "Bytes gathered before a write.").missing(),
+    Param::new(
+        "ioBuffer.maxSize",
+        Kind::NONNEG,
+        None,
+        "Bytes sent with one write at most, up to 16384 (TCP).",
+    ),
     Param::new("streamDriver.caFile", Kind::Str, None, "CA file of actions that name none.")
         .missing(),
     Param::new("streamDriver.crlFile", Kind::Str, None, "CRL file of actions that name none.")
@@ -43,10 +48,20 @@ static PARAMS: &[Param] = &[
         "compression.mode",
         Kind::Word,
         None,
-        "none, or single: each message that shrinks is compressed; stream:always is not implemented.",
+        "none; single: each message that shrinks is compressed; stream:always: all that goes through a connection (TCP).",
     ),
-    Param::new("compression.driver", Kind::Word, Some("zlib"), "Compression library.").missing(),
-    Param::new("compression.stream.flushOnTXEnd", Kind::Bool, Some("on"), "Flush at each batch.").missing(),
+    Param::new(
+        "compression.driver",
+        Kind::Word,
+        Some("zlib"),
+        "zlib or zstd; zstd only with compression.mode=\"stream:always\".",
+    ),
+    Param::new(
+        "compression.stream.flushOnTXEnd",
+        Kind::Bool,
+        Some("on"),
+        "The receiver can unpack each batch at once. Off is smaller, but what is gathered when a connection breaks is lost.",
+    ),
     Param::new(
         "ipFreeBind",
         Kind::INT,
@@ -111,9 +126,9 @@ static PARAMS: &[Param] = &[
     Param::new("udp.sendDelay", Kind::INT, Some("0"), "Microseconds to wait after each datagram."),
     Param::new("udp.sendBuf", Kind::SIZE, Some("0"), "Send buffer of the socket, bytes (0: system's)."),
     Param::new("pool.resumeInterval", Kind::POSITIVE, Some("30"), "Seconds before a failed target is tried again."),
-    Param::new("ratelimit.interval", Kind::INT, None, "Seconds of a rate limit.").missing(),
-    Param::new("ratelimit.burst", Kind::INT, None, "Messages in ratelimit.interval.").missing(),
-    Param::new("ratelimit.name", Kind::Str, None, "Name of a rate limit.").missing(),
+    Param::new("rateLimit.interval", Kind::NONNEG, Some("0"), "Seconds of the rate limit's window; 0 is no limit."),
+    Param::new("rateLimit.burst", Kind::NONNEG, Some("200"), "Messages sent in a window; others are dropped."),
+    Param::new("rateLimit.name", Kind::Str, None, "A ratelimit() object to use instead of interval and burst."),
 ];
 
 /// The descriptor of omfwd.
@@ -129,6 +144,10 @@ pub(super) static MODULE: Module = Module {
         ("bytes.sent", "Bytes sent to the target."),
         ("messages.sent", "Messages sent to the target."),
         ("num.connects", "Connections made to the target (TCP)."),
+        (
+            "discarded.ratelimit",
+            "Messages beyond the rate limit of the action (at its first target).",
+        ),
     ],
     examples: &[
         r#"*.* action(type="omfwd" target="127.0.0.1" port="10514" protocol="tcp" TCP_Framing="octet-counted")"#,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::stream::{Format, Stream};
 use crate::actions::OutputEnv;
 use crate::param::{Args, Problem};
 use crate::sys::socket::IpProtocol;
@@ -19,8 +20,9 @@ pub(super) struct Settings {
     pub(super) targets: Vec<(String, String)>,
     pub(super) family: IpProtocol,
     pub(super) framing: Framing,
-    /// Compression of single messages.
-    pub(super) zip_level: Option<u32>,
+    pub(super) compression: Compression,
+    /// Frames that make more than this are sent with several writes.
+    pub(super) write_bytes: Option<usize>,
     /// `maxMessageSize`, bytes: what is longer is cut.
     pub(super) message_bytes: usize,
     /// Own address (UDP).
@@ -50,6 +52,16 @@ pub(super) enum Framing {
     OctetCounted,
 }
 
+/// `compression.mode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    /// Each message that shrinks, at this level.
+    Single(u32),
+    /// All that goes through a connection.
+    Stream(Stream),
+}
+
 /// `ipFreeBind`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FreeBind {
@@ -71,7 +83,7 @@ impl Settings {
     ///
     /// # Errors
     /// What the reference refuses, in its words.
-    pub(super) fn new(args: &Args, env: &OutputEnv<'_>) -> Result<Self, Problem> {
+    pub(super) fn new(args: &Args, module: &Args, env: &OutputEnv<'_>) -> Result<Self, Problem> {
         let tcp = protocol(args)?;
         let targets = targets(args, tcp, env.report)?;
         if tcp && args.given("udp.sendToAll") {
@@ -93,7 +105,8 @@ impl Settings {
             targets,
             family: env.ip_protocol,
             framing: framing(args)?,
-            zip_level: zip_level(args, env.report)?,
+            compression: compression(args, env.report)?,
+            write_bytes: write_bytes(module, env.report),
             message_bytes: env.message_bytes,
             address,
             device: args.str("device").map(<[u8]>::to_vec),
@@ -121,6 +134,16 @@ impl Settings {
                 .unwrap_or(usize::MAX),
             resume_seconds: args.int("pool.resumeInterval").unwrap_or(30),
         })
+    }
+}
+
+impl Settings {
+    /// With `stream:always`, which datagrams do not know.
+    pub(super) fn stream(&self) -> Option<Stream> {
+        match self.compression {
+            Compression::Stream(stream) => Some(stream),
+            Compression::None | Compression::Single(_) => None,
+        }
     }
 }
 
@@ -198,24 +221,26 @@ fn framing(args: &Args) -> Result<Framing, Problem> {
     }
 }
 
-fn zip_level(args: &Args, report: &dyn Fn(Problem)) -> Result<Option<u32>, Problem> {
-    let level = args.int("zipLevel").unwrap_or(9);
-    let given = args.given("zipLevel");
-    if given && !(0..=10).contains(&level) {
+/// The level alone turns on compression of single messages, whatever the mode's `none` says, as in the reference.
+fn compression(args: &Args, report: &dyn Fn(Problem)) -> Result<Compression, Problem> {
+    let given = args.int("zipLevel").filter(|_| args.given("zipLevel"));
+    let level = given.filter(|level| (0..=10).contains(level));
+    if let (Some(bad), None) = (given, level) {
         let text = format!(
-            "Invalid ziplevel {level} specified in forwarding action - NOT turning on compression."
+            "Invalid ziplevel {bad} specified in forwarding action - NOT turning on compression."
         );
         report(Problem::error(text).at("zipLevel"));
-        return Ok(None);
+        return Ok(Compression::None);
     }
-    let single = match args.text("compression.mode").map(|mode| mode.to_ascii_lowercase()) {
-        None => given,
-        Some(mode) if mode == "single" => true,
-        // As in the reference: the level alone turns it on, whatever the mode says.
-        Some(mode) if mode == "none" => given,
-        Some(mode) if mode == "stream:always" => {
-            let what = "compression.mode=\"stream:always\"";
-            return Err(Problem::missing(what).at("compression.mode"));
+    let at = u32::try_from(level.unwrap_or(9).clamp(0, 9)).unwrap_or(9);
+    let mode = args.text("compression.mode").map(|mode| mode.to_ascii_lowercase());
+    let format = format(args)?;
+    let chosen = match mode.as_deref() {
+        None | Some("none") => level.map_or(Compression::None, |_| Compression::Single(at)),
+        Some("single") => Compression::Single(at),
+        Some("stream:always") => {
+            let flush = args.bool("compression.stream.flushOnTXEnd");
+            Compression::Stream(Stream { format, level: at, flush })
         }
         Some(mode) => {
             let text = format!(
@@ -224,5 +249,46 @@ fn zip_level(args: &Args, report: &dyn Fn(Problem)) -> Result<Option<u32>, Probl
             return Err(Problem::error(text).at("compression.mode").code(2009));
         }
     };
-    Ok(single.then(|| u32::try_from(level.clamp(0, 9)).unwrap_or(9)))
+    let refused = match chosen {
+        Compression::Stream(stream) if format == Format::Zstd && stream.level == 0 => {
+            "omfwd: compression.driver=\"zstd\" with compression.mode=\"stream:always\" requires non-zero zipLevel \
+             because libzstd treats level 0 as its default compression level"
+        }
+        Compression::None | Compression::Single(_) if format == Format::Zstd => {
+            "omfwd: compression.driver=\"zstd\" is supported only with compression.mode=\"stream:always\""
+        }
+        _ => return Ok(chosen),
+    };
+    Err(Problem::error(refused).at("compression.driver").code(2009))
+}
+
+fn format(args: &Args) -> Result<Format, Problem> {
+    const DRIVER: &str = "compression.driver";
+    let name = args.text(DRIVER).unwrap_or_default();
+    match name.to_ascii_lowercase().as_str() {
+        "zlib" => Ok(Format::Zlib),
+        "zstd" => Ok(Format::Zstd),
+        _ => {
+            let text = format!(
+                "omfwd: invalid value for 'compression.driver' parameter (given is '{name}')"
+            );
+            Err(Problem::error(text).at(DRIVER).code(2009).help("write zlib or zstd"))
+        }
+    }
+}
+
+/// `ioBuffer.maxSize`: the reference's buffer is a fixed one, of which so much is used.
+fn write_bytes(module: &Args, report: &dyn Fn(Problem)) -> Option<usize> {
+    /// As large as the reference's.
+    const MOST: usize = 16 * 1024;
+    const SIZE: &str = "ioBuffer.maxSize";
+    let bytes = usize::try_from(module.int(SIZE)?).ok().filter(|bytes| *bytes > 0)?;
+    if bytes <= MOST {
+        return Some(bytes);
+    }
+    let text = format!(
+        "omfwd: module parameter \"iobuffer.maxsize\" specified larger than actual buffer size ({MOST} bytes) - ignored"
+    );
+    report(Problem::warning(text).at(SIZE).code(2009));
+    None
 }

@@ -4,10 +4,13 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::settings::{Framing, FreeBind, Settings};
-use super::{Counters, Forward, params};
-use crate::actions::OutputEnv;
+use super::settings::{Compression, Framing, FreeBind, Settings};
+use super::stream::{Format, Stream};
+use super::{Counters, Forward, OutputLimiter, Pool, Worker, output, params};
+use crate::actions::{OutputEnv, OutputWorker as _, testing};
+use crate::message::Msg;
 use crate::param::{Args, Problem, Value};
+use crate::ratelimit::{Limits, Policy};
 use crate::stats;
 use crate::sys::socket::IpProtocol;
 use crate::task::Tasks;
@@ -20,7 +23,8 @@ pub(super) fn settings() -> Settings {
         targets: vec![("127.0.0.1".to_owned(), "1".to_owned())],
         family: IpProtocol::default(),
         framing: Framing::Delimiter(b'\n'),
-        zip_level: None,
+        compression: Compression::None,
+        write_bytes: None,
         message_bytes: 8096,
         address: None,
         device: None,
@@ -42,15 +46,11 @@ pub(super) fn settings() -> Settings {
 /// An action with these settings.
 pub(super) fn forward(settings: Settings) -> Arc<Forward> {
     let mut object = stats::Object::new("test", "omfwd");
-    let mut counters = || Counters {
-        bytes: object.counter("bytes.sent"),
-        messages: object.counter("messages.sent"),
-        connects: object.counter("num.connects"),
-    };
-    let counters = settings.targets.iter().map(|_| counters()).collect();
+    let counters = settings.targets.iter().map(|_| Counters::new(&mut object)).collect();
     Arc::new(Forward {
         settings,
         template: template::builtin(b"RSYSLOG_FileFormat").expect("built in"),
+        limiter: None,
         counters,
     })
 }
@@ -77,7 +77,8 @@ fn read(given: &[(&str, Value)]) -> (Result<Settings, Problem>, Vec<Problem>) {
         child_exits: Default::default(),
         secure: crate::param::SecureDefaults::Compatible,
     };
-    let settings = Settings::new(&args, &env);
+    let module = Args::defaults(&[params::MODULE.module_params]);
+    let settings = Settings::new(&args, &module, &env);
     drop(env);
     (settings, said.into_inner())
 }
@@ -126,13 +127,71 @@ fn what_is_refused_and_what_is_ignored() {
         let (settings, _) = read(&[target.clone(), (name, value)]);
         assert_eq!(settings.expect_err(name).text, text);
     }
-    let (settings, said) = read(&[target.clone(), ("zipLevel", Value::Int(11))]);
-    assert_eq!((settings.expect("sound").zip_level, said.len()), (None, 1));
-    let (settings, _) = read(&[target.clone(), ("zipLevel", Value::Int(3))]);
-    assert_eq!(settings.expect("sound").zip_level, Some(3));
-    let (settings, _) = read(&[target.clone(), ("compression.mode", word("single"))]);
-    assert_eq!(settings.expect("sound").zip_level, Some(9));
     let tcp = ("protocol", word("tcp"));
     let (settings, said) = read(&[target, tcp, ("address", word("127.0.0.1"))]);
     assert_eq!((settings.expect("sound").address, said.len()), (None, 1));
+}
+
+#[test]
+fn what_compression_comes_to() {
+    let stream = |format, level, flush| Compression::Stream(Stream { format, level, flush });
+    let (mode, level, driver) = ("compression.mode", "zipLevel", "compression.driver");
+    let flush = "compression.stream.flushOnTXEnd";
+    let always = (mode, word("Stream:Always"));
+    let table: [(&[(&str, Value)], Compression, usize); 10] = [
+        (&[], Compression::None, 0),
+        (&[(mode, word("none"))], Compression::None, 0),
+        (&[(level, Value::Int(3))], Compression::Single(3), 0),
+        (&[(mode, word("none")), (level, Value::Int(3))], Compression::Single(3), 0),
+        (&[(level, Value::Int(11))], Compression::None, 1),
+        (&[(mode, word("single")), (level, Value::Int(-1))], Compression::None, 1),
+        (&[(mode, word("single"))], Compression::Single(9), 0),
+        (&[always.clone()], stream(Format::Zlib, 9, true), 0),
+        (&[always.clone(), (level, Value::Int(0))], stream(Format::Zlib, 0, true), 0),
+        (
+            &[always.clone(), (driver, word("ZSTD")), (flush, Value::Bool(false))],
+            stream(Format::Zstd, 9, false),
+            0,
+        ),
+    ];
+    let target = ("target", array(&["a"]));
+    for (given, wanted, problems) in table {
+        let (settings, said) = read(&[&[target.clone()], given].concat());
+        assert_eq!(
+            (settings.expect("sound").compression, said.len()),
+            (wanted, problems),
+            "{given:?}"
+        );
+    }
+    let refused: [(&[(&str, Value)], &str); 3] = [
+        (&[(driver, word("lz4"))], "(given is 'lz4')"),
+        (&[(driver, word("zstd"))], "is supported only with compression.mode"),
+        (&[always, (driver, word("zstd")), (level, Value::Int(0))], "requires non-zero zipLevel"),
+    ];
+    for (given, text) in refused {
+        let (settings, _) = read(&[&[target.clone()], given].concat());
+        assert!(settings.expect_err(text).text.contains(text), "{given:?}");
+    }
+}
+
+#[test]
+fn messages_beyond_the_rate_limit_are_counted_and_not_sent() {
+    let mut object = stats::Object::new("test", "omfwd");
+    let dropped = object.counter("discarded.ratelimit");
+    let limits = Limits { interval: 3600, burst: 2, ..Limits::default() };
+    let limiter = OutputLimiter::new(
+        "omfwd".to_owned(),
+        "tcp:[a]:1".to_owned(),
+        Arc::new(Policy::inline(limits)),
+        output::Counters::of_drops(Arc::clone(&dropped)),
+    );
+    let mut forward = forward(settings());
+    Arc::get_mut(&mut forward).expect("ours alone").limiter = Some(limiter);
+    let mut worker = Worker::new(forward, Pool::new(1));
+    let (batch, env) = (testing::messages(&["a", "b", "c"]), testing::environment());
+    for index in 0..3 {
+        let msg = Msg::at(&batch, index, &env).expect("there");
+        worker.push(&msg, &mut |why, _| panic!("lost: {why}")).expect("taken");
+    }
+    assert_eq!((worker.pending(), dropped.get()), (2, 1));
 }

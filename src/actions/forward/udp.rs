@@ -1,48 +1,33 @@
 //! One datagram for each message.
 
 use std::io;
-use std::sync::Arc;
 
+use super::Forward;
 use super::connect::Udp;
-use super::{Forward, frame};
+use super::worker::Transport;
 use crate::actions::lines::Lines;
-use crate::actions::{Failure, Lost, OutputWorker, reason};
-use crate::message::Msg;
+use crate::actions::{Failure, reason};
 use crate::sys::clock;
 
 /// The largest payload of an IPv4 datagram (RFC 768, RFC 791).
 const DATAGRAM_BYTES: usize = 65_507;
 
-pub(super) struct Worker {
-    forward: Arc<Forward>,
+/// The sockets of one thread.
+#[derive(Default)]
+pub(super) struct Datagrams {
     target: Option<Udp>,
-    lines: Lines,
-    scratch: Vec<u8>,
-    /// Datagrams since the socket was opened.
+    /// Datagrams since the sockets were opened.
     sent: u64,
 }
 
-impl Worker {
-    pub(super) fn new(forward: Arc<Forward>) -> Self {
-        Self { forward, target: None, lines: Lines::default(), scratch: Vec::new(), sent: 0 }
-    }
-
-    fn open(&mut self) -> Result<(), Failure> {
-        if self.target.is_none() {
-            let (host, port) = &self.forward.settings.targets[0];
-            self.target = Some(Udp::open(&self.forward.settings, host, port)?);
-            self.sent = 0;
-        }
-        Ok(())
-    }
-
+impl Datagrams {
     /// Sends one message to the first address that takes it, or to all.
-    fn send(&mut self, message: &[u8]) -> Result<(), Failure> {
-        let settings = &self.forward.settings;
+    fn send_one(&mut self, forward: &Forward, message: &[u8]) -> Result<(), Failure> {
+        let settings = &forward.settings;
         if settings.rebind > 0 && self.sent >= settings.rebind {
             self.target = None;
         }
-        self.open()?;
+        self.open(forward)?;
         let Some(target) = &self.target else { return Ok(()) };
         let message = cut(message);
         let (mut taken, mut failed) = (false, None);
@@ -50,8 +35,8 @@ impl Worker {
             match fitting(message, |part| target.send(part, address)) {
                 Ok(bytes) => {
                     taken = true;
-                    self.forward.counters[0].bytes.add(bytes as u64);
-                    if !self.forward.settings.send_to_all {
+                    forward.counters[0].bytes.add(bytes as u64);
+                    if !settings.send_to_all {
                         break;
                     }
                 }
@@ -68,8 +53,35 @@ impl Worker {
             return Err(Failure::suspend(2354, text));
         }
         self.sent += 1;
-        self.forward.counters[0].messages.add(1);
+        forward.counters[0].messages.add(1);
         Ok(())
+    }
+}
+
+impl Transport for Datagrams {
+    fn open(&mut self, forward: &Forward) -> Result<(), Failure> {
+        if self.target.is_none() {
+            let (host, port) = &forward.settings.targets[0];
+            self.target = Some(Udp::open(&forward.settings, host, port)?);
+            self.sent = 0;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, forward: &Forward, frames: &mut Lines) -> Result<(), Failure> {
+        let (mut start, mut outcome) = (0, Ok(()));
+        for &end in frames.ends() {
+            outcome = self.send_one(forward, &frames.text()[start..end]);
+            if outcome.is_err() {
+                break;
+            }
+            start = end;
+            clock::pause(forward.settings.send_delay);
+        }
+        if start > 0 {
+            frames.advance(start);
+        }
+        outcome
     }
 }
 
@@ -107,55 +119,15 @@ fn fitting(message: &[u8], send: impl Fn(&[u8]) -> io::Result<usize>) -> io::Res
     }
 }
 
-impl OutputWorker for Worker {
-    fn push(&mut self, msg: &Msg<'_>, _lost: &mut Lost<'_>) -> Result<(), Failure> {
-        let Self { forward, lines, scratch, .. } = self;
-        lines.push(false, |out| {
-            frame::append(&forward.settings, scratch, out, |text| {
-                forward.template.render(msg, text);
-            });
-        });
-        Ok(())
-    }
-
-    fn commit(&mut self, _lost: &mut Lost<'_>) -> Result<(), Failure> {
-        let mut lines = std::mem::take(&mut self.lines);
-        let (mut start, mut outcome) = (0, Ok(()));
-        for &end in lines.ends() {
-            outcome = self.send(&lines.text()[start..end]);
-            if outcome.is_err() {
-                break;
-            }
-            start = end;
-            clock::pause(self.forward.settings.send_delay);
-        }
-        if start > 0 {
-            lines.advance(start);
-        }
-        self.lines = lines;
-        outcome
-    }
-
-    fn pending(&self) -> usize {
-        self.lines.len()
-    }
-
-    fn discard(&mut self, why: &Failure, lost: &mut Lost<'_>) {
-        self.lines.drain(|line| lost(why, line));
-    }
-
-    fn resume(&mut self) -> Result<(), Failure> {
-        self.open()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
 
     use super::super::settings::Settings;
     use super::super::tests::{forward, settings};
+    use super::super::worker::Worker;
     use super::*;
+    use crate::actions::OutputWorker as _;
 
     #[test]
     fn a_message_is_a_datagram() {
@@ -164,9 +136,9 @@ mod tests {
         let targets = vec![("127.0.0.1".to_owned(), port)];
         let own = Some("127.0.0.1".to_owned());
         let settings = Settings { tcp: false, targets, address: own, rebind: 2, ..settings() };
-        let mut worker = Worker::new(forward(settings));
+        let mut worker = Worker::new(forward(settings), Datagrams::default());
         for text in ["one", "two", "three"] {
-            worker.lines.push(false, |out| out.extend_from_slice(text.as_bytes()));
+            worker.frames.push(false, |out| out.extend_from_slice(text.as_bytes()));
         }
         worker.commit(&mut |why, _| panic!("lost: {why}")).expect("sent");
         let mut buffer = [0; 100];
@@ -175,7 +147,7 @@ mod tests {
             assert_eq!(buffer[..taken], *text.as_bytes());
         }
         assert_eq!(worker.forward.counters[0].messages.get(), 3);
-        assert_eq!(worker.sent, 1, "the socket is a new one after two");
+        assert_eq!(worker.transport.sent, 1, "the socket is a new one after two");
     }
 
     #[test]
