@@ -132,45 +132,39 @@ fn what_is_refused_and_what_is_ignored() {
     assert_eq!((settings.expect("sound").address, said.len()), (None, 1));
 }
 
+/// What mode, level and driver come to.
+fn compression(mode: &str, level: Option<i64>, driver: &str) -> Result<Compression, String> {
+    let mut given = vec![("target", array(&["a"])), ("compression.driver", word(driver))];
+    given.extend((!mode.is_empty()).then(|| ("compression.mode", word(mode))));
+    given.extend(level.map(|level| ("zipLevel", Value::Int(level))));
+    let (settings, _) = read(&given);
+    settings.map(|settings| settings.compression).map_err(|problem| problem.text)
+}
+
 #[test]
 fn what_compression_comes_to() {
-    let stream = |format, level, flush| Compression::Stream(Stream { format, level, flush });
-    let (mode, level, driver) = ("compression.mode", "zipLevel", "compression.driver");
-    let flush = "compression.stream.flushOnTXEnd";
-    let always = (mode, word("Stream:Always"));
-    let table: [(&[(&str, Value)], Compression, usize); 10] = [
-        (&[], Compression::None, 0),
-        (&[(mode, word("none"))], Compression::None, 0),
-        (&[(level, Value::Int(3))], Compression::Single(3), 0),
-        (&[(mode, word("none")), (level, Value::Int(3))], Compression::Single(3), 0),
-        (&[(level, Value::Int(11))], Compression::None, 1),
-        (&[(mode, word("single")), (level, Value::Int(-1))], Compression::None, 1),
-        (&[(mode, word("single"))], Compression::Single(9), 0),
-        (&[always.clone()], stream(Format::Zlib, 9, true), 0),
-        (&[always.clone(), (level, Value::Int(0))], stream(Format::Zlib, 0, true), 0),
-        (
-            &[always.clone(), (driver, word("ZSTD")), (flush, Value::Bool(false))],
-            stream(Format::Zstd, 9, false),
-            0,
-        ),
-    ];
-    let target = ("target", array(&["a"]));
-    for (given, wanted, problems) in table {
-        let (settings, said) = read(&[&[target.clone()], given].concat());
-        assert_eq!(
-            (settings.expect("sound").compression, said.len()),
-            (wanted, problems),
-            "{given:?}"
-        );
+    let stream = |format, level| Compression::Stream(Stream { format, level, flush: true });
+    for (mode, level, driver, wanted) in [
+        ("", None, "zlib", Compression::None),
+        ("none", None, "zlib", Compression::None),
+        ("", Some(3), "zlib", Compression::Single(3)),
+        ("none", Some(3), "zlib", Compression::Single(3)),
+        ("", Some(11), "zlib", Compression::None),
+        ("single", Some(-1), "zlib", Compression::None),
+        ("single", None, "zlib", Compression::Single(9)),
+        ("Stream:Always", None, "zlib", stream(Format::Zlib, 9)),
+        ("stream:always", Some(0), "zlib", stream(Format::Zlib, 0)),
+        ("stream:always", Some(3), "ZSTD", stream(Format::Zstd, 3)),
+    ] {
+        assert_eq!(compression(mode, level, driver), Ok(wanted), "{mode} {level:?} {driver}");
     }
-    let refused: [(&[(&str, Value)], &str); 3] = [
-        (&[(driver, word("lz4"))], "(given is 'lz4')"),
-        (&[(driver, word("zstd"))], "is supported only with compression.mode"),
-        (&[always, (driver, word("zstd")), (level, Value::Int(0))], "requires non-zero zipLevel"),
-    ];
-    for (given, text) in refused {
-        let (settings, _) = read(&[&[target.clone()], given].concat());
-        assert!(settings.expect_err(text).text.contains(text), "{given:?}");
+    for (mode, level, driver, text) in [
+        ("single", None, "lz4", "(given is 'lz4')"),
+        ("single", None, "zstd", "is supported only with compression.mode"),
+        ("stream:always", Some(0), "zstd", "requires non-zero zipLevel"),
+    ] {
+        let refused = compression(mode, level, driver).expect_err(text);
+        assert!(refused.contains(text), "{refused}");
     }
 }
 
