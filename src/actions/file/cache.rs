@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::stream::{Settings, Stream};
+use super::stream::{Idle, Settings, Stream};
 use crate::stats::{self, Counter};
 
 /// Open files by name. The lock is held for a look-up only, never during I/O.
@@ -109,16 +109,23 @@ impl Cache {
         self.lock().files.values().map(|entry| Arc::clone(&entry.stream)).collect()
     }
 
-    /// Closes and forgets the files to which nothing was written for `idle` seconds.
-    pub(super) fn close_unused(&self, now: i64, idle: i64) {
-        let mut closed = 0;
+    /// Closes and forgets the files to which nothing was written for `idle` seconds. Returns those among them that
+    /// hold lines back, and are not closed.
+    pub(super) fn close_unused(&self, now: i64, idle: i64) -> Vec<Arc<Stream>> {
+        let (mut closed, mut holding) = (0, Vec::new());
         self.lock().files.retain(|_, entry| {
-            let close =
-                Arc::strong_count(&entry.stream) == 1 && entry.stream.close_unused(now, idle);
-            closed += u64::from(close);
-            !close
+            if Arc::strong_count(&entry.stream) > 1 {
+                return true;
+            }
+            let state = entry.stream.close_unused(now, idle);
+            closed += u64::from(state == Idle::Closed);
+            if state == Idle::Holds {
+                holding.push(Arc::clone(&entry.stream));
+            }
+            state != Idle::Closed
         });
         self.counters.close_timeouts.add(closed);
+        holding
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -17,20 +17,22 @@ mod stream;
 mod worker;
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Output, OutputKind, OutputWorker};
 use crate::sys::process;
 use crate::template::Template;
 use cache::Cache;
-use stream::{Settings, Stream};
+use stream::{Idle, Settings, Stream};
 
 /// Seconds between two looks for unused files.
 const CLOSE_CHECK_SECONDS: i64 = 15;
-/// How long files with buffered lines may take at the end.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a file on a disk may take for its buffered lines at the end.
+const DISK_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a pipe or terminal may: nobody may read it.
+const PIPE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The omfile module.
 pub static KIND: OutputKind = OutputKind { module: &params::MODULE, build: build::build };
@@ -120,33 +122,29 @@ impl Output for FileOutput {
         };
         let mut ticks = self.ticks.lock().unwrap_or_else(PoisonError::into_inner);
         if self.close_after > 0 && due(&mut ticks.close, CLOSE_CHECK_SECONDS) {
-            match &self.target {
+            // What holds lines back is closed at the next look.
+            flush_aside(match &self.target {
                 Target::Fixed(stream) => {
-                    stream.close_unused(now, self.close_after);
+                    let holds = stream.close_unused(now, self.close_after) == Idle::Holds;
+                    holds.then(|| Arc::clone(stream)).into_iter().collect()
                 }
                 Target::Dynamic(dynamic) => dynamic.cache.close_unused(now, self.close_after),
-            }
+            });
         }
         if due(&mut ticks.flush, self.flush_interval) {
             let mut streams = self.streams();
             streams.retain(|stream| stream.has_gathered());
-            aside("sluice-flush", streams, |stream| {
-                if let Err(failure) = stream.flush() {
-                    log::error!(code = failure.code; "{failure}");
-                }
-            });
+            flush_aside(streams);
         }
     }
 
     fn close(&self) -> usize {
         let mut streams = self.streams();
-        streams.retain(|stream| stream.close_if_idle());
-        if streams.is_empty() {
-            return 0;
-        }
-        // What holds lines back has to write; a pipe that nobody reads must not keep the daemon.
+        streams.retain(|stream| stream.close_if_idle() || stream.held() > 0);
+        // What holds lines back has to write; a pipe that nobody reads must keep neither the daemon nor other files.
+        streams.sort_by_key(|stream| !stream.is_on_disk());
         let (sender, receiver) = mpsc::channel();
-        aside("sluice-close", streams, move |stream| {
+        aside("sluice-close", streams.clone(), move |stream| {
             let lost = stream.close();
             if lost > 0 {
                 let path = stream.path();
@@ -155,21 +153,33 @@ impl Output for FileOutput {
             // Nobody listens any more after the time is over.
             let _ = sender.send(lost);
         });
-        let deadline = Instant::now() + CLOSE_PATIENCE;
         let mut total = 0;
-        loop {
-            match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(lost) => total += lost,
-                Err(RecvTimeoutError::Disconnected) => return total,
-                Err(RecvTimeoutError::Timeout) => {
-                    let text =
-                        "omfile: gave up waiting for a file that takes no data; its buffer is lost";
-                    log::error!(code = 2027; "{text}");
-                    return total;
-                }
-            }
+        for (place, stream) in streams.iter().enumerate() {
+            let patience = if stream.is_on_disk() { DISK_PATIENCE } else { PIPE_PATIENCE };
+            let Ok(lost) = receiver.recv_timeout(patience) else {
+                let rest = streams.iter().skip(place);
+                let given_up: usize = rest.map(|stream| stream.held()).sum();
+                log::error!(
+                    code = 2027;
+                    "omfile: gave up waiting for file '{}', which takes no data; {given_up} lines that were \
+                     buffered for it and for files behind it are lost",
+                    stream.path()
+                );
+                return total + given_up;
+            };
+            total += lost;
         }
+        total
     }
+}
+
+/// Writes what is gathered, in a thread of its own.
+fn flush_aside(streams: Vec<Arc<Stream>>) {
+    aside("sluice-flush", streams, |stream| {
+        if let Err(failure) = stream.flush() {
+            log::error!(code = failure.code; "{failure}");
+        }
+    });
 }
 
 /// Does `work` for each stream in a thread of its own, so that a stuck file holds nobody up.

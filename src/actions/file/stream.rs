@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::open::{self, Creation};
@@ -45,6 +45,22 @@ pub(super) struct Stream {
     path: PathBuf,
     settings: Arc<Settings>,
     state: Mutex<State>,
+    /// Lines that `state` holds back, as its lock was last let go: for whoever cannot wait for it. `Relaxed`, as
+    /// `is_on_disk`: nothing else is read on the strength of it.
+    held: AtomicUsize,
+    /// What was last opened is a file on a disk, not a pipe or terminal that somebody has to read.
+    is_on_disk: AtomicBool,
+}
+
+/// What became of a file that may be unused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Idle {
+    /// It is used, or was not open.
+    No,
+    /// It is unused, but lines are held back that have to be written first.
+    Holds,
+    /// It was unused and is closed.
+    Closed,
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +97,13 @@ struct Torn {
 
 impl Stream {
     pub(super) fn new(path: PathBuf, settings: Arc<Settings>) -> Self {
-        Self { path, settings, state: Mutex::default() }
+        Self {
+            path,
+            settings,
+            state: Mutex::default(),
+            held: AtomicUsize::new(0),
+            is_on_disk: AtomicBool::new(false),
+        }
     }
 
     /// Its path, for messages.
@@ -89,10 +111,21 @@ impl Stream {
         self.path.display()
     }
 
+    /// Lines that are taken for written and are not in the file yet.
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether writing ends by itself, sooner or later.
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.is_on_disk.load(Ordering::Relaxed)
+    }
+
     /// Takes a file that is open already.
     #[cfg(test)]
     pub(super) fn adopt(&self, file: File) {
-        self.lock().open = Some(Open { file, used: false, generation: self.settings.generation() });
+        let generation = self.settings.generation();
+        self.locked(|state| state.open = Some(Open { file, used: false, generation }));
     }
 
     /// Writes `lines` out and empties them; or, on failure, removes from them what is settled.
@@ -100,18 +133,18 @@ impl Stream {
     /// # Errors
     /// The file cannot be opened or written; `lines` holds the rest. `Disable`: not before the next HUP.
     pub(super) fn write(&self, lines: &mut Lines) -> Result<(), Failure> {
-        let mut state = self.lock();
-        state.wrote = true;
-        if self.settings.gather > state.gathered.text().len() + lines.text().len() {
+        self.locked(|state| {
+            state.wrote = true;
             // A file that cannot be opened is reported now, not when the buffer is full.
-            self.ensure_open(&mut state)?;
-            state.gathered.append(lines);
-            return Ok(());
-        }
-        self.ensure_open(&mut state)?;
-        self.flush_gathered(&mut state)?;
-        self.write_lines(&mut state, lines)?;
-        self.after_write(&mut state)
+            self.ensure_open(state)?;
+            if self.settings.gather > state.gathered.text().len() + lines.text().len() {
+                state.gathered.append(lines);
+                return Ok(());
+            }
+            self.flush_gathered(state)?;
+            self.write_lines(state, lines)?;
+            self.after_write(state)
+        })
     }
 
     /// Opens the file if it is not open, and writes what an error left behind.
@@ -119,11 +152,12 @@ impl Stream {
     /// # Errors
     /// The file cannot be opened or written.
     pub(super) fn resume(&self) -> Result<(), Failure> {
-        let mut state = self.lock();
-        self.ensure_open(&mut state)?;
-        self.write_torn(&mut state)?;
-        self.flush_gathered(&mut state)?;
-        self.after_write(&mut state)
+        self.locked(|state| {
+            self.ensure_open(state)?;
+            self.write_torn(state)?;
+            self.flush_gathered(state)?;
+            self.after_write(state)
+        })
     }
 
     /// HUP: closes the file, unless a thread is writing to it; that thread will do it.
@@ -139,27 +173,31 @@ impl Stream {
 
     /// Writes out what is held back and closes. Returns how many lines could not be written.
     pub(super) fn close(&self) -> usize {
-        let mut state = self.lock();
-        if state.open.is_none() && state.holds_lines() {
-            // An error has closed it; the lines' last chance. Its failure shows in the count.
-            let _ = self.open(&mut state);
-        }
-        self.finish(&mut state);
-        state.gathered.len() + usize::from(state.torn.is_some())
+        self.locked(|state| {
+            if state.open.is_none() && state.holds_lines() {
+                // An error has closed it; the lines' last chance. Its failure shows in the count.
+                let _ = self.open(state);
+            }
+            self.finish(state);
+            state.lines_held()
+        })
     }
 
-    /// Closes if nobody is writing, nothing is held back, and nothing was written for `idle` seconds before
-    /// `now`. Returns whether it closed an open file.
-    pub(super) fn close_unused(&self, now: i64, idle: i64) -> bool {
-        let Some(mut state) = self.try_lock() else { return false };
+    /// Closes if nobody is writing, nothing is held back, and nothing was written for `idle` seconds before `now`.
+    pub(super) fn close_unused(&self, now: i64, idle: i64) -> Idle {
+        let Some(mut state) = self.try_lock() else { return Idle::No };
         if std::mem::take(&mut state.wrote) || state.used == 0 {
             state.used = now;
         }
-        let due = state.open.is_some() && !state.holds_lines() && now - state.used >= idle;
-        if due {
-            state.open = None;
+        match state.open {
+            Some(_) if now - state.used < idle => Idle::No,
+            Some(_) if state.holds_lines() => Idle::Holds,
+            Some(_) => {
+                state.open = None;
+                Idle::Closed
+            }
+            None => Idle::No,
         }
-        due
     }
 
     /// Whether no thread is writing and no error keeps a line here.
@@ -177,13 +215,14 @@ impl Stream {
     /// # Errors
     /// The file cannot be opened or written.
     pub(super) fn flush(&self) -> Result<(), Failure> {
-        let mut state = self.lock();
-        if state.gathered.is_empty() {
-            return Ok(());
-        }
-        self.ensure_open(&mut state)?;
-        self.flush_gathered(&mut state)?;
-        self.after_write(&mut state)
+        self.locked(|state| {
+            if state.gathered.is_empty() {
+                return Ok(());
+            }
+            self.ensure_open(state)?;
+            self.flush_gathered(state)?;
+            self.after_write(state)
+        })
     }
 
     /// Writes what is held back, as far as the open file takes it, and closes.
@@ -282,6 +321,7 @@ impl Stream {
             return Err(Failure::disable(2126, text));
         }
         let file = open::open(&self.path, &self.settings.creation, &mut state.chown_reported)?;
+        self.is_on_disk.store(file.metadata().is_ok_and(|meta| meta.is_file()), Ordering::Relaxed);
         state.open = Some(Open { file, used: false, generation });
         Ok(())
     }
@@ -316,8 +356,12 @@ impl Stream {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does `work` under the lock.
+    fn locked<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = work(&mut state);
+        self.held.store(state.lines_held(), Ordering::Relaxed);
+        outcome
     }
 
     fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
@@ -330,9 +374,13 @@ impl Stream {
 }
 
 impl State {
-    /// Whether there are lines that are taken for written and are not in the file.
+    /// Lines that are taken for written and are not in the file.
+    fn lines_held(&self) -> usize {
+        self.gathered.len() + usize::from(self.torn.is_some())
+    }
+
     fn holds_lines(&self) -> bool {
-        self.torn.is_some() || !self.gathered.is_empty()
+        self.lines_held() > 0
     }
 }
 

@@ -552,6 +552,26 @@ fn unused_files_are_closed() {
 }
 
 #[test]
+fn an_unused_file_is_closed_once_its_gathered_lines_are_written() {
+    let mut bench = dynamic(|args| {
+        args.set("closeTimeout", Value::Int(1));
+        args.set("flushOnTXEnd", Value::Bool(false));
+    });
+    bench.write(&["a"]);
+    bench.output.tick(1000);
+    bench.output.tick(1060);
+    while bench.read("a.log").is_empty() {
+        thread::yield_now();
+    }
+    let mut now = 1060;
+    while bench.counter("closetimeouts") == 0 {
+        now += CLOSE_CHECK_SECONDS;
+        bench.output.tick(now);
+    }
+    assert_eq!(bench.read("a.log"), "a\n");
+}
+
+#[test]
 fn hup_does_not_wait_for_a_file_that_is_stuck() {
     let mut bench = dynamic(|_| ());
     let pipe = bench.path(&format!("{}.log", "s".repeat(200)));
@@ -689,6 +709,29 @@ fn gathered_lines_that_cannot_be_written_at_the_end_are_lost_for_the_ledger() {
     assert_eq!(ledger(&bench), [2, 2, 0, 0]);
     runner.action().close();
     assert_eq!(ledger(&bench), [2, 0, 2, 0]);
+}
+
+#[test]
+fn lines_for_a_pipe_that_nobody_reads_are_counted_at_the_end_and_cost_no_other_file() {
+    let bench = bench(|args, _| {
+        args.set("dynaFile", text("name"));
+        args.set("flushOnTXEnd", Value::Bool(false));
+        args.set("ioBufferSize", Value::Size(1 << 30));
+    });
+    let pipe = bench.path("b.log");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let reader = process::spawn("test", move || fs::File::open(&pipe).expect("opened"));
+    let mut runner = action(&bench, |_| ());
+    // More than a pipe holds.
+    let lines = 100_000;
+    run(&mut runner, &vec!["b"; lines]);
+    run(&mut runner, &["a", "c"]);
+    let reader = reader.expect("a thread").join().expect("opened");
+    runner.action().close();
+    let lost = lines as u64;
+    assert_eq!(ledger(&bench), [lost + 2, 2, lost, 0]);
+    assert_eq!((bench.read("a.log").as_str(), bench.read("c.log").as_str()), ("a\n", "c\n"));
+    drop(reader);
 }
 
 #[test]
