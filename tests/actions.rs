@@ -69,8 +69,8 @@ action(name="other" type="omfile" file="{dir}/out")
     let error = |status, number| {
         format!(r#"{{ "action": "full", "status": {status}, "template0": "<13>a: {number}\n" }}"#)
     };
-    assert_eq!(errors[0], error(-2027, 0));
-    assert_eq!(errors[500], error(-2007, 0));
+    assert_eq!(errors[0], error(-2007, 0));
+    assert_eq!(errors[500], error(0, 0));
 }
 
 /// With endless retries nothing is lost while the disk is full: it waits, and comes in order.

@@ -232,7 +232,7 @@ pub(super) fn reason(error: &io::Error) -> String {
     let uid = nix::unistd::geteuid();
     match error.raw_os_error() {
         Some(number) => {
-            let text = nix::errno::Errno::from_raw(number).desc();
+            let text = crate::sys::error::text(number);
             format!("{text} (errno {number}, uid {uid})")
         }
         None => format!("{error} (uid {uid})"),

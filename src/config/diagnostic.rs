@@ -349,11 +349,7 @@ impl Diagnostics {
     }
 
     fn render_one(&self, diagnostic: &Diagnostic, picture: bool, out: &mut String) {
-        let _ = write!(out, "rsyslogd: {} [v{REFERENCE_VERSION}", self.headline(diagnostic));
-        if let Some(code) = diagnostic.code {
-            let _ = write!(out, " try https://www.rsyslog.com/e/{code} ");
-        }
-        out.push_str("]\n");
+        let _ = writeln!(out, "rsyslogd: {}{}", self.headline(diagnostic), suffix(diagnostic.code));
         if diagnostic.about == About::FollowUp {
             return;
         }
@@ -437,6 +433,15 @@ const NAME_BYTES: usize = 63;
 
 /// How many findings get a suggestion out of the configuration's own names.
 const SUGGESTIONS: usize = 100;
+
+/// What rsyslogd writes behind a message with return code `code`. The general error, 3000, has no page of its own.
+#[must_use]
+pub fn suffix(code: Option<u16>) -> String {
+    match code {
+        None | Some(3000) => format!(" [v{REFERENCE_VERSION}]"),
+        Some(code) => format!(" [v{REFERENCE_VERSION} try https://www.rsyslog.com/e/{code} ]"),
+    }
+}
 
 #[cfg(test)]
 mod tests {

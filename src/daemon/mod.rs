@@ -42,7 +42,7 @@ use crate::ruleset::oversize::{Bounded, Oversize};
 use crate::ruleset::{Hostname, Inlet, Job};
 use crate::stats;
 use crate::sync::lock;
-use crate::sys::{engine, process};
+use crate::sys::{engine, error, process};
 use crate::task::Tasks;
 
 /// How long the last work of the control thread may take: a state file of many senders, on a slow disk.
@@ -376,7 +376,7 @@ fn raise_open_files(limit: u64) {
         let hard = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(_, hard)| hard);
         log::error!(
             code = 2116;
-            "could not set process file limit to {limit} [current hard limit {hard}]: {}", e.desc()
+            "could not set process file limit to {limit} [current hard limit {hard}]: {}", error::text(e as i32)
         );
     }
 }

@@ -180,10 +180,7 @@ fn unreadable(file: &str, error: &io::Error) -> Problem {
         return Problem::error(format!("lookup table file '{file}' read error: {error}"))
             .code(2356);
     }
-    let why = error.raw_os_error().map_or_else(
-        || error.to_string(),
-        |number| nix::errno::Errno::from_raw(number).desc().to_owned(),
-    );
+    let why = error.raw_os_error().map_or_else(|| error.to_string(), crate::sys::error::text);
     Problem::error(format!("lookup table file '{file}' could not be opened: {why}")).code(2040)
 }
 

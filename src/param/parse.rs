@@ -5,6 +5,7 @@ use std::fmt;
 use nix::unistd::{Group, User};
 
 use super::{Kind, Value};
+use crate::sys::error;
 
 /// Facility names with their numbers (`spec/config-language.md` section 5.1). `mark` is the reference's
 /// internal facility and outside of the table of selectors.
@@ -224,8 +225,8 @@ fn unknown_choice(name: &str, shown: &str, words: &[&str]) -> String {
 pub fn user(name: &str) -> Result<i64, String> {
     match User::from_name(name) {
         Ok(Some(user)) => Ok(i64::from(user.uid.as_raw())),
-        Ok(None) => Err(nix::errno::Errno::ENOENT.desc().to_owned()),
-        Err(errno) => Err(errno.desc().to_owned()),
+        Ok(None) => Err(error::text(libc::ENOENT)),
+        Err(errno) => Err(error::text(errno as i32)),
     }
 }
 
@@ -236,8 +237,8 @@ pub fn user(name: &str) -> Result<i64, String> {
 pub fn group(name: &str) -> Result<i64, String> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(i64::from(group.gid.as_raw())),
-        Ok(None) => Err(nix::errno::Errno::ENOENT.desc().to_owned()),
-        Err(errno) => Err(errno.desc().to_owned()),
+        Ok(None) => Err(error::text(libc::ENOENT)),
+        Err(errno) => Err(error::text(errno as i32)),
     }
 }
 

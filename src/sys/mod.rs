@@ -6,6 +6,7 @@ pub mod children;
 pub mod clock;
 pub mod engine;
 pub mod epoll;
+pub mod error;
 pub mod files;
 pub mod local;
 pub mod logins;

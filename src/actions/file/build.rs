@@ -73,7 +73,7 @@ fn target(
     }
     if args.str("file").is_some() {
         let text = "omfile: both \"file\" and \"dynafile\" set, will use dynafile";
-        (env.report)(Problem::error(text).at("file"));
+        (env.report)(Problem::error(text).at("file").code(2207));
     }
     let template = env.template_or_problem(1, name)?;
     if module.bool("dynafile.restrictTemplateType") && !template.is_inspectable() {

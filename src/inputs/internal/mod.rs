@@ -27,7 +27,7 @@ use std::thread::JoinHandle;
 use log::{Level, LevelFilter};
 
 use self::delivery::Worker;
-use crate::config::diagnostic::REFERENCE_VERSION;
+use crate::config::diagnostic::suffix;
 use crate::limits::MESSAGE_BYTES_DEFAULT;
 use crate::message::Submit;
 use crate::ruleset::Hostname;
@@ -253,10 +253,7 @@ impl Entry {
         match code {
             _ if record.key_values().get("plain".into()).is_some() => {}
             Some(0) => {}
-            Some(code) => {
-                text += &format!(" [v{REFERENCE_VERSION} try https://www.rsyslog.com/e/{code} ]");
-            }
-            None => text += &format!(" [v{REFERENCE_VERSION}]"),
+            code => text += &suffix(code.and_then(|code| u16::try_from(code).ok())),
         }
         let code = code.filter(|&code| code != 0).and_then(|code| u16::try_from(code).ok());
         Self::plain(severity, code, &text)
