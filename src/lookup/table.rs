@@ -1,5 +1,6 @@
 //! The content of a lookup table: from the text of its file to what is looked up. No file is touched here.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -95,8 +96,7 @@ impl Table {
                 key.checked_sub(*first).and_then(|index| values.get(usize::try_from(index).ok()?))
             }
             Rows::Sparse { keys, values } => {
-                let below = keys.partition_point(|start| *start <= key);
-                below.checked_sub(1).and_then(|index| values.get(index))
+                at_or_below(keys, &key).and_then(|index| values.get(index))
             }
             Rows::Text(_) | Rows::Regex(_) | Rows::Stub => None,
         };
@@ -195,6 +195,7 @@ impl Reader<'_> {
             let (_, number) = self.numbered_value(row, "value")?;
             table.push((text(self.index(row)?), number));
         }
+        let table = without_duplicates(table);
         let mut values: Vec<_> = self.values.drain().collect();
         values.sort_unstable_by_key(|(_, number)| *number);
         let values = values.into_iter().map(|(value, _)| value).collect();
@@ -262,6 +263,33 @@ impl Reader<'_> {
     }
 }
 
+/// Where the last of the ascending `keys` is that is not above `key`. Of equal ones it is the one that halving comes
+/// upon first, as in C's `bsearch()`, because that is the one whose value the reference gives.
+fn at_or_below<K: Ord>(keys: &[K], key: &K) -> Option<usize> {
+    let (mut low, mut high) = (0, keys.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        match keys.get(middle)?.cmp(key) {
+            Ordering::Equal => return Some(middle),
+            Ordering::Greater => high = middle,
+            Ordering::Less => low = middle + 1,
+        }
+    }
+    low.checked_sub(1)
+}
+
+/// One row of each key, the one that [`at_or_below`] finds.
+fn without_duplicates(mut rows: Vec<(Vec<u8>, usize)>) -> Vec<(Vec<u8>, usize)> {
+    rows.sort_by(|(key, _), (other, _)| key.cmp(other));
+    if !rows.iter().zip(rows.iter().skip(1)).any(|((key, _), (next, _))| key == next) {
+        return rows;
+    }
+    let keys: Vec<&[u8]> = rows.iter().map(|(key, _)| key.as_slice()).collect();
+    let found: Vec<bool> =
+        keys.iter().enumerate().map(|(at, key)| at_or_below(&keys, key) == Some(at)).collect();
+    rows.into_iter().zip(found).filter(|(_, found)| *found).map(|(row, _)| row).collect()
+}
+
 fn field_of<'j>(row: &'j Json, field: &str) -> Option<&'j Json> {
     match row {
         Json::Object(members) => member(members, field),
@@ -325,6 +353,12 @@ mod tests {
         assert!(array.has_numbers() && sparse.has_numbers());
         assert!(!regex.has_numbers() && !strings.has_numbers());
         assert_eq!(table(r#""table":[]"#).text(b"x"), b"no");
+        let twice = table(
+            r#""table":[{"index":"a","value":1},{"index":"b","value":2},{"index":"a","value":3},
+                {"index":"a","value":4},{"index":"c","value":5}]"#,
+        );
+        let values = [b"a", b"b", b"c"].map(|key| twice.text(key).to_vec());
+        assert_eq!(values, [b"4", b"2", b"5"]);
         assert_eq!(table(r#""type":"array","table":[]"#).number(0), b"no");
     }
 
