@@ -149,13 +149,24 @@ impl Key {
         let values = self.values.make_contiguous();
         values.sort_unstable();
         for (percent, percentile) in percents.iter().zip(&mut self.percentiles) {
-            let place = (usize::from(*percent) * values.len() / 100).saturating_sub(1);
-            let Some(value) = values.get(place) else { return };
+            let Some(value) = values.get(place(*percent, values.len())) else { return };
             *percentile = *value;
         }
         self.reported |= !values.is_empty();
         self.values.clear();
     }
+}
+
+/// Where among so many sorted values a percentile is. As inexact as the reference: of 100 values the 29th percentile is
+/// the 28th.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "0 to the number of values, which is far below 2^52"
+)]
+fn place(percent: u8, values: usize) -> usize {
+    (f64::from(percent) / 100.0 * values as f64 - 1.0).max(0.0) as usize
 }
 
 impl Live for Percentiles {
@@ -211,6 +222,15 @@ mod tests {
             full(&global.read(Purpose::Look)),
             "global: origin=percentile b.new_metric_add=1 b.ops_overflow=0 "
         );
+    }
+
+    #[test]
+    fn places_are_those_of_the_reference() {
+        for (percent, values, wanted) in
+            [(0, 7, 0), (50, 1, 0), (95, 20, 18), (100, 3, 2), (29, 100, 27)]
+        {
+            assert_eq!(place(percent, values), wanted, "{percent} of {values}");
+        }
     }
 
     #[test]
