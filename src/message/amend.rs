@@ -4,6 +4,7 @@
 //! record behind the others ([`Batch::record`]); changed texts are appended to the batch's bytes.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::batch::Batch;
 use super::copy::{extent, fields};
@@ -37,10 +38,13 @@ pub struct Amendment {
     parts: Vec<(Part, Range<usize>)>,
     parsed: Option<bool>,
     pri: Option<u8>,
+    /// New `fromhost` and `fromhost-ip`.
+    fromhost: [Option<Box<[u8]>>; 2],
 }
 
 impl Amendment {
-    /// Replaces a part by what `write` appends. Of two texts for one part the later one counts.
+    /// Replaces a part by what `write` appends. Of two texts for one part the later one counts, and a complete message
+    /// replaces the MSG part set before.
     pub fn set(&mut self, part: Part, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.texts.len();
         write(&mut self.texts);
@@ -57,6 +61,16 @@ impl Amendment {
         self.pri = Some(pri);
     }
 
+    /// Replaces the name of the sender (`fromhost`).
+    pub fn set_fromhost(&mut self, name: &[u8]) {
+        self.fromhost[0] = Some(name.into());
+    }
+
+    /// Replaces the address of the sender (`fromhost-ip`).
+    pub fn set_fromhost_ip(&mut self, address: &[u8]) {
+        self.fromhost[1] = Some(address.into());
+    }
+
     /// The facility and severity set so far.
     #[must_use]
     pub fn pri(&self) -> Option<u8> {
@@ -66,7 +80,8 @@ impl Amendment {
     /// Whether nothing is to be changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty() && self.parsed.is_none() && self.pri.is_none()
+        let Self { parts, parsed, pri, fromhost, texts: _ } = self;
+        parts.is_empty() && parsed.is_none() && pri.is_none() && *fromhost == [None, None]
     }
 
     /// Forgets everything.
@@ -75,11 +90,14 @@ impl Amendment {
         self.parts.clear();
         self.parsed = None;
         self.pri = None;
+        self.fromhost = [None, None];
     }
 
+    /// The last text for that part that no complete message has replaced.
     fn text(&self, wanted: Part) -> Option<&[u8]> {
-        let (_, range) = self.parts.iter().rev().find(|(part, _)| *part == wanted)?;
-        self.texts.get(range.clone())
+        let is = |part: &Part| *part == wanted || *part == Part::Raw;
+        let (part, range) = self.parts.iter().rev().find(|(part, _)| is(part))?;
+        self.texts.get(range.clone()).filter(|_| *part == wanted)
     }
 }
 
@@ -101,7 +119,8 @@ impl Batch {
             }
         }
         record.pri = change.pri.unwrap_or(record.pri);
-        let fits = change.parts.is_empty() || self.replace_texts(&mut record, change);
+        let fits = self.replace_sender(&mut record, change)
+            && (change.parts.is_empty() || self.replace_texts(&mut record, change));
         change.clear();
         let place = u32::try_from(self.records.len() + self.later.len());
         match place {
@@ -111,6 +130,20 @@ impl Batch {
             }
             _ => Err(TooLarge),
         }
+    }
+
+    /// Appends a sender for that message alone, if it is to come from elsewhere. `false`: there is no room.
+    fn replace_sender(&mut self, record: &mut Record, change: &mut Amendment) -> bool {
+        let [name, address] = std::mem::take(&mut change.fromhost);
+        let Some(sender) = self.senders.get(usize::from(record.sender)) else { return true };
+        if name.is_none() && address.is_none() {
+            return true;
+        }
+        let Ok(place) = u16::try_from(self.senders.len()) else { return false };
+        let sender = Arc::new(sender.renamed(name, address));
+        self.senders.push(sender);
+        record.sender = place;
+        true
     }
 
     /// Appends the new texts, and what has to stand beside them. `false`: there is no room.
@@ -140,6 +173,8 @@ impl Batch {
                     record.host = field;
                     record.flags.set(Flags::HAS_HOST);
                 }
+                // An empty one is none: that of an RFC 5424 message is then made from other fields again.
+                Part::Tag(_) if text.is_empty() => record.tag = Field::default(),
                 Part::Tag(program_len) => {
                     record.tag = field;
                     record.program_len = *program_len;
@@ -244,12 +279,45 @@ mod tests {
     }
 
     #[test]
+    fn of_message_and_part_the_later_one_counts() {
+        let mut sample = Sample::rfc3164(13, "Oct 11 22:14:15", "h", "t[1]:", "t", b" x y");
+        let mut change = Amendment::default();
+        change.set(Part::Msg, |out| out.push(b'm'));
+        change.set(Part::Raw, |out| out.extend_from_slice(b"raw"));
+        let place = sample.batch().amend(0, &mut change).expect("room");
+        assert_eq!(show(&sample, place), "h|t[1]:|t|-||raw|");
+        change.set(Part::Raw, |out| out.extend_from_slice(b"raw"));
+        change.set(Part::Msg, |out| out.push(b'm'));
+        let place = sample.batch().amend(0, &mut change).expect("room");
+        assert_eq!(show(&sample, place), "h|t[1]:|t|-|m|rawm|");
+    }
+
+    #[test]
+    fn a_message_can_come_from_elsewhere() {
+        let mut sample = Sample::rfc3164(13, "Oct 11 22:14:15", "h", "t[1]:", "t", b" x y");
+        let mut change = Amendment::default();
+        change.set_fromhost(b"name");
+        change.set_fromhost_ip(b"10.0.0.1");
+        let place = sample.batch().amend(0, &mut change).expect("room");
+        assert!(change.is_empty());
+        let sender = |index| {
+            let sender = sample.at(index as usize).sender();
+            (sender.fromhost().to_vec(), sender.ip.to_vec())
+        };
+        assert_eq!(sender(place), (b"name".to_vec(), b"10.0.0.1".to_vec()));
+        assert_ne!(sender(0), sender(place));
+    }
+
+    #[test]
     fn the_tag_of_an_rfc_5424_message_can_differ_from_its_fields() {
         let mut sample = Sample::rfc5424(13, ["-", "h", "app", "7", "-", "[s]", "text"]);
         let mut change = Amendment::default();
         change.set(Part::Tag(2), |out| out.extend_from_slice(b"tag"));
         let place = sample.batch().amend(0, &mut change).expect("room");
         assert!(show(&sample, place).starts_with("h|tag|ta|[s]|text|"), "{}", show(&sample, place));
+        change.set(Part::Tag(0), |_| {});
+        let place = sample.batch().amend(0, &mut change).expect("room");
+        assert!(show(&sample, place).starts_with("h|app[7]|app|"), "{}", show(&sample, place));
     }
 
     #[test]

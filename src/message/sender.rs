@@ -126,6 +126,22 @@ impl Sender {
         }
     }
 
+    /// The same with another name (`fromhost`), or another address text (`fromhost-ip`).
+    #[must_use]
+    pub fn renamed(&self, name: Option<Box<[u8]>>, address: Option<Box<[u8]>>) -> Self {
+        let name = name.unwrap_or_else(|| self.fromhost().into());
+        Self {
+            input: Arc::clone(&self.input),
+            ip: address.unwrap_or_else(|| self.ip.clone()),
+            port: self.port.clone(),
+            addr: self.addr,
+            names: self.names.clone(),
+            fromhost: OnceLock::from(name),
+            gate: self.gate.clone(),
+            allowed: self.allowed.clone(),
+        }
+    }
+
     /// The peer's address; `None` for local inputs.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {

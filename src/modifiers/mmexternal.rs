@@ -317,12 +317,8 @@ impl Settings {
                 subject.assign(&(Scope::Message, Path::new(b"")), value.clone());
                 return;
             }
-            b"fromhost" | b"fromhost-ip" => {
-                log::warn!(
-                    "mmexternal: a program cannot change where a message comes from; fromhost stays"
-                );
-                return;
-            }
+            b"fromhost" => return change.set_fromhost(text),
+            b"fromhost-ip" => return change.set_fromhost_ip(text),
             _ => return,
         };
         change.set(part, |out| out.extend_from_slice(text));
