@@ -5,11 +5,13 @@
 //! same parser as a user's text, so the documented and the real default cannot differ.
 
 mod parse;
+mod problem;
 pub mod yaml;
 
 pub use parse::{
     FACILITIES, SEVERITIES, constant_number, group, number, size_unit, syslog_name, user,
 };
+pub use problem::{About, Problem, SecureDefaults, not_implemented};
 
 /// What a parameter accepts (`spec/config-language.md` section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +115,10 @@ pub struct Param {
     pub sets: Option<CoreSetting>,
     /// How far it is supported.
     pub support: Support,
+    /// Whether the reference takes a value out of range: here the default counts then, and a warning says so.
+    pub lenient: bool,
+    /// Whether the case of a [`Kind::Choice`] counts.
+    pub exact: bool,
 }
 
 /// A setting of the core that a module's own parameter sets.
@@ -147,6 +153,8 @@ impl Param {
             required: false,
             sets: None,
             support: Support::Full,
+            lenient: false,
+            exact: false,
         }
     }
 
@@ -207,6 +215,20 @@ impl Param {
         self
     }
 
+    /// One whose range the reference does not check.
+    #[must_use]
+    pub const fn lenient(mut self) -> Self {
+        self.lenient = true;
+        self
+    }
+
+    /// One of whose words the case counts.
+    #[must_use]
+    pub const fn exact(mut self) -> Self {
+        self.exact = true;
+        self
+    }
+
     /// Known to rsyslog but not implemented here yet.
     #[must_use]
     pub const fn missing(mut self) -> Self {
@@ -243,6 +265,22 @@ impl Param {
     }
 }
 
+impl Param {
+    /// The value of the words given.
+    ///
+    /// # Errors
+    /// The reference's message.
+    pub fn parse(&self, text: &[Vec<u8>]) -> Result<Value, String> {
+        match self.kind.parse(self.name, text)? {
+            Value::Choice(word) if self.exact && text != [word.as_bytes()] => Err(format!(
+                "parameter '{}' has an invalid value, must be '{word}': the case of its letters counts",
+                self.name.to_ascii_lowercase()
+            )),
+            value => Ok(value),
+        }
+    }
+}
+
 /// A checked value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -258,124 +296,6 @@ pub enum Value {
     Choice(&'static str),
     /// Of [`Kind::Array`].
     Array(Vec<Vec<u8>>),
-}
-
-/// What a finding about a configuration is about: reports sort by it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum About {
-    /// The text is wrong, or may not be meant.
-    #[default]
-    Mistake,
-    /// What rsyslog has and this version has not.
-    Missing,
-    /// What is accepted and changes nothing here.
-    NoEffect,
-    /// What works, and is not as safe as it could be.
-    Insecure,
-    /// It only says once more that something was wrong: a consequence of the finding before it, shown without its place.
-    FollowUp,
-}
-
-/// What becomes of defaults that are there for old configurations and are not safe (`compatibility.defaults.secure`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SecureDefaults {
-    /// The safe ones are taken.
-    Strict,
-    /// The old ones are taken.
-    Compatible,
-    /// The old ones are taken, and that is said.
-    #[default]
-    Warn,
-}
-
-impl SecureDefaults {
-    /// The parameter's value.
-    #[must_use]
-    pub fn parse(word: &[u8]) -> Option<Self> {
-        match word {
-            b"strict" => Some(Self::Strict),
-            b"backward-compatible" => Some(Self::Compatible),
-            b"warn" => Some(Self::Warn),
-            _ => None,
-        }
-    }
-
-    /// What is to be said about an old default, if anything; in the reference's words.
-    #[must_use]
-    pub fn warning(self, detail: &str) -> Option<Problem> {
-        let text = format!(
-            "backward-compatible insecure default in use: {detail}; use \
-             global(compatibility.defaults.secure=\"strict\") to enable the secure default"
-        );
-        let problem = Problem::warning(text).code(2207);
-        (self == Self::Warn).then_some(Problem { about: About::Insecure, ..problem })
-    }
-}
-
-/// The one sentence for everything that rsyslog has and this version has not.
-#[must_use]
-pub fn not_implemented(what: &str) -> String {
-    format!("{what} is not implemented in this version of sluice")
-}
-
-/// Something wrong with an object that its own `build` found; `config` adds file, line and column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The parameter at fault; the position is taken from it.
-    pub param: Option<&'static str>,
-    /// The reference's wording where it has one.
-    pub text: String,
-    /// The reference's return code, shown as `[v… try https://www.rsyslog.com/e/<code> ]`.
-    pub code: Option<u16>,
-    /// What to write instead.
-    pub help: Option<String>,
-    /// A warning leaves the object in place and the configuration clean.
-    pub warning: bool,
-    /// What it is about.
-    pub about: About,
-}
-
-impl Problem {
-    /// An error of the object as a whole.
-    #[must_use]
-    pub fn error(text: impl Into<String>) -> Self {
-        Self {
-            param: None,
-            text: text.into(),
-            code: None,
-            help: None,
-            warning: false,
-            about: About::Mistake,
-        }
-    }
-    /// rsyslog has this, and this version has not.
-    #[must_use]
-    pub fn missing(what: &str) -> Self {
-        Self { about: About::Missing, ..Self::error(not_implemented(what)) }
-    }
-    /// A warning.
-    #[must_use]
-    pub fn warning(text: impl Into<String>) -> Self {
-        Self { warning: true, ..Self::error(text) }
-    }
-    /// At this parameter.
-    #[must_use]
-    pub fn at(mut self, param: &'static str) -> Self {
-        self.param = Some(param);
-        self
-    }
-    /// With the reference's return code.
-    #[must_use]
-    pub fn code(mut self, code: u16) -> Self {
-        self.code = Some(code);
-        self
-    }
-    /// With advice.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
 }
 
 /// The checked arguments of one object: a value, or none, for each row of its tables.

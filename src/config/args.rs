@@ -154,16 +154,27 @@ fn set(
     to: &mut ObjectArgs,
     diagnostics: &mut Diagnostics,
 ) -> bool {
-    let value = match row.kind.parse(row.name, &param.value) {
+    let parsed = if param.array && row.kind != Kind::Array {
+        let name = row.name.to_ascii_lowercase();
+        Err(format!("parameter '{name}' is not a string, which is not permitted"))
+    } else {
+        row.parse(&param.value)
+    };
+    let value = match parsed {
         Ok(value) => value,
         Err(text) => {
-            let diagnostic = Diagnostic::parsing(param.value_span, text).line(line);
+            let mut diagnostic = Diagnostic::parsing(param.value_span, text).line(line);
+            let lenient = row.lenient && row.kind.takes(&param.value);
+            if lenient {
+                let default = row.default.map_or("none", |text| text);
+                diagnostic = diagnostic.warning().help(format!("the default counts: {default}"));
+            }
             diagnostics.push(diagnostic.maybe_help(advice(row.kind, &param.value)));
             if row.kind == Kind::User {
                 diagnostics.count_unresolved_id();
             }
             // An obsolete parameter is reported but does not hurt; without a severity the default counts.
-            return matches!(row.kind, Kind::Gone | Kind::Severity);
+            return lenient || matches!(row.kind, Kind::Gone | Kind::Severity);
         }
     };
     report_support(row, &value, param, line, diagnostics);
@@ -192,7 +203,7 @@ fn report_support(
                 row.name.to_ascii_lowercase()
             );
             let diagnostic = Diagnostic::parsing(param.span, text).line(line);
-            diagnostics.push(diagnostic.warning().help(advice));
+            diagnostics.push(diagnostic.help(advice));
         }
         Support::NoEffect { always, .. } if means(row, always.or(row.default), value) => {}
         Support::NoEffect { reason, .. } => {

@@ -424,8 +424,8 @@ impl<'a> Checker<'a> {
                 Some(id) => self.config.default_ruleset = id,
                 None => {
                     let text = format!("error -2157 setting default ruleset '{}'", default.name);
-                    // The reference finds out at the start only: a check of the configuration does not fail.
-                    let diagnostic = Diagnostic::plain(default.span, text).code(2157).warning();
+                    let mut diagnostic = Diagnostic::plain(default.span, text).code(2157);
+                    diagnostic.at_start = true;
                     self.unknown_ruleset(diagnostic, &default.name);
                 }
             }
@@ -446,16 +446,13 @@ impl<'a> Checker<'a> {
 
     /// `$AllowedSender` is what inputs have that were given no list of their own.
     fn allow_senders(&mut self) {
-        for (protocol, senders) in &self.config.allowed_senders {
-            let of_protocol =
-                |module: &Module| module.name.to_ascii_uppercase().ends_with(protocol.as_str());
-            for input in self.config.inputs.iter_mut().filter(|input| of_protocol(input.module)) {
-                if input.args.args.param("allowedSender").is_some() {
-                    input
-                        .args
-                        .args
-                        .set_default("allowedSender", Some(Value::Array(senders.clone())));
-                }
+        let lines = &self.config.allowed_senders;
+        for input in &mut self.config.inputs {
+            let name = input.module.name.to_ascii_uppercase();
+            let own = lines.iter().filter(|line| name.ends_with(line.protocol.as_str()));
+            let entries: Vec<_> = own.flat_map(|line| line.entries.iter().cloned()).collect();
+            if !entries.is_empty() && input.args.args.param("allowedSender").is_some() {
+                input.args.args.set_default("allowedSender", Some(Value::Array(entries)));
             }
         }
     }

@@ -106,10 +106,21 @@ pub struct Config {
     pub actions: Vec<ActionDecl>,
     /// `$outchannel` definitions.
     pub out_channels: Vec<OutChannel>,
-    /// `$AllowedSender` lists: protocol in upper case (`UDP`, `TCP`) and its entries, in order.
-    pub allowed_senders: Vec<(String, Vec<Vec<u8>>)>,
+    /// `$AllowedSender` lines, in order.
+    pub allowed_senders: Vec<AllowedSenders>,
     /// Whether a `~` was met: it is a [`Stmt::Stop`] here, but an action where they are counted.
     pub discards: bool,
+}
+
+/// An `$AllowedSender` line.
+#[derive(Clone, Debug)]
+pub struct AllowedSenders {
+    /// In upper case: `UDP`, `TCP`.
+    pub protocol: String,
+    /// Addresses, networks and names.
+    pub entries: Vec<Vec<u8>>,
+    /// Where.
+    pub span: Span,
 }
 
 impl Config {

@@ -61,6 +61,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// What it is about.
     pub about: About,
+    /// Found only at the start by the reference: the configuration counts as clean in spite of it.
+    pub at_start: bool,
 }
 
 impl Diagnostic {
@@ -76,6 +78,7 @@ impl Diagnostic {
             line: None,
             help: None,
             about: About::Mistake,
+            at_start: false,
         }
     }
 
@@ -109,6 +112,7 @@ impl Diagnostic {
             code: if is_parsing && problem.warning { Some(2357) } else { problem.code },
             help: problem.help.clone(),
             about: problem.about,
+            at_start: problem.at_start,
             ..Self::plain(at, problem.text.clone())
         }
     }
@@ -184,7 +188,7 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Adds one; beyond [`limits::DIAGNOSTICS`] they are only counted.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if diagnostic.severity == Severity::Error {
+        if diagnostic.severity == Severity::Error && !diagnostic.at_start {
             self.errors += 1;
         }
         if self.list.len() < limits::DIAGNOSTICS {

@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use super::args;
 use super::ast::{Directive, Span};
 use super::check::{Checker, Reference};
-use super::checked::{ObjectArgs, OutChannel, TemplateDecl, TemplateKind, TemplateOptions};
+use super::checked::{
+    AllowedSenders, ObjectArgs, OutChannel, TemplateDecl, TemplateKind, TemplateOptions,
+};
 use super::compatibility::Syntax;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::legacy_value::{self, Bad};
@@ -188,7 +190,11 @@ impl Checker<'_> {
                     known.unwrap_or_else(|| self.add_ruleset(&name, directive.span));
             }
             Target::DefaultRuleset => {
-                let Some(name) = self.word(directive) else { return };
+                // Not only its first word.
+                let name = String::from_utf8_lossy(&directive.argument).trim().to_owned();
+                if name.is_empty() {
+                    return;
+                }
                 self.default_ruleset = Some(Reference { name, span: directive.argument_span });
             }
             Target::RulesetParser => {
@@ -510,10 +516,7 @@ impl Checker<'_> {
             let text = "Error -3005 parsing address in allowed senderlist - ignoring.";
             self.diagnostics.push(Diagnostic::plain(directive.argument_span, text).code(3005));
         }
-        let lists = &mut self.config.allowed_senders;
-        match lists.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, list)) => list.extend(entries),
-            None => lists.push((name, entries)),
-        }
+        let span = directive.argument_span;
+        self.config.allowed_senders.push(AllowedSenders { protocol: name, entries, span });
     }
 }

@@ -160,6 +160,10 @@ impl Checker<'_> {
         let Some(module) = self.loaded_module(name.as_bytes(), Class::Output, span) else {
             return self.action_error(span, line);
         };
+        if module.name == tables::DISCARD_MODULE {
+            let text = self.action_error_text(span, line);
+            return self.diagnostics.push(text.help("write 'stop'"));
+        }
         if module.class == Class::Modifier && module.name != LEGACY_MODIFIER {
             let help = format!("write action(type=\"{name}\")");
             let text = format!("module '{name}' cannot be used in a selector line");

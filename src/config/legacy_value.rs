@@ -77,13 +77,11 @@ pub(super) fn parse<'t>(row: &Param, text: &'t [u8]) -> Result<(Value, &'t [u8])
     let shown = String::from_utf8_lossy(first).into_owned();
     match row.kind {
         Kind::Bool => match first {
-            b"on" => Ok((Value::Bool(true), rest)),
-            b"off" => Ok((Value::Bool(false), rest)),
-            _ => Err(Bad {
-                text: format!("Option value must be on or off, but is '{shown}'"),
-                code: None,
-                lenient: false,
-            }),
+            b"on" | b"off" => Ok((Value::Bool(first == b"on"), rest)),
+            _ => {
+                let text = format!("Option value must be on or off, but is '{shown}'");
+                Err(Bad { text, code: None, lenient: false })
+            }
         },
         Kind::Int { min, max } => {
             let (number, rest) = sized_number(text)?;
@@ -113,6 +111,9 @@ pub(super) fn parse<'t>(row: &Param, text: &'t [u8]) -> Result<(Value, &'t [u8])
             Some((first, rest)) => Ok((Value::Str(vec![*first]), rest)),
             None => Err(bad("No character available", 3003)),
         },
+        Kind::Severity if row.legacy.is_some_and(|name| name.starts_with("Action")) => {
+            severity_number(text)
+        }
         Kind::Facility | Kind::Severity => {
             let (names, max) =
                 if row.kind == Kind::Facility { (FACILITIES, 24) } else { (SEVERITIES, 8) };
@@ -137,10 +138,17 @@ pub(super) fn parse<'t>(row: &Param, text: &'t [u8]) -> Result<(Value, &'t [u8])
             if first.is_empty() {
                 return Err(bad("could not extract value: it is missing", 3003));
             }
-            let value = row.kind.parse(row.name, &[first.to_vec()]);
-            Ok((value.map_err(|text| bad(text, 2009))?, rest))
+            let value = row.parse(&[first.to_vec()]).map_err(|text| bad(text, 2009));
+            Ok((value?, rest))
         }
     }
+}
+
+/// `$ActionQueueDiscardSeverity` takes no name.
+fn severity_number(text: &[u8]) -> Result<(Value, &[u8]), Bad> {
+    let (number, rest) = sized_number(text)?;
+    let number = integer(number, 0, 8).map_err(|bad| Bad { lenient: true, ..bad })?;
+    Ok((Value::Int(number), rest))
 }
 
 /// Digits with `.` and `,` between them as one likes, and a size suffix.

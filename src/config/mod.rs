@@ -47,9 +47,9 @@ use std::path::Path;
 
 pub use ast::{Expr, PriMask, Span};
 pub use checked::{
-    ActionDecl, ActionId, Config, Element, InputDecl, LookupDecl, ModuleDecl, ObjectArgs,
-    OutChannel, ParserDecl, PercentileDecl, PropOp, RulesetDecl, RulesetId, Stmt, TemplateDecl,
-    TemplateKind, TemplateOptions, Timezone,
+    ActionDecl, ActionId, AllowedSenders, Config, Element, InputDecl, LookupDecl, ModuleDecl,
+    ObjectArgs, OutChannel, ParserDecl, PercentileDecl, PropOp, RulesetDecl, RulesetId, Stmt,
+    TemplateDecl, TemplateKind, TemplateOptions, Timezone,
 };
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use loader::{Loader, SystemLoader};

@@ -8,6 +8,9 @@ use super::diagnostic::{Diagnostic, did_you_mean};
 use super::tables;
 use crate::param::{Class, CoreSetting, Module, Param, Value};
 
+/// What stands before the names of built-in modules where they are loaded.
+const BUILTIN: &str = "builtin:";
+
 impl Checker<'_> {
     /// The name behind `builtin:`, a directory and `.so`.
     pub(super) fn module_name(written: &[u8]) -> String {
@@ -52,7 +55,11 @@ impl Checker<'_> {
         match self.loaded.get(module.name) {
             Some(index) => {
                 let args = &mut self.config.modules[*index].args;
-                if given.args.given("template") && args.args.value("template").is_some() {
+                let has_template = args.args.param("template").is_some();
+                if has_template
+                    && given.args.given("template")
+                    && args.args.value("template").is_some()
+                {
                     let text = format!(
                         "{}: warning: default template was already set via legacy directive - may lead to \
                          inconsistent results.",
@@ -97,14 +104,26 @@ impl Checker<'_> {
     /// The module to load; reported if there is none.
     pub(super) fn find_module(&mut self, written: &[u8], span: Span) -> Option<&'static Module> {
         let name = Self::module_name(written);
-        if let Some(module) = self.known.get(&name) {
-            return Some(module);
+        let shown = String::from_utf8_lossy(written);
+        if let Some(module) = self.known.get(&name).copied() {
+            if !module.builtin || shown.to_ascii_lowercase().starts_with(BUILTIN) {
+                return Some(module);
+            }
+            let text = format!("could not load module '{shown}', errors: there is no such file");
+            let help = format!("it is built in; to give it parameters, load \"{BUILTIN}{name}\"");
+            self.diagnostics.push(Diagnostic::plain(span, text).code(2066).help(help));
+            return None;
+        }
+        if tables::LIBRARY_MODULES.contains(&name.as_str()) {
+            let what = format!("module '{name}'");
+            let diagnostic = Diagnostic::without_effect(span, &what, "what it does is built in");
+            self.diagnostics.push(diagnostic);
+            return None;
         }
         if tables::REFERENCE_MODULES.contains(&name.as_str()) {
             self.missing(span, &format!("module '{name}'"));
             return None;
         }
-        let shown = String::from_utf8_lossy(written);
         let text = format!("could not load module '{shown}', errors: there is no such module");
         let help = self.near_module(&name, None);
         self.diagnostics.push(Diagnostic::plain(span, text).code(2066).maybe_help(help));
@@ -130,9 +149,9 @@ impl Checker<'_> {
             Class::Output => matches!(module.class, Class::Output | Class::Modifier),
             other => module.class == other,
         };
-        if let Some(module) =
-            known.filter(|module| fits(module) && self.loaded.contains_key(module.name))
-        {
+        let is_name = written.eq_ignore_ascii_case(name.as_bytes());
+        let loaded = |module: &&'static Module| self.loaded.contains_key(module.name);
+        if let Some(module) = known.filter(|module| is_name && fits(module)).filter(loaded) {
             return Some(module);
         }
         if known.is_none() && tables::REFERENCE_MODULES.contains(&name.as_str()) {
@@ -140,6 +159,7 @@ impl Checker<'_> {
             return None;
         }
         let help = match known {
+            Some(module) if fits(module) && !is_name => Some(format!("write \"{name}\"")),
             Some(module) if fits(module) => Some(format!("load it first: module(load=\"{name}\")")),
             _ => self.near_module(&name, Some(class)),
         };

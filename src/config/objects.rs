@@ -23,6 +23,11 @@ impl Parser<'_> {
         }
         let (next, brace) = self.peek();
         if next != Top::Keyword(Keyword::Open) {
+            if kind == ObjectKind::Ruleset {
+                let (_, at, bytes) = self.take();
+                let help = "a ruleset has a body: ruleset(name=\"x\") { ... }";
+                return Err(self.syntax_error(at, &bytes, Some(help.to_owned())));
+            }
             // The reference has looked for a brace before it comes to check the object.
             object.end_line = self.reached_line();
             return Ok(object);

@@ -27,7 +27,8 @@ impl Checker<'_> {
             self.loaded.contains_key(module.name)
                 && self.kinds().any(|kind| kind.module.name == module.name && kind.instances)
         };
-        let Some(module) = known.filter(|module| usable(module)) else {
+        let is_name = written.eq_ignore_ascii_case(module_name.as_bytes());
+        let Some(module) = known.filter(|module| is_name && usable(module)) else {
             self.unknown_parser_module(&written, module_at);
             if tables::REFERENCE_MODULES.contains(&module_name.as_str()) {
                 self.missing_parsers.insert(name);
@@ -74,6 +75,7 @@ impl Checker<'_> {
     fn how_to_use(&self, module: &Module) -> String {
         let one = self.kinds().find(|kind| kind.module.name == module.name && !kind.instances);
         match one {
+            Some(kind) if module.builtin => format!("there is one only: {}", kind.name),
             Some(kind) => format!(
                 "module(load=\"{}\") alone makes the parser; its name is {}",
                 module.name, kind.name

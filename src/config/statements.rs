@@ -248,12 +248,17 @@ impl Checker<'_> {
 
     /// The line the reference adds whenever an action comes to nothing.
     pub(super) fn action_error(&mut self, span: Span, line: u32) {
+        let error = self.action_error_text(span, line);
+        self.diagnostics.push(error.follow_up());
+    }
+
+    pub(super) fn action_error_text(&self, span: Span, line: u32) -> Diagnostic {
         let file = self
             .diagnostics
             .source(span)
             .map_or_else(String::new, |source| source.name().to_owned());
         let text = format!("errors occurred in file '{file}' around line {line}");
-        self.diagnostics.push(Diagnostic::parsing(span, text).line(line).follow_up());
+        Diagnostic::parsing(span, text).line(line)
     }
 
     fn checked_action(&mut self, object: &Object) -> Option<ActionId> {

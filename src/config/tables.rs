@@ -500,7 +500,7 @@ pub static DIRECTIVES: &[Param] = &[
     .always("off", NO_LISTS),
     Param::new("GenerateConfigGraph", Kind::Word, None, "File to draw the configuration to.")
         .legacy("GenerateConfigGraph")
-        .missing(),
+        .no_effect("rsyslogd accepts it and draws nothing, either"),
     Param::new("ModDir", Kind::Word, None, "Directory of modules.")
         .legacy("ModDir")
         .no_effect("modules are compiled in"),
@@ -653,10 +653,10 @@ const QUEUE_ROWS: usize = 34;
 const fn queue_table(d: &QueueDefaults) -> [Param; QUEUE_ROWS] {
     [
         Param::new("queue.type", Kind::Choice(QUEUE_TYPES), Some(d.kind), "How messages are held."),
-        Param::new("queue.size", Kind::Size { min: 1, max: u32::MAX as u64 }, Some(d.size), "Messages the queue holds."),
-        Param::new("queue.dequeueBatchSize", Kind::Int { min: 1, max: 1 << 20 }, Some(d.batch), "Most messages processed in one go."),
-        Param::new("queue.minDequeueBatchSize", Kind::NONNEG, Some("0"), "Messages a worker waits for before it starts."),
-        Param::new("queue.minDequeueBatchSize.timeout", Kind::NONNEG, Some("1000"), "Longest such wait, ms."),
+        Param::new("queue.size", Kind::Size { min: 1, max: u32::MAX as u64 }, Some(d.size), "Messages the queue holds.").lenient(),
+        Param::new("queue.dequeueBatchSize", Kind::Int { min: 1, max: 1 << 20 }, Some(d.batch), "Most messages processed in one go.").lenient(),
+        Param::new("queue.minDequeueBatchSize", Kind::NONNEG, Some("0"), "Messages a worker waits for before it starts.").lenient(),
+        Param::new("queue.minDequeueBatchSize.timeout", Kind::NONNEG, Some("1000"), "Longest such wait, ms.").lenient(),
         Param::new("queue.workerThreads", Kind::Int { min: 1, max: 1024 }, Some(d.workers), "Most threads working on the queue."),
         Param::new("queue.workerThreadMinimumMessages", Kind::INT, d.worker_minimum, "Messages per thread before another one is started; size/threads if not given."),
         Param::new("queue.highWatermark", Kind::INT, d.high, "Messages at which spilling to disk begins; 90 % of the size if not given."),
@@ -664,22 +664,22 @@ const fn queue_table(d: &QueueDefaults) -> [Param; QUEUE_ROWS] {
         Param::new("queue.fullDelayMark", Kind::INT, None, "Messages at which inputs that can wait are held; 97 % if not given, 0 is off."),
         Param::new("queue.lightDelayMark", Kind::INT, None, "Messages at which TCP inputs are slowed down; 70 % if not given, 0 is off."),
         Param::new("queue.discardMark", Kind::INT, None, "Messages at which less important ones are dropped; 98 % if not given."),
-        Param::new("queue.discardSeverity", Kind::Severity, Some("8"), "Least severity that may be dropped then; 8 is none."),
+        Param::new("queue.discardSeverity", Kind::Severity, Some("8"), "Least severity that may be dropped then; 8 is none.").lenient(),
         Param::new("queue.timeoutShutdown", MILLISECONDS, Some(d.shutdown), "Time to run empty at shutdown, ms."),
         Param::new("queue.timeoutActionCompletion", MILLISECONDS, Some("1000"), "Time to finish the current batch after that, ms."),
         Param::new("queue.timeoutEnqueue", MILLISECONDS, Some("2000"), "Longest wait for room before a message is dropped, ms."),
         Param::new("queue.timeoutWorkerThreadShutdown", MILLISECONDS, Some("60000"), "Idle time after which an additional thread ends, ms."),
-        Param::new("queue.dequeueSlowdown", Kind::NONNEG, Some("0"), "Pause after each batch, µs."),
-        Param::new("queue.dequeueTimeBegin", HOUR, Some("0"), "First hour in which messages are taken out."),
-        Param::new("queue.dequeueTimeEnd", HOUR, Some("25"), "Hour at which that ends; 25 is no limit."),
-        Param::new("queue.samplingInterval", Kind::NONNEG, Some("0"), "Keep every n-th message only; 0 is all."),
+        Param::new("queue.dequeueSlowdown", Kind::NONNEG, Some("0"), "Pause after each batch, µs.").lenient(),
+        Param::new("queue.dequeueTimeBegin", HOUR, Some("0"), "First hour in which messages are taken out.").lenient(),
+        Param::new("queue.dequeueTimeEnd", HOUR, Some("25"), "Hour at which that ends; 25 is no limit.").lenient(),
+        Param::new("queue.samplingInterval", Kind::NONNEG, Some("0"), "Keep every n-th message only; 0 is all.").lenient(),
         Param::new("queue.takeFlowCtlFromMsg", Kind::Bool, Some("off"), "Wait for room the way the message's input asked for."),
         Param::new("queue.saveOnShutdown", Kind::Bool, Some("on"), "Write what is left to disk at shutdown, if the queue has a disk part."),
         Param::new("queue.filename", Kind::Word, None, "Name of the queue's files; with it the queue has a disk part.").missing(),
         Param::new("queue.spoolDirectory", Kind::Word, None, "Directory of the queue's files; workDirectory if not given.").missing(),
         Param::new("queue.maxDiskSpace", Kind::SIZE, Some("0"), "Most bytes on disk; 0 is no limit.").missing(),
         Param::new("queue.maxFileSize", Kind::SIZE, Some(d.file_size), "Size of one queue file, bytes.").missing(),
-        Param::new("queue.checkpointInterval", Kind::NONNEG, Some("0"), "Writes between two state files; 0 is only at the end.").missing(),
+        Param::new("queue.checkpointInterval", Kind::NONNEG, Some("0"), "Writes between two state files; 0 is only at the end.").missing().lenient(),
         Param::new("queue.syncQueueFiles", Kind::Bool, Some("off"), "Flush queue files to the disk after every write.").missing(),
         Param::new("queue.diskQueueType", Kind::Choice(&["auto", "disk", "segmentedDisk"]), Some("auto"), "Format of the disk part.").missing(),
         Param::new("queue.diskQueueAutoUpgrade", Kind::Bool, Some("off"), "Turn old queue files into the new format.").missing(),
@@ -999,37 +999,40 @@ pub static PROPERTY: &[Param] = &[
             "tzoffsdirection",
             "ordinal",
             "week",
-            "iso-week",
-            "iso-week-year",
         ]),
         None,
         "How a time is written.",
-    ),
+    )
+    .exact(),
     Param::new("date.inUTC", Kind::Bool, Some("off"), "Convert a time to UTC."),
     Param::new(
         "caseConversion",
         Kind::Choice(&["lower", "upper"]),
         None,
         "Change the case of letters.",
-    ),
+    )
+    .exact(),
     Param::new(
         "controlCharacters",
         Kind::Choice(&["escape", "escape-octal", "space", "drop"]),
         None,
         "What is done with control characters.",
-    ),
+    )
+    .exact(),
     Param::new(
         "securePath",
         Kind::Choice(&["drop", "replace"]),
         None,
         "What is done with slashes.",
-    ),
+    )
+    .exact(),
     Param::new(
         "format",
         Kind::Choice(&["csv", "json", "jsonf", "jsonr", "jsonfr"]),
         None,
         "Quoting.",
-    ),
+    )
+    .exact(),
     Param::new("position.from", Kind::INT, None, "First byte, from 1."),
     Param::new("position.to", Kind::INT, None, "Last byte; negative counts from the end."),
     Param::new("position.relativeToEnd", Kind::Bool, Some("off"), "Positions count from the end."),
@@ -1039,15 +1042,17 @@ pub static PROPERTY: &[Param] = &[
         Kind::Int { min: 0, max: 255 },
         Some("9"),
         "Code of the character between fields.",
-    ),
+    )
+    .lenient(),
     Param::new("regex.expression", Kind::Str, None, "POSIX regular expression."),
-    Param::new("regex.type", Kind::Choice(&["BRE", "ERE"]), Some("BRE"), "Its kind."),
+    Param::new("regex.type", Kind::Choice(&["BRE", "ERE"]), Some("BRE"), "Its kind.").exact(),
     Param::new(
         "regex.noMatchMode",
         Kind::Choice(&["DFLT", "BLANK", "FIELD", "ZERO"]),
         Some("DFLT"),
         "What stands for no match.",
-    ),
+    )
+    .exact(),
     Param::new("regex.match", Kind::INT, Some("0"), "Which match, from 0."),
     Param::new(
         "regex.submatch",
@@ -1071,20 +1076,22 @@ pub static PROPERTY: &[Param] = &[
         Kind::Choice(&["string", "number", "bool", "auto"]),
         None,
         "JSON type of the field.",
-    ),
+    )
+    .exact(),
     Param::new(
         "onEmpty",
         Kind::Choice(&["keep", "skip", "null"]),
         None,
         "What an empty field becomes.",
-    ),
+    )
+    .exact(),
 ];
 
 /// `constant(…)` in a template.
 pub static CONSTANT: &[Param] = &[
     Param::required("value", Kind::Str, "The text."),
     Param::new("outname", Kind::Str, None, "Field name in structured outputs."),
-    Param::new("format", Kind::Choice(&["jsonf"]), None, "Quoting."),
+    Param::new("format", Kind::Choice(&["jsonf"]), None, "Quoting.").exact(),
 ];
 
 /// The module behind `/path` and `?template`.
@@ -1102,8 +1109,11 @@ pub const FORWARD_MODULE: &str = "omfwd";
 /// The module behind `user,user`.
 pub const USERS_MODULE: &str = "omusrmsg";
 
+/// Module behind `~`, which goes by no other name in selector lines.
+pub const DISCARD_MODULE: &str = "omdiscard";
+
 /// Modules that selector lines alone know: `action(type=…)` does not.
-pub static SELECTOR_ONLY_MODULES: &[&str] = &["omdiscard", SHELL_MODULE];
+pub static SELECTOR_ONLY_MODULES: &[&str] = &[DISCARD_MODULE, SHELL_MODULE];
 
 /// Every module of the reference: those that the catalogue lacks are reported as not implemented yet.
 pub static REFERENCE_MODULES: &[&str] = &[
@@ -1141,8 +1151,6 @@ pub static REFERENCE_MODULES: &[&str] = &[
     "lmcry_gcry",
     "lmcry_ossl",
     "lmsig_ksi_ls12",
-    "lmzlibw",
-    "lmzstdw",
     "mmaitag",
     "mmanon",
     "mmcapture",
@@ -1218,6 +1226,20 @@ pub static REFERENCE_MODULES: &[&str] = &[
     "pmrfc3164sd",
     "pmrfc5424",
     "pmsnare",
+];
+
+/// Libraries of the reference and its generators of texts, which it loads as modules and which are part of this program.
+pub static LIBRARY_MODULES: &[&str] = &[
+    "lmnet",
+    "lmnetstrms",
+    "lmnsd_gtls",
+    "lmnsd_ossl",
+    "lmnsd_ptcp",
+    "lmregexp",
+    "lmtcpclt",
+    "lmtcpsrv",
+    "lmzlibw",
+    "lmzstdw",
     "smfile",
     "smfwd",
     "smtradfile",

@@ -3,7 +3,7 @@
 use super::args::{self, Left};
 use super::ast::{Object, ObjectKind};
 use super::check::Checker;
-use super::checked::{Element, TemplateDecl, TemplateKind, TemplateOptions};
+use super::checked::{Element, ObjectArgs, TemplateDecl, TemplateKind, TemplateOptions};
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::tables;
 
@@ -62,6 +62,7 @@ impl Checker<'_> {
                 return None;
             }
         };
+        self.ignored_sources(object, source, &args);
         let body = source.map_or(object.span, |source| args.place(source));
         let option = |name| args.args.bool(name);
         let options = TemplateOptions {
@@ -82,6 +83,35 @@ impl Checker<'_> {
             return None;
         }
         Some(TemplateDecl { name, kind, options, span: object.span, body })
+    }
+
+    /// Says which contents belong to another type.
+    fn ignored_sources(
+        &mut self,
+        object: &Object,
+        source: Option<&'static str>,
+        args: &ObjectArgs,
+    ) {
+        let name = args.args.text("name").unwrap_or_default();
+        let others = TEMPLATE_SOURCES.into_iter().filter(|other| source != Some(other));
+        let others = others.filter(|other| args.args.given(other));
+        let mut found: Vec<_> = others
+            .map(|other| {
+                let text = format!(
+                    "template '{name}' is not a {other} template but has a {other} specified - ignored"
+                );
+                (text, args.place(other))
+            })
+            .collect();
+        if let (Some(_), Some(element)) = (source, object.elements.first()) {
+            let text = format!(
+                "template '{name}' is not a list template but has parameters specified - ignored"
+            );
+            found.push((text, element.span));
+        }
+        for (text, place) in found {
+            self.diagnostics.push(Diagnostic::plain(place, text));
+        }
     }
 
     fn elements(&mut self, template: &Object) -> Option<Vec<Element>> {

@@ -16,12 +16,14 @@ use crate::actions::reentry::Reentries;
 use crate::actions::set::{Configured, Set};
 use crate::actions::{self, OutputEnv};
 use crate::config::{
-    ActionDecl, ActionId, Config, Diagnostics, InputDecl, ObjectArgs, RulesetDecl, RulesetId,
+    ActionDecl, ActionId, Config, Diagnostic, Diagnostics, InputDecl, ObjectArgs, RulesetDecl,
+    RulesetId,
 };
 use crate::inputs::{Control, Input, InputEnv};
 use crate::lookup::Lookup;
 use crate::message::{Names, Pool, Submit, vars};
 use crate::modifiers::{ModifierEnv, ModifierKind};
+use crate::net::access::{self, Access};
 use crate::param::{Args, Problem};
 use crate::parsers::{Parser, ParserEnv, ParserOptions};
 use crate::queue::{self, Queue, Type};
@@ -308,8 +310,24 @@ impl Shop<'_> {
             if let Some(kind) = kinds.find(|kind| kind.module.name == decl.module.name) {
                 let _ = (kind.build)(&decl.args.args, &env);
             }
+            problems.borrow_mut().extend(self.headerless_ruleset(&decl.args.args));
             self::report(&decl.args, problems.into_inner(), diagnostics);
         }
+    }
+
+    /// Says if there is no such ruleset as a parser is to send messages without header to.
+    fn headerless_ruleset(&self, args: &Args) -> Option<Problem> {
+        const NAME: &str = "headerless.ruleset";
+        let name = args.param(NAME).and_then(|_| args.text(NAME))?;
+        let mut known = self.config.rulesets.iter().map(|decl| &decl.name);
+        if known.any(|known| known.eq_ignore_ascii_case(&name)) {
+            return None;
+        }
+        let text = format!(
+            "pmrfc3164: ruleset '{name}' not found, cannot route headerless messages, not assigning any ruleset \
+             to these messages."
+        );
+        Some(Problem::error(text).code(3003).at(NAME))
     }
 
     /// Makes the inputs, those of one module together.
@@ -323,6 +341,7 @@ impl Shop<'_> {
         let parsers = |id| Arc::new(self.parser_options(self.config.ruleset(id)));
         let mut inputs = Vec::new();
         let tls = Arc::new(super::globals::stream_driver(&self.config.globals.args));
+        self.check_allowed_senders(diagnostics);
         for decl in &self.config.modules {
             let Some(kind) = registry::input(decl.module.name) else { continue };
             let (mut input, problems) = (kind.build)(&decl.args.args);
@@ -361,6 +380,18 @@ impl Shop<'_> {
         inputs
     }
 
+    /// What is wrong with `$AllowedSender` lines, whether there is an input for them or not.
+    fn check_allowed_senders(&self, diagnostics: &mut Diagnostics) {
+        for line in &self.config.allowed_senders {
+            let mut problems = access::malformed(&line.entries);
+            // The list itself is made by the inputs.
+            let _ = Access::new(&line.entries, self.globals.access, &mut problems);
+            for problem in &problems {
+                diagnostics.push(Diagnostic::from_problem(problem, line.span));
+            }
+        }
+    }
+
     /// The ruleset that a `module()` statement names, or the default one; `None` if there is none of that name.
     fn module_ruleset(&self, args: &Args) -> Option<RulesetId> {
         let name = args.param("ruleset").and_then(|_| args.text("ruleset"));
@@ -370,10 +401,9 @@ impl Shop<'_> {
     }
 
     fn found_ruleset(&self, decl: &InputDecl) -> bool {
-        decl.args
-            .args
-            .text("ruleset")
-            .is_none_or(|name| self.config.ruleset(decl.ruleset).name.eq_ignore_ascii_case(&name))
+        let args = &decl.args.args;
+        let name = args.param("ruleset").and_then(|_| args.text("ruleset"));
+        name.is_none_or(|name| self.config.ruleset(decl.ruleset).name.eq_ignore_ascii_case(&name))
     }
 }
 

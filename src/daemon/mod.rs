@@ -8,6 +8,7 @@
 mod asked;
 mod build;
 mod fetch;
+mod global_files;
 mod globals;
 mod handle;
 mod script_counters;
@@ -87,6 +88,7 @@ impl Plan {
     pub fn build(config: &Config, foreground: bool, diagnostics: &mut Diagnostics) -> Self {
         let args = &config.globals.args;
         let globals = Globals::new(args, &config.directives.args);
+        global_files::check(config, diagnostics);
         let stats = Arc::new(stats::Set::default());
         let tasks = Arc::new(Tasks::default());
         let pool = Arc::new(Pool::default());

@@ -64,13 +64,15 @@ pub const RATE_LIMIT_PARAMS: [Param; 3] = [
         Kind::Int { min: 0, max: u32::MAX as i64 },
         Some("0"),
         "Seconds of the rate limit's window; 0 is no limit.",
-    ),
+    )
+    .lenient(),
     Param::new(
         "rateLimit.burst",
         Kind::Int { min: 0, max: u32::MAX as i64 },
         Some("10000"),
         "Messages let through in a window.",
-    ),
+    )
+    .lenient(),
     Param::new(
         "rateLimit.name",
         Kind::Str,

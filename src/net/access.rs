@@ -71,8 +71,9 @@ impl Access {
         addresses: &dyn Fn(&str) -> Vec<IpAddr>,
     ) -> Self {
         let mut access = Self::default();
-        let mut problem = |text: String| problems.push(Problem::error(text).at("allowedSender"));
         for entry in entries {
+            let mut problem =
+                |text: String| problems.push(Problem::error(text).at("allowedSender"));
             let text = String::from_utf8_lossy(entry);
             let (host, bits) = split(text.trim());
             if bits.is_some_and(|bits| bits.trim().parse::<u32>().is_err()) {
@@ -97,6 +98,10 @@ impl Access {
                             access.patterns.push(host.as_bytes().to_vec());
                         } else {
                             problem(format!("Hostname \"{host}\" WON'T be added to ACL."));
+                            let text = format!(
+                                "Error -2004 adding allowedSender entry '{host}' - ignoring."
+                            );
+                            problems.push(Problem::error(text).code(2004).at("allowedSender"));
                         }
                     }
                     access.networks.extend(found.into_iter().map(Network::host));
@@ -295,6 +300,7 @@ mod tests {
                 &[
                     "DNS error: Can't resolve \"none.example\"",
                     "Hostname \"none.example\" WON'T be added to ACL.",
+                    "Error -2004 adding allowedSender entry 'none.example' - ignoring.",
                 ],
             ),
             (

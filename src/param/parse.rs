@@ -128,6 +128,17 @@ fn file_mode(text: &[u8]) -> Option<i64> {
 }
 
 impl Kind {
+    /// Whether a value that is wrong is so only because of its range, or because no such name is known.
+    #[must_use]
+    pub fn takes(&self, text: &[Vec<u8>]) -> bool {
+        match self {
+            Self::Int { .. } => Self::INT.parse("", text).is_ok(),
+            Self::Size { .. } => Self::SIZE.parse("", text).is_ok(),
+            Self::Facility | Self::Severity | Self::Choice(_) => text.len() == 1,
+            _ => false,
+        }
+    }
+
     /// Parses the text of the parameter `name`: one element, or several for an array.
     ///
     /// # Errors

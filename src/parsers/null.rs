@@ -12,8 +12,10 @@ static MODULE: Module = Module {
     module_params: &[],
     params: &[
         Param::new("tag", Kind::Str, None, "Tag of the messages."),
-        Param::new("syslogfacility", Kind::Facility, Some("user"), "Facility of the messages."),
-        Param::new("syslogseverity", Kind::Severity, Some("notice"), "Severity of the messages."),
+        Param::new("syslogfacility", Kind::Facility, Some("user"), "Facility of the messages.")
+            .lenient(),
+        Param::new("syslogseverity", Kind::Severity, Some("notice"), "Severity of the messages.")
+            .lenient(),
     ],
     legacy_create: None,
     counters: &[],

@@ -36,7 +36,7 @@ static RFC3164: Module = Module {
 pub static RFC5424_KIND: ParserKind = ParserKind {
     module: &RFC5424,
     name: "rsyslog.rfc5424",
-    instances: true,
+    instances: false,
     build: |_, _| Parser::Rfc5424,
 };
 

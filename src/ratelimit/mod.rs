@@ -120,7 +120,7 @@ impl Kit {
             );
             problems.push(Problem::error(text).code(2016).at(NAME));
         }
-        self.find(&name, Scope::Input, module).map_err(|problem| problem.at(NAME))
+        self.find(&name, Scope::Input, module).map_err(|problem| problem.at(NAME).at_start())
     }
 
     /// What `action.ratelimit.name` of an action comes to.

@@ -126,6 +126,11 @@ fn position(args: &Args) -> Result<Option<Position>, Problem> {
     let from_end = args.bool("position.relativetoend");
     let from = given_from.unwrap_or(0);
     let to = given_to.unwrap_or(if given_from.is_some() { TO_DEFAULT } else { 0 });
+    if from_end && given_from.is_none() && given_to.is_none() {
+        // What the reference has for positions that are not given.
+        let text = "position.to=0 is higher than postion.from=-1 in 'relativeToEnd' mode ";
+        return Err(Problem::error(text).at("position.relativetoend").help("give position.from"));
+    }
     if from_end && to > from {
         // With the reference's spelling, and its blank at the end.
         let text =

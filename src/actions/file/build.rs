@@ -58,6 +58,12 @@ fn target(
     settings: &Arc<Settings>,
 ) -> Result<Target, Problem> {
     let Given { args, module, .. } = *given;
+    let mut size = args.int("dynaFileCacheSize").unwrap_or(10);
+    if size < 1 {
+        let text = format!("DynaFileCacheSize must be greater 0 ({size} given), changed to 1.");
+        (env.report)(Problem::error(text).code(2207).at("dynaFileCacheSize"));
+        size = 1;
+    }
     let dynamic = args.str("dynaFile");
     let Some(name) = dynamic.or_else(|| args.str("file")).filter(|name| !name.is_empty()) else {
         let text = "omfile: either the \"file\" or \"dynafile\" parameter must be given";
@@ -85,12 +91,6 @@ fn target(
             template.name
         );
         return Err(Problem::error(text).at("dynaFile").code(3000));
-    }
-    let mut size = args.int("dynaFileCacheSize").unwrap_or(10);
-    if size < 1 {
-        let text = format!("DynaFileCacheSize must be greater 0 ({size} given), changed to 1.");
-        (env.report)(Problem::error(text).at("dynaFileCacheSize"));
-        size = 1;
     }
     let permit = "dynafile.dangerousPermitPathEscape";
     // This one counts for all actions.

@@ -193,7 +193,7 @@ fn both_kinds_of_name_and_a_cache_of_none_are_reported() {
     });
     let params: Vec<_> = bench.problems.iter().map(|problem| problem.param).collect();
     let permit = "dynafile.dangerousPermitPathEscape";
-    assert_eq!(params, [Some("file"), Some("dynaFileCacheSize"), Some(permit)]);
+    assert_eq!(params, [Some("dynaFileCacheSize"), Some("file"), Some(permit)]);
 }
 
 #[test]

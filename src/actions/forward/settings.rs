@@ -205,10 +205,12 @@ fn targets(
 
 fn framing(args: &Args) -> Result<Framing, Problem> {
     let delimiter = args.int("TCP_FrameDelimiter").unwrap_or(10);
-    let Ok(delimiter) = u8::try_from(delimiter) else {
+    if delimiter > 255 {
         let text = format!("tcp_frameDelimiter must be below 255 but is {delimiter}");
         return Err(Problem::error(text).at("TCP_FrameDelimiter"));
-    };
+    }
+    // As in the reference, of a negative one the last byte counts.
+    let [delimiter, ..] = delimiter.to_le_bytes();
     let name = args.text("TCP_Framing").unwrap_or_default();
     match name.to_ascii_lowercase().as_str() {
         "traditional" => Ok(Framing::Delimiter(delimiter)),

@@ -32,7 +32,7 @@ pub static MODULE: Module = Module {
 const PORT_DOC: &str = "Port to listen on; 0 lets the kernel choose one.";
 
 const MODULE_PARAMS: &[Param] = &[
-    Param::new("serverRun", Kind::Word, None, PORT_DOC).legacy_always("IMDiagServerRun"),
+    Param::new("serverRun", Kind::Str, None, PORT_DOC).legacy_always("IMDiagServerRun"),
     Param::new(
         "address",
         Kind::Word,
@@ -47,6 +47,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Seconds after which a process that still runs is aborted.",
     )
+    .lenient()
     .legacy_always("IMDiagAbortTimeout"),
     Param::new(
         "properTerminationFile",
@@ -62,13 +63,14 @@ const MODULE_PARAMS: &[Param] = &[
     )
     .legacy_always("IMDiagInjectDelayMode"),
     Param::new("maxSessions", Kind::POSITIVE, Some("20"), "Most connections at a time.")
+        .lenient()
         .legacy_always("IMDiagMaxSessions"),
     Param::new("serverInputName", Kind::Str, Some("imdiag"), "inputname of injected messages.")
         .legacy_always("IMDiagServerInputName"),
     Param::new("serverStreamDriverMode", Kind::INT, Some("0"), "Transport mode; 0 is plain TCP.")
         .legacy_always("IMDiagServerStreamDriverMode")
         .missing(),
-    Param::new("serverStreamDriverAuthMode", Kind::Word, None, "How peers are authenticated.")
+    Param::new("serverStreamDriverAuthMode", Kind::Str, None, "How peers are authenticated.")
         .legacy_always("IMDiagServerStreamDriverAuthMode")
         .missing(),
     Param::new("serverStreamDriverPermittedPeer", Kind::Array, None, "Peers that may connect.")
@@ -80,6 +82,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for emptying the main queue at shutdown.",
     )
+    .lenient()
     .legacy_always("IMDiagMainMsgQueueTimeoutShutdown")
     .sets(CoreSetting::MainQueue("queue.timeoutShutdown")),
     Param::new(
@@ -88,6 +91,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for which a message waits for room in the main queue.",
     )
+    .lenient()
     .legacy_always("IMDiagMainMsgQueueTimeoutEnqueue")
     .sets(CoreSetting::MainQueue("queue.timeoutEnqueue")),
     Param::new(
@@ -96,6 +100,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for which inputs may take to end.",
     )
+    .lenient()
     .legacy_always("IMDiagInputShutdownTimeout")
     .sets(CoreSetting::Global("inputs.timeout.shutdown")),
     Param::new(
@@ -104,6 +109,7 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for emptying an action's queue at shutdown, unless the action says otherwise.",
     )
+    .lenient()
     .legacy_always("IMDiagDefaultActionQueueTimeoutShutdown")
     .sets(CoreSetting::Global("default.action.queue.timeoutShutdown")),
     Param::new(
@@ -112,8 +118,9 @@ const MODULE_PARAMS: &[Param] = &[
         None,
         "Milliseconds for which a message waits for room in an action's queue, unless the action says otherwise.",
     )
+    .lenient()
     .legacy_always("IMDiagDefaultActionQueueTimeoutEnqueue")
     .sets(CoreSetting::Global("default.action.queue.timeoutEnqueue")),
 ];
 
-const INPUT_PARAMS: &[Param] = &[Param::required("port", Kind::Word, PORT_DOC)];
+const INPUT_PARAMS: &[Param] = &[Param::required("port", Kind::Str, PORT_DOC)];

@@ -43,6 +43,7 @@ const MODULE_PARAMS: &[Param] = &[
         Some("5"),
         "Facility of the messages, as a number.",
     )
+    .lenient()
     .legacy("PStatFacility"),
     Param::new(
         "severity",
@@ -50,6 +51,7 @@ const MODULE_PARAMS: &[Param] = &[
         Some("6"),
         "Severity of the messages, as a number.",
     )
+    .lenient()
     .legacy("PStatSeverity"),
     Param::new(
         "bracketing",

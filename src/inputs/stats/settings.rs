@@ -74,7 +74,10 @@ fn interval(args: &Args, problems: &mut Vec<Problem>) -> Duration {
         let text = format!(
             "impstats: stats interval {what} not permitted, using default of {INTERVAL_DEFAULT} seconds"
         );
-        problems.push(Problem::error(text).at("interval"));
+        let problem = Problem::error(text).at("interval");
+        // One below zero is waited for without a word by the reference.
+        let is_zero = args.int("interval") == Some(0);
+        problems.push(if is_zero { problem } else { Problem { warning: true, ..problem } });
         INTERVAL_DEFAULT
     }))
 }

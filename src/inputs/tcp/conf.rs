@@ -295,7 +295,7 @@ impl Conf {
         if offset.is_none() {
             let text = String::from_utf8_lossy(text);
             problems.push(
-                Problem::error(format!("imtcp: defaultTZ '{text}' is not a time zone offset"))
+                Problem::warning(format!("imtcp: defaultTZ '{text}' is not a time zone offset"))
                     .at("defaultTZ")
                     .help("write an offset such as -05:00"),
             );

@@ -38,7 +38,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use self::conf::{Conf, Statement};
 use self::server::Server;
 use super::{Input, InputEnv, InputKind, Running};
-use crate::net::access;
+use crate::net::access::{self, Access};
 use crate::param::{Args, Problem};
 
 /// The module, for the registry.
@@ -47,13 +47,15 @@ pub static KIND: InputKind = InputKind { module: &parameters::MODULE, build };
 fn build(module: &Args) -> (Box<dyn Input>, Vec<Problem>) {
     let mut problems: Vec<_> = conf::allowed_senders(module).err().into_iter().collect();
     problems.extend(access::malformed(module.array("allowedSender").unwrap_or_default()));
-    (Box::new(Imtcp { module: module.clone(), servers: Vec::new() }), problems)
+    (Box::new(Imtcp { module: module.clone(), servers: Vec::new(), given_up: false }), problems)
 }
 
 /// All `input(type="imtcp")` statements.
 struct Imtcp {
     module: Args,
     servers: Vec<Server>,
+    /// Whether there are statements that the reference would give up only when it starts.
+    given_up: bool,
 }
 
 impl Input for Imtcp {
@@ -61,23 +63,27 @@ impl Input for Imtcp {
         let (conf, mut problems) =
             match Conf::new(&self.module, args, (env.message_bytes, &env.limits)) {
                 Ok(checked) => checked,
-                Err(problem) => return vec![problem],
+                Err(problem) => {
+                    self.given_up |= problem.at_start;
+                    return vec![problem];
+                }
             };
-        problems.extend(access::malformed(args.array("allowedSender").unwrap_or_default()));
+        let access = self.access(&conf, args, env, &mut problems);
         let statement = Statement { module: &self.module, input: args };
         let tls = match stream_driver::settings(&statement, (&env.tls, env.secure), &mut problems) {
             Ok(tls) => tls,
             Err(problem) => {
+                self.given_up |= problem.at_start;
                 problems.push(problem);
                 return problems;
             }
         };
-        self.servers.push(Server::new(conf, env.clone(), tls));
+        self.servers.push(Server::new(conf, env.clone(), tls, access));
         problems
     }
 
     fn check(&self) -> Vec<Problem> {
-        if !self.servers.is_empty() {
+        if self.given_up || !self.servers.is_empty() {
             return Vec::new();
         }
         let text = "imtcp: module loaded, but no listeners defined - no input will be gathered";
@@ -108,6 +114,27 @@ impl Input for Imtcp {
 }
 
 impl Imtcp {
+    /// Who may connect. Of a list that is not given here, `$AllowedSender`'s, the daemon says what is wrong with it.
+    fn access(
+        &self,
+        conf: &Conf,
+        args: &Args,
+        env: &InputEnv,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Access> {
+        let list = conf.allowed_senders.as_ref()?;
+        let own = args.given("allowedSender");
+        if own {
+            problems.extend(access::malformed(list));
+        }
+        let mut found = Vec::new();
+        let access = Access::new(list, env.access, &mut found);
+        if own || self.module.given("allowedSender") {
+            problems.append(&mut found);
+        }
+        Some(access)
+    }
+
     /// A warning if the process may not open as many descriptors as there may be sessions.
     fn too_few_descriptors(&self) -> Option<Problem> {
         let sessions: usize = self.servers.iter().map(|server| server.conf.max_sessions).sum();

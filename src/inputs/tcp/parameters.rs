@@ -285,9 +285,9 @@ const DISABLE_LF: Param = Param::new(
 );
 const DELIMITER: Param = Param::new(
     "addtlFrameDelimiter",
-    Kind::Int { min: -1, max: 255 },
-    Some("-1"),
-    "Value of a further byte that ends a frame; -1 is none.",
+    Kind::Int { min: 0, max: 255 },
+    None,
+    "Value of a further byte that ends a frame; none if not given.",
 );
 const DISCARD_TRUNCATED: Param = Param::new(
     "discardTruncatedMsg",
@@ -399,7 +399,8 @@ const DRIVER_EXPIRED: Param = Param::new(
     Kind::Choice(&["on", "off", "warn"]),
     Some("off"),
     "Whether expired certificates are accepted.",
-);
+)
+.lenient();
 const PERMITTED_PEER: Param = Param::new(
     "permittedPeer",
     Kind::Array,
@@ -420,9 +421,9 @@ const DRIVER_SAN: Param = Param::new(
 );
 const DRIVER_DEPTH: Param = Param::new(
     "streamDriver.TlsVerifyDepth",
-    Kind::NONNEG,
-    Some("0"),
-    "Longest certificate chain; 0 is the library's default.",
+    Kind::POSITIVE,
+    None,
+    "Longest certificate chain; the library's default if not given.",
 );
 const DRIVER_REVOCATION: Param = Param::new(
     "streamDriver.TlsRevocationCheck",

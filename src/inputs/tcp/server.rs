@@ -58,8 +58,13 @@ pub(super) struct Server {
 type AllCells = (Cells, Option<transport::Cells>);
 
 impl Server {
-    pub(super) fn new(conf: Conf, env: InputEnv, tls: Option<tls::Settings>) -> Self {
-        let (listeners, access, proxies) = (Vec::new(), None, None);
+    pub(super) fn new(
+        conf: Conf,
+        env: InputEnv,
+        tls: Option<tls::Settings>,
+        access: Option<Access>,
+    ) -> Self {
+        let (listeners, proxies) = (Vec::new(), None);
         Self { conf, env, listeners, access, proxies, tls, store: None, cells: None }
     }
 
@@ -90,8 +95,6 @@ impl Server {
                     self.cells = Some(Cells::new(&self.conf, &self.env.stats, self.store.as_ref()));
                 }
                 self.listeners = listeners;
-                let list = self.conf.allowed_senders.as_ref();
-                self.access = list.map(|list| Access::new(list, self.env.access, &mut problems));
                 let list = self.conf.proxies.as_ref();
                 self.proxies = list.map(|list| Access::new(list, self.env.access, &mut problems));
                 problems

@@ -34,7 +34,7 @@ pub(super) fn settings(
              intentionally",
             driver.name()
         );
-        return Err(error(MODE, 3001, text));
+        return Err(Problem::error(text).at(MODE).code(1000));
     }
     read.refuse_with(driver)?;
     let settings = Settings {
@@ -108,8 +108,9 @@ const NO_CA: u16 = 2329;
 const NO_CERT: u16 = 2330;
 const NO_KEY: u16 = 2331;
 
+/// What the reference finds when it starts the listener, which it then has not.
 fn error(at: &'static str, code: u16, text: impl Into<String>) -> Problem {
-    Problem::error(text).at(at).code(code)
+    Problem::error(text).at(at).code(code).at_start()
 }
 
 struct Reader<'a> {
@@ -155,6 +156,7 @@ impl Reader<'_> {
                 .help("write ossl: OpenSSL does the same work")),
             _ => Err(Problem::error(format!("stream driver '{name}' does not exist"))
                 .at(NAME)
+                .at_start()
                 .help("write ptcp, or ossl or gtls for TLS")),
         }
     }

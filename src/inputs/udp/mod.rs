@@ -47,13 +47,16 @@ struct Udp {
     /// Of the first statement; the threads' counters belong to no other.
     stats: Option<Arc<stats::Set>>,
     message_bytes: usize,
+    /// Whether there are statements that the reference would give up only when it starts.
+    given_up: bool,
 }
 
 fn build(args: &Args) -> (Box<dyn Input>, Vec<Problem>) {
     let mut problems = Vec::new();
     let settings = Settings::new(args, &mut problems);
     let (statements, listeners) = (Vec::new(), Vec::new());
-    let udp = Udp { settings, statements, listeners, stats: None, message_bytes: 0 };
+    let udp =
+        Udp { settings, statements, listeners, stats: None, message_bytes: 0, given_up: false };
     (Box::new(udp), problems)
 }
 
@@ -61,8 +64,6 @@ impl Statement {
     /// Binds the sockets of all ports.
     fn open(&self, settings: &Settings, problems: &mut Vec<Problem>) -> Vec<Listener> {
         let Settings { threads, preserve_case, .. } = *settings;
-        let list = self.allowed_senders.as_ref();
-        let list = list.map(|entries| Access::new(entries, self.env.access, problems));
         let mut listeners = Vec::new();
         for port in &self.ports {
             let mut name = self.name.clone();
@@ -78,7 +79,7 @@ impl Statement {
                 problems.push(problem);
                 continue;
             }
-            let listener = |socket| self.listener(port, &input, list.as_ref(), socket);
+            let listener = |socket| self.listener(port, &input, self.access.as_ref(), socket);
             let mut of_port: Vec<_> = sockets.into_iter().map(listener).collect();
             if self.binding.reuse_port {
                 self.open_twins(threads, &mut of_port, problems);
@@ -176,14 +177,16 @@ impl Input for Udp {
     fn add(&mut self, args: &Args, env: &InputEnv) -> Vec<Problem> {
         let mut problems = Vec::new();
         let module_senders = self.settings.allowed_senders.as_ref();
-        self.statements.extend(Statement::new(args, module_senders, env, &mut problems));
+        let statement = Statement::new(args, module_senders, env, &mut problems);
+        self.given_up |= statement.is_none() && problems.iter().any(|problem| problem.at_start);
+        self.statements.extend(statement);
         self.stats.get_or_insert_with(|| Arc::clone(&env.stats));
         self.message_bytes = env.message_bytes;
         problems
     }
 
     fn check(&self) -> Vec<Problem> {
-        if !self.statements.is_empty() {
+        if self.given_up || !self.statements.is_empty() {
             return Vec::new();
         }
         let text = "imudp: module loaded, but no listeners defined - no input will be gathered";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::socket::{Binding, FreeBind};
 use crate::inputs::InputEnv;
-use crate::net::access;
+use crate::net::access::{self, Access};
 use crate::param::{Args, Problem};
 use crate::ratelimit::Policy;
 use crate::sys::process::Scheduling;
@@ -42,7 +42,7 @@ pub(super) struct Statement {
     /// The rate limit of each listener.
     pub(super) rate: Arc<Policy>,
     /// `None` lets everybody send.
-    pub(super) allowed_senders: Option<Vec<Vec<u8>>>,
+    pub(super) access: Option<Access>,
     pub(super) env: InputEnv,
 }
 
@@ -138,10 +138,15 @@ impl Statement {
         if own_senders.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
-        // A list that is not given here came from `$AllowedSender`; the module's goes before that.
-        let inherited = || module_senders.cloned().or_else(|| own_senders.clone());
-        let allowed_senders =
-            if args.given("allowedSender") { own_senders.clone() } else { inherited() };
+        // A list that is not given here came from `$AllowedSender`, of which the daemon says what is wrong with it; the
+        // module's goes before that.
+        let given = own_senders.as_ref().filter(|_| args.given("allowedSender")).or(module_senders);
+        let rules = env.access;
+        let access = match (given, &own_senders) {
+            (Some(list), _) => Some(Access::new(list, rules, problems)),
+            (None, Some(list)) => Some(Access::new(list, rules, &mut Vec::new())),
+            (None, None) => None,
+        };
         let rate = match env.limits.of_input("imudp", args, problems) {
             Ok(rate) => rate,
             Err(problem) => {
@@ -158,7 +163,7 @@ impl Statement {
             append_port: args.bool("name.appendPort") || args.bool("inputname.appendPort"),
             default_tz: default_tz(args, problems),
             rate,
-            allowed_senders,
+            access,
             env: env.clone(),
         })
     }
@@ -172,7 +177,7 @@ fn report_deprecated(args: &Args, problems: &mut Vec<Problem>) {
                 old.to_ascii_lowercase(),
                 new.to_ascii_lowercase()
             );
-            problems.push(Problem::warning(text).code(2307).at(old));
+            problems.push(Problem::error(text).code(2307).at(old));
         }
     }
 }
@@ -211,7 +216,9 @@ fn allowed_senders(args: &Args, problems: &mut Vec<Problem>) -> Option<Vec<Vec<u
         let text = "imudp: allowedSender array must not be empty";
         problems.push(Problem::error(text).code(INVALID_PARAMS).at("allowedSender"));
     }
-    problems.extend(access::malformed(list));
+    if args.given("allowedSender") {
+        problems.extend(access::malformed(list));
+    }
     Some(list.to_vec())
 }
 
@@ -221,7 +228,7 @@ fn default_tz(args: &Args, problems: &mut Vec<Problem>) -> Option<i32> {
     if offset.is_none() {
         let text = String::from_utf8_lossy(text);
         let text = format!("imudp: defaultTZ '{text}' is not an offset - ignoring setting");
-        problems.push(Problem::error(text).at("defaultTZ").help("e.g. -05:00"));
+        problems.push(Problem::warning(text).at("defaultTZ").help("e.g. -05:00"));
     }
     offset
 }

@@ -10,6 +10,7 @@ use super::*;
 use crate::inputs::IpProtocol;
 use crate::message::{Batch, Flags, FlowControl, Name, Names, Pool, Submit};
 use crate::net::access;
+use crate::net::access::Verdict;
 use crate::param::Value;
 use crate::sys::process::Scheduling;
 
@@ -142,7 +143,8 @@ impl Setup {
         let mut problems = Vec::new();
         let settings = Settings::new(&self.module, &mut problems);
         let (statements, listeners) = (Vec::new(), Vec::new());
-        let mut udp = Udp { settings, statements, listeners, stats: None, message_bytes: 0 };
+        let mut udp =
+            Udp { settings, statements, listeners, stats: None, message_bytes: 0, given_up: false };
         problems.extend(udp.add(&self.input, &self.env));
         (udp, problems)
     }
@@ -478,7 +480,7 @@ fn statements_that_contradict_themselves() {
     assert_eq!(
         problems.iter().map(|p| (p.text.as_str(), p.warning)).collect::<Vec<_>>(),
         [
-            ("imudp: deprecated parameter inputname used. Suggest to use name instead", true),
+            ("imudp: deprecated parameter inputname used. Suggest to use name instead", false),
             ("imudp: name and inputname parameter specified - only one can be used", false)
         ]
     );
@@ -675,14 +677,16 @@ fn senders_that_are_not_allowed_are_counted_packet_by_packet() {
 
 #[test]
 fn the_legacy_list_counts_where_there_is_no_other() {
-    for (module, expected) in [(None, "10.0.0.0/8"), (Some("127.0.0.1"), "127.0.0.1")] {
+    for (module, expected) in [(None, "10.0.0.1"), (Some("127.0.0.1"), "127.0.0.1")] {
         let mut setup = Setup::new();
         setup.input.set_default("allowedSender", Some(words(&["10.0.0.0/8"])));
         if let Some(list) = module {
             setup = setup.module("allowedSender", words(&[list]));
         }
         let (udp, _) = setup.configure();
-        assert_eq!(udp.statements[0].allowed_senders, Some(vec![expected.as_bytes().to_vec()]));
+        let access = udp.statements[0].access.as_ref().unwrap();
+        assert_eq!(access.check(expected.parse().unwrap()), Verdict::Allowed);
+        assert_eq!(access.check("192.0.2.1".parse().unwrap()), Verdict::Refused);
     }
 }
 

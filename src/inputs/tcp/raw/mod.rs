@@ -26,7 +26,10 @@ use crate::stats;
 pub static KIND: InputKind = InputKind { module: &parameters::MODULE, build };
 
 fn build(module: &Args) -> (Box<dyn Input>, Vec<Problem>) {
-    (Box::new(Imrawtcp(Imtcp { module: module.clone(), servers: Vec::new() })), Vec::new())
+    (
+        Box::new(Imrawtcp(Imtcp { module: module.clone(), servers: Vec::new(), given_up: false })),
+        Vec::new(),
+    )
 }
 
 /// All `input(type="imrawtcp")` statements.
@@ -45,7 +48,7 @@ impl Input for Imrawtcp {
         if let Some(syslog) = &mut conf.labels.syslog {
             syslog.outcomes = outcomes(args, env);
         }
-        self.0.servers.push(Server::new(conf, env.clone(), tls));
+        self.0.servers.push(Server::new(conf, env.clone(), tls, None));
         problems
     }
 
