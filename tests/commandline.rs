@@ -86,8 +86,15 @@ fn a_part_of_a_configuration_is_checked_with_level_two() {
     let dir = tempdir();
     let path = dir.path().join("part.conf");
     fs::write(&path, part).expect("write");
-    let output = run(&["-N2", "-f", path.to_str().expect("UTF-8")]);
-    assert!(output.status.success(), "{}", said(&output));
+    let with = |level: &str| run(&[level, "-f", path.to_str().expect("UTF-8")]);
+    // The level is a set of bits, read as atoi(3) does.
+    for (level, accepted) in
+        [("-N2", true), ("-N3", true), ("-N6x", true), ("-N4", false), ("-N1x", false)]
+    {
+        let output = with(level);
+        assert_eq!(output.status.success(), accepted, "{level}: {}", said(&output));
+        assert!(said(&output).contains("config validation run"), "{level}: {}", said(&output));
+    }
 }
 
 /// `-D` shows statements; `-o` writes the configuration with what it includes, which then says the same.

@@ -143,17 +143,19 @@ fn pid_file() {
     let path = daemon.dir().join("pid");
     assert_eq!(fs::read_to_string(&path).expect("pid file"), daemon.pid().to_string());
     let conf = daemon.dir().join("conf");
-    let second = Command::new(program())
-        .arg("-n")
-        .arg("-i")
-        .arg(&path)
-        .arg("-f")
-        .arg(&conf)
-        .output()
-        .expect("run");
-    assert_eq!(second.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&second.stderr);
-    assert!(said.contains("already exist"), "{said}");
+    for mode in [&["-n"][..], &[]] {
+        let second = Command::new(program())
+            .args(mode)
+            .arg("-i")
+            .arg(&path)
+            .arg("-f")
+            .arg(&conf)
+            .output()
+            .expect("run");
+        assert_eq!(second.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&second.stderr);
+        assert_eq!(said.matches("already exist").count(), 1, "{said}");
+    }
     let stopped = daemon.stop();
     assert!(!stopped.dir.path().join("pid").exists());
 }

@@ -33,7 +33,11 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag('f', Some("FILE"), "Read this configuration file (default /etc/rsyslog.conf)."),
     flag('i', Some("FILE"), "Write the process id to this file; NONE for no file."),
     flag('n', None, "Stay in the foreground."),
-    flag('N', Some("LEVEL"), "Check the configuration and exit: 1 whole, 2 also without actions."),
+    flag(
+        'N',
+        Some("LEVEL"),
+        "Check the configuration and exit: 1 whole, 2 or 3 also without actions.",
+    ),
     flag('d', None, "Debug: foreground, debug output and counters at exit on standard error."),
     flag('D', None, "Show the configuration's statements as they are read."),
     flag('C', None, "Do not change the working directory to /."),
@@ -107,7 +111,7 @@ pub(crate) struct Options {
     /// `-n`
     pub(crate) foreground: bool,
     /// `-N`; 0 is an ordinary run.
-    pub(crate) check_level: u32,
+    pub(crate) check_level: i32,
     /// `-d`
     pub(crate) debug: bool,
     /// `-D`
@@ -224,8 +228,7 @@ fn apply(options: &mut Options, flag: &Flag, value: String) -> Option<Request> {
         'f' => options.config = value,
         'i' => options.pid_file = Some(value),
         'n' => options.foreground = true,
-        // As the reference's atoi(): what is no number counts as 0.
-        'N' => options.check_level = value.parse().unwrap_or(0),
+        'N' => options.check_level = number(&value),
         'd' => options.debug = true,
         'D' => options.show_statements = true,
         'C' => options.keep_directory = true,
@@ -245,7 +248,7 @@ fn apply(options: &mut Options, flag: &Flag, value: String) -> Option<Request> {
         }
         'T' => options.chroot = Some(value),
         'u' => {
-            let mask: u32 = value.parse().unwrap_or(0);
+            let mask = number(&value);
             if mask & 1 != 0 {
                 options.notices.push(
                     "bit 1 of -u has gone away.\nPlease use the \
@@ -260,6 +263,14 @@ fn apply(options: &mut Options, flag: &Flag, value: String) -> Option<Request> {
         _ => return Some(Request::Usage(None)),
     }
     None
+}
+
+/// The number that `text` begins with, as atoi(3) reads it; 0 where there is none.
+fn number(text: &str) -> i32 {
+    let text = text.trim_ascii_start();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    text[..text.len() - digits.len() + end].parse().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -281,6 +292,13 @@ mod tests {
             (o.pid_file.as_deref(), o.config.as_str(), o.check_level),
             (Some("NONE"), "x.conf", 1)
         );
+    }
+
+    #[test]
+    fn levels_are_read_as_atoi_does() {
+        for (text, level) in [("1", 1), ("2x", 2), ("-1", -1), (" +3 4", 3), ("x", 0), ("-", 0)] {
+            assert_eq!(options(&["-N", text]).check_level, level, "{text:?}");
+        }
     }
 
     #[test]

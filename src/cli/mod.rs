@@ -20,7 +20,7 @@ use self::flags::{Options, Request};
 use crate::config::diagnostic::{REFERENCE_VERSION, Severity};
 use crate::config::{self, Catalogue, Config, Diagnostic, Diagnostics, Format, SystemLoader};
 use crate::control::notify::Notify;
-use crate::control::pidfile::PidFile;
+use crate::control::pidfile::Claim;
 use crate::control::{self, signals::Signals};
 use crate::daemon::{LastStep, Plan};
 use crate::inputs::internal;
@@ -34,6 +34,8 @@ use crate::{registry, template};
 
 /// How long the foreground process waits for the background one to be ready.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// The bit of `-N` that permits a configuration without actions.
+const PARTIAL: i32 = 2;
 /// Where rsyslogd keeps its process id.
 const PID_FILE: &str = "/run/rsyslogd.pid";
 
@@ -152,7 +154,7 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
         return Err(Exit::run_failed(3000));
     }
     internal::install(options.debug);
-    let checking = options.check_level > 0;
+    let checking = options.check_level != 0;
     if checking {
         complain(&format!(
             "version {REFERENCE_VERSION}, config validation run (level {}), master config {}",
@@ -256,7 +258,7 @@ fn verdict(options: &Options, config: &Config, diagnostics: &Diagnostics) -> Res
     if let Some(last_words) = diagnostics.fatal() {
         return Err(Exit::failure(last_words));
     }
-    if !config.has_actions() && options.check_level != 2 {
+    if !config.has_actions() && options.check_level & PARTIAL == 0 {
         complain(
             "there are no active actions configured. Inputs would run, but no output whatsoever were created. \
              [v8.2608.0 try https://www.rsyslog.com/e/2103 ]",
@@ -270,7 +272,7 @@ fn verdict(options: &Options, config: &Config, diagnostics: &Diagnostics) -> Res
                     to permit a startup with a dirty config.";
         return Err(Exit { text: text.into(), code: 2 });
     }
-    if diagnostics.has_errors() && options.check_level > 0 {
+    if diagnostics.has_errors() && options.check_level != 0 {
         return Err(Exit::failure(""));
     }
     Ok(())
@@ -283,11 +285,7 @@ fn launch(
     plan: Plan,
     diagnostics: &Diagnostics,
 ) -> Result<Option<LastStep>, Exit> {
-    let pid_path = pid_path(options);
-    if let Some(path) = &pid_path {
-        PidFile::check(path).map_err(Exit::failure)?;
-    }
-    let readiness = if foreground {
+    let mut readiness = if foreground {
         None
     } else {
         match process::fork().map_err(|e| Exit::failure(format!("fork failed: {e}")))? {
@@ -297,34 +295,45 @@ fn launch(
             Fork::Child(readiness) => Some(readiness),
         }
     };
-    let result = serve(options, pid_path.as_deref(), plan, diagnostics, readiness);
-    result.map(Some).map_err(Exit::failure)
+    match serve(options, plan, diagnostics, &mut readiness) {
+        Ok(last) => Ok(Some(last)),
+        Err(why) => Err(Exit::failure(match readiness {
+            // The parent says it.
+            Some(readiness) => {
+                readiness.failed(&why);
+                String::new()
+            }
+            None => why,
+        })),
+    }
 }
 
 fn serve(
     options: &Options,
-    pid_path: Option<&Path>,
     plan: Plan,
     diagnostics: &Diagnostics,
-    readiness: Option<Readiness>,
+    readiness: &mut Option<Readiness>,
 ) -> Result<LastStep, String> {
     resident::release();
     let text = |e: io::Error| e.to_string();
     let interactive = options.debug || plan.permits_ctrl_c() || std::process::id() == 1;
     let mut signals = Signals::install(interactive, plan.hup_flag()).map_err(text)?;
-    let write_pid = || pid_path.map(PidFile::write).transpose().map_err(text);
-    let early = plan.drops_privileges();
-    let mut pid_file = if early { write_pid()? } else { None };
+    let claim = pid_path(options).as_deref().map(Claim::take).transpose()?;
+    let write_pid = |claim: Option<Claim>| claim.map(Claim::write).transpose().map_err(text);
+    let (mut claim, mut pid_file) = (claim, None);
+    if plan.drops_privileges() {
+        pid_file = write_pid(claim.take())?;
+    }
     plan.begin_state_file();
     // What is not as safe as it could be is for whoever starts this: the log of Debian's rsyslogd has no such lines.
     let logged = diagnostics.iter().filter(|diagnostic| diagnostic.about != About::Insecure);
     logged.for_each(|diagnostic| log_diagnostic(diagnostics, diagnostic));
     let notify = Notify::from_environment();
     let daemon = plan.start(&notify)?;
-    if !early {
-        pid_file = write_pid()?;
+    if claim.is_some() {
+        pid_file = write_pid(claim)?;
     }
-    if let Some(readiness) = readiness {
+    if let Some(readiness) = readiness.take() {
         readiness.ready().map_err(text)?;
     }
     notify.ready();
