@@ -108,7 +108,9 @@ fn bind(spec: &Spec<'_>) -> Result<(Vec<TcpListener>, Vec<Problem>), Vec<Problem
     Ok((listeners, problems))
 }
 
-fn not_created(spec: &Spec<'_>) -> Problem {
+/// Says that there is no listener, in the reference's words.
+#[must_use]
+pub fn not_created(spec: &Spec<'_>) -> Problem {
     let Spec { port, .. } = spec;
     let address = spec.address.unwrap_or("(null)");
     let namespace = spec.namespace.map_or_else(String::new, |name| format!(" namespace {name}"));

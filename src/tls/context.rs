@@ -281,7 +281,7 @@ fn seconds(time: &Asn1TimeRef) -> Result<u64, ErrorStack> {
 fn no_access(what: &str, pem: &Pem, why: &Unusable, code: u16) -> Problem {
     let why = match why {
         Unusable::Io(why) => why.to_string(),
-        Unusable::Content(why) => reason(why),
+        Unusable::Content(why) => stack(why),
         Unusable::Empty => "it contains no certificate".to_owned(),
     };
     let text = match pem {
@@ -299,6 +299,17 @@ fn no_access(what: &str, pem: &Pem, why: &Unusable, code: u16) -> Problem {
 pub(super) fn reason(errors: &ErrorStack) -> String {
     let texts: Vec<_> = errors.errors().iter().filter_map(|error| error.reason()).collect();
     if texts.is_empty() { "unknown error".to_owned() } else { texts.join(", ") }
+}
+
+/// The same in the reference's words, which are searched for: with codes and the parts of OpenSSL.
+pub(super) fn stack(errors: &ErrorStack) -> String {
+    let mut text = "OpenSSL Error Stack:".to_owned();
+    for error in errors.errors() {
+        let (library, why) = (error.library().unwrap_or("lib(0)"), error.reason());
+        let why = why.unwrap_or("unknown error");
+        text.push_str(&format!(" error:{:08X}:{library}::{why}", error.code()));
+    }
+    text
 }
 
 /// `X509_V_ERR_CERT_HAS_EXPIRED`.

@@ -22,7 +22,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{Error, ErrorCode, ShutdownState, Ssl, SslStream};
 use openssl::x509::X509VerifyResult;
 
-use super::context::{Store, reason};
+use super::context::{Store, reason, stack};
 use super::revocation::{self, Checker, Inquiry, Reason};
 use super::settings::{Driver, Settings};
 use super::verdict;
@@ -262,7 +262,10 @@ impl Server {
             _ if self.stream.get_ref().over => {
                 "SSL_ERROR_SYSCALL: the peer closed the connection".to_owned()
             }
-            (ErrorCode::SSL, Some(errors), _) => format!("error code: 1: {}", reason(errors)),
+            (ErrorCode::SSL, Some(errors), _) => match settings.driver {
+                Driver::Ossl => format!("error code: 1 (SSL_ERROR_SSL), {}", stack(errors)),
+                Driver::Gtls => format!("error code: 1: {}", reason(errors)),
+            },
             (_, _, Some(why)) => format!("SSL_ERROR_SYSCALL: {why}"),
             (code, ..) => format!("error code: {}", code.as_raw()),
         };

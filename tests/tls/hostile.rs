@@ -223,7 +223,10 @@ fn what_is_no_tls_is_told_so() {
     let _ = plain.read_to_end(&mut Vec::new());
     // A probe of the port is not worth a line.
     drop(send::connect(port));
-    daemon.wait_text("own", "Handshake failed with error code: 1");
+    daemon.wait_text(
+        "own",
+        "Handshake failed with error code: 1 (SSL_ERROR_SSL), OpenSSL Error Stack: error:",
+    );
     let ended = daemon.stop();
     assert!(messages(&ended).is_empty());
     let own = ended.lines("own");

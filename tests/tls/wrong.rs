@@ -48,6 +48,8 @@ input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
     daemon.wait_text("own", "plain goes on");
     daemon.wait_text("own", "none.pem' could not be accessed.");
     daemon.wait_text("own", "No such file or directory");
+    daemon
+        .wait_text("own", "Could not create tcp listener, ignoring port 0 bind-address 127.0.0.1.");
     let ended = daemon.stop();
     assert!(!ended.dir.path().join("secure").exists());
 }

@@ -70,16 +70,6 @@ impl Server {
 
     /// Loads certificates and binds the sockets; none if there was a problem that forbids it.
     pub(super) fn open(&mut self) -> Vec<Problem> {
-        if let Some(settings) = self.tls.take() {
-            match tls::Store::open(settings, &self.conf.name) {
-                Ok(store) => self.store = Some(store),
-                Err(problem) => {
-                    let Conf { module, port, .. } = &self.conf;
-                    let text = format!("{module}: TLS could not be set up, ignoring port {port}");
-                    return vec![problem, Problem::error(text)];
-                }
-            }
-        }
         let spec = listener::Spec {
             address: self.conf.address.as_deref(),
             port: &self.conf.port,
@@ -89,6 +79,15 @@ impl Server {
             namespace: self.conf.namespace.as_deref(),
             port_file: self.conf.port_file.as_deref(),
         };
+        if let Some(settings) = self.tls.take() {
+            match tls::Store::open(settings, &self.conf.name) {
+                Ok(store) => self.store = Some(store),
+                Err(problem) => {
+                    let ignored = Problem { code: problem.code, ..listener::not_created(&spec) };
+                    return vec![problem, ignored];
+                }
+            }
+        }
         match listener::open(&spec) {
             Ok((listeners, mut problems)) => {
                 if !listeners.is_empty() {
