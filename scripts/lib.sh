@@ -13,6 +13,7 @@ need_cargo() {
     # What the crates link.
     need_library openssl libssl-dev
     need_library libzstd libzstd-dev
+    need_library libpcre2-8 libpcre2-dev
 }
 
 # build_release: the daemon, as it is installed; its path in $daemon.

@@ -5,7 +5,7 @@
 
 use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, PriMask, Span, Variable};
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
-use super::{selector, tables};
+use super::selector;
 use crate::message::Property;
 use crate::param::{FACILITIES, SEVERITIES, constant_number, syslog_name};
 
@@ -107,13 +107,6 @@ impl Folder<'_> {
 
     /// `prifilt()` is a mask; other functions are looked up by the script's compiler.
     fn function(&mut self, name: String, args: Vec<Expr>, span: Span) -> ExprKind {
-        if tables::MISSING_FUNCTIONS.contains(&name.as_str()) {
-            let what = format!("function {name}()");
-            let help = "the whole statement is left out";
-            self.diagnostics.push(Diagnostic::missing(span, &what).help(help));
-            self.unknown = true;
-            return ExprKind::Number(0);
-        }
         if name != "prifilt" {
             let outside = std::mem::replace(&mut self.in_arguments, true);
             let args = args.into_iter().map(|arg| self.fold(arg)).collect();

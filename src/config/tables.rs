@@ -1246,9 +1246,6 @@ pub static LIBRARY_MODULES: &[&str] = &[
     "smtradfwd",
 ];
 
-/// Functions of expressions that are not there yet.
-pub static MISSING_FUNCTIONS: &[&str] = &["pcre_match"];
-
 /// Directives of modules that this version does not have, without the `$`.
 pub static UNAVAILABLE_DIRECTIVES: &[&str] = &[
     "ActionSendTCPRebindInterval",

@@ -12,6 +12,7 @@ mod hash;
 mod http;
 mod json;
 mod lookup;
+mod pcre;
 mod regex;
 mod text;
 mod time;
@@ -50,9 +51,10 @@ static FAMILIES: [&[Function]; 10] = [
 ];
 
 /// Functions that have to be loaded, with their modules.
-static LOADABLE: [(&Module, &[Function]); 3] = [
+static LOADABLE: [(&Module, &[Function]); 4] = [
     (&hash::MODULE, hash::FUNCTIONS),
     (&http::MODULE, http::FUNCTIONS),
+    (&pcre::MODULE, pcre::FUNCTIONS),
     (&unflatten::MODULE, unflatten::FUNCTIONS),
 ];
 
