@@ -12,6 +12,7 @@ use super::ast::{Item, Object, ObjectKind, Span, Tree};
 use super::checked::{ActionId, Config, ObjectArgs, RulesetDecl, RulesetId};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::legacy::Legacy;
+use super::statements::Chain;
 use super::{Catalogue, Loader, tables};
 use crate::limits;
 use crate::param::{Args, Module, Value};
@@ -37,6 +38,8 @@ pub(super) struct Checker<'a> {
     /// By lower-case name.
     rulesets: HashMap<String, RulesetId>,
     pub(super) current_ruleset: RulesetId,
+    /// Of each ruleset, the actions that stand last outside of `ruleset()`.
+    pub(super) chains: HashMap<RulesetId, Chain>,
     /// By exact name, built-in ones included.
     pub(super) templates: HashSet<Vec<u8>>,
     pub(super) action_names: HashSet<String>,
@@ -73,12 +76,7 @@ pub(super) fn check(
     for item in tree.items {
         match item {
             Item::Object(object) => checker.object(object),
-            Item::Stmt(stmt) => {
-                let ruleset = checker.current_ruleset;
-                let mut body = std::mem::take(&mut checker.config.rulesets[ruleset.0].body);
-                checker.statements(vec![stmt], &mut body);
-                checker.config.rulesets[ruleset.0].body = body;
-            }
+            Item::Stmt(stmt) => checker.top_statement(stmt),
         }
     }
     checker.finish()
@@ -120,6 +118,7 @@ impl<'a> Checker<'a> {
             loaded: HashMap::new(),
             rulesets: HashMap::new(),
             current_ruleset: RulesetId(0),
+            chains: HashMap::new(),
             templates: catalogue.templates.iter().map(|name| name.as_bytes().to_vec()).collect(),
             action_names: HashSet::new(),
             actions_counted: 0,

@@ -22,7 +22,40 @@ const OPERATIONS: [(&str, PropOp); 7] = [
     ("ereregex", PropOp::EreRegex),
 ];
 
+/// Actions that `&` joins, without a filter.
+pub(super) struct Chain {
+    /// How long the ruleset is with the first of them.
+    end: usize,
+    /// The second one.
+    more: Option<Span>,
+}
+
 impl Checker<'_> {
+    /// Checks a statement outside of `ruleset()`. Of a [`Chain`] there only the first action stays when another
+    /// statement follows: the reference puts that in the place of the others.
+    pub(super) fn top_statement(&mut self, stmt: ast::Stmt) {
+        let ruleset = self.current_ruleset;
+        let mut body = std::mem::take(&mut self.config.rulesets[ruleset.0].body);
+        let (chained, span) = (stmt.chained, stmt.span);
+        if chained {
+            let chain = self.chains.get_mut(&ruleset);
+            chain.map(|chain| chain.more.get_or_insert(span));
+            self.statements(vec![stmt], &mut body);
+        } else if matches!(stmt.kind, StmtKind::Directive(_)) {
+            self.statements(vec![stmt], &mut body);
+        } else {
+            if let Some(Chain { end, more: Some(place) }) = self.chains.remove(&ruleset) {
+                body.truncate(end);
+                let text = "of actions joined by '&' without a filter only the first one is executed";
+                let help = "rsyslogd drops the others, too, where a statement follows: write them without '&'";
+                self.diagnostics.push(Diagnostic::parsing(place, text).warning().help(help));
+            }
+            self.statements(vec![stmt], &mut body);
+            self.chains.insert(ruleset, Chain { end: body.len(), more: None });
+        }
+        self.config.rulesets[ruleset.0].body = body;
+    }
+
     /// Checks statements and appends what is left of them to `body`.
     pub(super) fn statements(&mut self, statements: Vec<ast::Stmt>, body: &mut Vec<Stmt>) {
         for stmt in statements {
