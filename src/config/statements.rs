@@ -46,7 +46,8 @@ impl Checker<'_> {
         } else {
             if let Some(Chain { end, more: Some(place) }) = self.chains.remove(&ruleset) {
                 body.truncate(end);
-                let text = "of actions joined by '&' without a filter only the first one is executed";
+                let text =
+                    "of actions joined by '&' without a filter only the first one is executed";
                 let help = "rsyslogd drops the others, too, where a statement follows: write them without '&'";
                 self.diagnostics.push(Diagnostic::parsing(place, text).warning().help(help));
             }
