@@ -12,6 +12,8 @@ use crate::script::functions;
 /// Inputs.
 pub static INPUTS: &[&InputKind] = &[
     &inputs::diag::KIND,
+    &inputs::kernel::klog::KIND,
+    &inputs::kernel::kmsg::KIND,
     &inputs::stats::KIND,
     &inputs::tcp::KIND,
     &inputs::tcp::raw::KIND,

@@ -10,6 +10,7 @@
 //! --- tcp             one connection; every line gets its LF; C escapes are bytes; `--- tcp raw`: no LF added
 //! --- udp             one datagram per line
 //! --- unix NAME       the same to the Unix socket `NAME`
+//! --- seen N          waits until N messages have passed
 //! --- differs WHY     we don't follow Debian's 8.2302 here; the files below are compared with what stands here
 //! --- file NAME       the content of `NAME` under `differs`, with escapes; `--- file NAME none`: not written
 //! ```
@@ -55,6 +56,7 @@ enum Step {
     Tcp(Vec<u8>),
     Udp(Vec<Vec<u8>>),
     Unix(String, Vec<Vec<u8>>),
+    Seen(usize),
 }
 
 struct Case {
@@ -196,6 +198,10 @@ impl Case {
                     datagrams += lines.len();
                     daemon.wait_lines(".seen", datagrams);
                 }
+                Step::Seen(count) => {
+                    datagrams += count;
+                    daemon.wait_lines(".seen", datagrams);
+                }
                 Step::Unix(name, lines) => {
                     let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
                     send::unix(&daemon.dir().join(name), &lines);
@@ -296,6 +302,7 @@ fn parse(path: PathBuf, text: &str) -> Case {
             ["needs", "root", _, ..] => case.needs_root = true,
             ["tcp"] => case.steps.push(Step::Tcp(unescape(&format!("{body}\n")))),
             ["tcp", "raw"] => case.steps.push(Step::Tcp(unescape(&body.replace('\n', "")))),
+            ["seen", count] => case.steps.push(Step::Seen(count.parse().expect("a number"))),
             ["unix", name] => {
                 let lines = body.lines().map(unescape).collect();
                 case.steps.push(Step::Unix(name.to_owned(), lines));
@@ -309,7 +316,8 @@ fn parse(path: PathBuf, text: &str) -> Case {
             _ => panic!("{}: unknown section {head:?}", case.path.display()),
         }
     }
-    let datagrams = case.steps.iter().any(|step| matches!(step, Step::Udp(_) | Step::Unix(..)));
+    let datagrams =
+        case.steps.iter().any(|step| matches!(step, Step::Udp(_) | Step::Unix(..) | Step::Seen(_)));
     let seen = if datagrams { SEEN } else { "" };
     if !bare {
         case.config = format!("{PREAMBLE}{seen}{}", case.config);

@@ -1,4 +1,4 @@
-//! Messages of local programs end to end, where rsyslogd shows no file to compare with: who sent them, limits,
+//! Messages of local programs and of the kernel end to end, where rsyslogd shows no file to compare with: who sent them, limits,
 //! systemd's sockets, what becomes of the socket.
 
 use std::fs;
@@ -196,4 +196,69 @@ fn a_link_gives_way() {
     daemon.wait_lines("out", 1);
     let stopped = daemon.stop_lossy();
     assert_eq!(stopped.read("target"), b"kept");
+}
+
+/// What user space writes to /dev/kmsg comes back with number, text and variables. Only root may write there.
+#[test]
+fn records_of_the_kernels_log() {
+    use std::io::Write as _;
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let Ok(mut log) = fs::OpenOptions::new().write(true).open("/dev/kmsg") else {
+        return; // a machine without it
+    };
+    let config = r#"global(net.enableDNS="off")
+module(load="imkmsg" parseKernelTimestamp="off")
+template(name="t" type="string" string="%pri%|%syslogtag%|%msg%|%$!msg%|%inputname%\n")
+if $msg contains "sluice-MARK" then action(type="omfile" file="{dir}/out" template="t")
+"#;
+    let mark = format!("sluice-{}", id());
+    let mut daemon = Daemon::start(&config.replace("sluice-MARK", &mark));
+    // One call: each is a record.
+    log.write_all(format!("<14>{mark}: hello\n").as_bytes()).expect("write");
+    daemon.wait_lines("out", 1);
+    let stopped = daemon.stop();
+    assert_eq!(stopped.lines("out"), [format!("14|kernel:|{mark}: hello|{mark}: hello|imkmsg")]);
+}
+
+/// Lines come through a named pipe as they are written, and the time is the kernel's where that is wanted.
+#[test]
+fn a_named_pipe_in_the_place_of_the_kernels_log() {
+    use std::io::Write as _;
+    if reference() {
+        return; // it waits for the first writer before it goes on
+    }
+    let dir = tempdir();
+    let path = dir.path().join("kmsg");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
+    let config = r#"global(net.enableDNS="off" processInternalMessages="on")
+module(load="imklog" logPath="{dir}/kmsg" parseKernelTimestamp="on" rateLimitInterval="3600" rateLimitBurst="2")
+template(name="t" type="string" string="%timereported:::date-rfc3339%|%msg%\n")
+template(name="own" type="string" string="%msg%\n")
+if $inputname == "rsyslogd" then { action(type="omfile" file="{dir}/own" template="own") stop }
+action(type="omfile" file="{dir}/out" template="t")
+"#;
+    let mut daemon = Daemon::start_program(&program(), config, &["-d"], dir);
+    let mut pipe = fs::OpenOptions::new().write(true).open(&path).expect("open");
+    pipe.write_all(b"<6>[    1.000000] one\n<14>left out\n<6>tw").expect("write");
+    daemon.wait_lines("out", 1);
+    pipe.write_all(b"o\n<6>no LF").expect("write");
+    daemon.wait_lines("out", 2);
+    drop(pipe);
+    daemon.wait_lines("out", 3);
+    let mut pipe = fs::OpenOptions::new().write(true).open(&path).expect("open");
+    pipe.write_all(b"<6>four\n").expect("write");
+    daemon.wait_text("own", ":kernel>: begin to drop messages due to rate-limiting");
+    let stopped = daemon.stop();
+    let lines = stopped.lines("out");
+    // The window of the first one is over when the second one comes, hours or days later by their times.
+    let texts: Vec<_> = lines.iter().map(|line| line.split_once('|').expect("time").1).collect();
+    assert_eq!(texts, [" one", "two", "no LF"]);
+    let time = |line: &String| line.split_once('|').expect("time").0.to_owned();
+    assert!(time(&lines[0]) < time(&lines[1]), "the machine is running for longer: {lines:?}");
+    let objects = ledger::parse(&stopped.stderr);
+    let counters = ledger::find(&objects, "imklog");
+    let counts = ["msgs.received", "submitted", "discarded.facility", "discarded.ratelimit"];
+    assert_eq!(counts.map(|name| counters.get(name)), [5, 3, 1, 1]);
 }

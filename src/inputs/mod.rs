@@ -2,6 +2,7 @@
 
 pub mod diag;
 pub mod internal;
+pub mod kernel;
 pub mod stats;
 pub mod tcp;
 pub mod udp;

@@ -9,6 +9,7 @@
 //! | imudp | `threads` | a builder, a receive slab | `epoll_wait`; a rest of a millisecond at most |
 //! | `rs:main Q:Reg` and other queue workers | `queue.workerThreads` | a batch, its actions' buffers, regular expressions | queue |
 //! | `in:imuxsock` | 1 | a builder per socket, a receive slab | `epoll_wait` |
+//! | `in:imklog`, `in:imkmsg` | 1 each | a builder, a read buffer | `poll` |
 //! | resolver | 1 | nothing | its questions |
 //! | `lkp:<table>` | 1 per lookup table while its file is read again | the new content | nothing |
 //! | `ocsp` | 16 at most, while certificates are being asked about ([`tls::revocation`](crate::tls::revocation)) | a question | a responder, 5 s at most |

@@ -93,6 +93,8 @@ const REFERENCE: &[(&str, &[&str])] = &[
     // Objects of ours.
     ("core", &[]),
     ("core.dns", &[]),
+    ("imklog", &[]),
+    ("imkmsg", &[]),
     ("core.oversize", &[]),
     ("core.parser", &[]),
 ];

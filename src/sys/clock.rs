@@ -14,6 +14,17 @@ pub fn now_usec() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// The kernel's clock, microseconds since the machine was started; it stands still while the machine sleeps.
+#[must_use]
+pub fn monotonic_usec() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is valid for the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    #[allow(clippy::useless_conversion, reason = "not on machines of 32 bits")]
+    let usec = i64::from(time.tv_sec) * 1_000_000 + i64::from(time.tv_nsec) / 1000;
+    usec
+}
+
 /// Wall clock, whole seconds since the epoch.
 #[must_use]
 pub fn now_secs() -> i64 {

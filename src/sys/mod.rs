@@ -4,6 +4,7 @@
 pub mod alloc;
 pub mod children;
 pub mod clock;
+pub mod console;
 pub mod engine;
 pub mod epoll;
 pub mod error;

@@ -61,6 +61,14 @@ pub(crate) fn check(stderr: &str) {
             + sum(&["imuxsock"], &["discarded.persource", "repeated.held"]),
         "local datagrams: {objects:#?}"
     );
+    let discarded = ["ratelimit", "persource", "facility", "malformed"];
+    let discarded = discarded.map(|why| sum(&["imklog", "imkmsg"], &[&format!("discarded.{why}")]));
+    assert_eq!(
+        sum(&["imklog", "imkmsg"], &["msgs.received", "repeated.told"]),
+        sum(&["imklog", "imkmsg"], &["submitted", "repeated.held"])
+            + discarded.iter().sum::<usize>(),
+        "the kernel's log: {objects:#?}"
+    );
     assert_eq!(
         sum(&["imtcp", "imrawtcp"], &["sessions.opened"]),
         sum(&["imtcp", "imrawtcp"], &["sessions.closed"]),
@@ -75,8 +83,10 @@ pub(crate) fn check(stderr: &str) {
             assert_eq!(queue.get(counter), 0, "{counter} of {queue:?}");
         }
     }
-    let submitted = sum(&["imdiag", "imtcp", "imrawtcp", "imudp", "imuxsock"], &["submitted"])
-        + sum(&["core.oversize"], &["split.added"]);
+    let submitted = sum(
+        &["imdiag", "imtcp", "imrawtcp", "imudp", "imuxsock", "imklog", "imkmsg"],
+        &["submitted"],
+    ) + sum(&["core.oversize"], &["split.added"]);
     let own = sum(&["core"], &["submitted"]);
     let enqueued: usize = queues(false).map(|queue| queue.get("enqueued")).sum();
     // A queue of type Direct holds nothing and counts nothing, as in the reference.

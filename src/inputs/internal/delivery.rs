@@ -181,6 +181,10 @@ fn sender(hostname: &[u8]) -> Arc<Sender> {
 }
 
 impl Entry {
+    fn pri(&self) -> u8 {
+        if self.kernel { self.severity } else { FACILITY | self.severity }
+    }
+
     /// The message with TAG and without header; TAG stands behind the text, so that `rawmsg` is the text.
     fn into_batch(self, sender: &Arc<Sender>) -> Batch {
         let mut batch = Batch { flow: FlowControl::Light, ..Batch::default() };
@@ -192,7 +196,7 @@ impl Entry {
         batch.bytes.append(program.as_bytes());
         batch.bytes.append(b":");
         let mut record = Record::unparsed(raw, self.time, 0, Flags::INTERNAL);
-        record.pri = FACILITY | self.severity;
+        record.pri = self.pri();
         record.tag = Field::new(self.text.len(), program.len() + 1);
         record.program_len = u16::try_from(program.len()).unwrap_or(u16::MAX);
         batch.records.push(record);
@@ -202,7 +206,7 @@ impl Entry {
 
     /// The datagram that syslog(3) would send.
     fn to_datagram(&self, zone: &Zone) -> Vec<u8> {
-        let mut out = format!("<{}>", FACILITY | self.severity).into_bytes();
+        let mut out = format!("<{}>", self.pri()).into_bytes();
         DateFormat::Rfc3164.write(&Time::from_epoch_usec(self.time, zone), &mut out);
         out.extend_from_slice(b" rsyslogd: ");
         out.extend_from_slice(self.text.as_bytes());
@@ -221,7 +225,8 @@ mod tests {
         for (code, tag, program) in
             [(None, "rsyslogd:", "rsyslogd"), (Some(2007), "rsyslogd-2007:", "rsyslogd-2007")]
         {
-            let entry = Entry { severity: 3, code, text: "it broke".to_owned(), time: 7 };
+            let entry =
+                Entry { kernel: false, severity: 3, code, text: "it broke".to_owned(), time: 7 };
             let batch = entry.into_batch(&sender);
             let env = Env {
                 now: 7,
@@ -249,7 +254,13 @@ mod tests {
 
     #[test]
     fn datagrams_for_the_system_log() {
-        let entry = Entry { severity: 4, code: Some(9), text: "x y".into(), time: 86_400_000_000 };
-        assert_eq!(entry.to_datagram(&Zone::UTC), b"<44>Jan  2 00:00:00 rsyslogd: x y");
+        for (kernel, expected) in [
+            (false, b"<44>Jan  2 00:00:00 rsyslogd: x y".as_slice()),
+            (true, b"<4>Jan  2 00:00:00 rsyslogd: x y"),
+        ] {
+            let (code, text, time) = (Some(9), "x y".into(), 86_400_000_000);
+            let entry = Entry { kernel, severity: 4, code, text, time };
+            assert_eq!(entry.to_datagram(&Zone::UTC), expected);
+        }
     }
 }

@@ -9,7 +9,8 @@
 //! can hold up the thread but nobody else. Until the queue stands (`start`), messages are kept.
 //!
 //! Key `code` of a message is rsyslog's return code, shown in TAG and text; `code = 0` marks a message that
-//! rsyslogd writes without any suffix (start, HUP, exit); key `plain` leaves the suffix off and the code in TAG. Key `quiet` keeps a message off standard error, where it
+//! rsyslogd writes without any suffix (start, HUP, exit); key `plain` leaves the suffix off and the code in TAG. Key `kernel`
+//! makes the facility kern. Key `quiet` keeps a message off standard error, where it
 //! stands already. Levels below info go to standard error only, and only in debug mode; with key `own` a debug
 //! record is a message, too, which `internalmsg.severity="debug"` lets through.
 
@@ -199,6 +200,8 @@ struct State {
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
+    /// Of facility kern rather than syslog.
+    kernel: bool,
     severity: u8,
     code: Option<u16>,
     /// With suffix, without control characters.
@@ -256,7 +259,8 @@ impl Entry {
             code => text += &suffix(code.and_then(|code| u16::try_from(code).ok())),
         }
         let code = code.filter(|&code| code != 0).and_then(|code| u16::try_from(code).ok());
-        Self::plain(severity, code, &text)
+        let kernel = record.key_values().get("kernel".into()).is_some();
+        Self { kernel, ..Self::plain(severity, code, &text) }
     }
 
     fn plain(severity: u8, code: Option<u16>, text: &str) -> Self {
@@ -265,7 +269,7 @@ impl Entry {
         let end =
             (0..=MESSAGE_BYTES_DEFAULT).rev().find(|&n| text.is_char_boundary(n)).unwrap_or(0);
         text.truncate(end);
-        Self { severity, code, text, time: clock::now_usec() }
+        Self { kernel: false, severity, code, text, time: clock::now_usec() }
     }
 }
 
@@ -394,7 +398,7 @@ mod tests {
     }
 
     fn entry(n: i64) -> Entry {
-        Entry { severity: 6, code: None, text: n.to_string(), time: n * 1_000_000 }
+        Entry { kernel: false, severity: 6, code: None, text: n.to_string(), time: n * 1_000_000 }
     }
 
     #[test]

@@ -122,8 +122,13 @@ impl Input for Unix {
             }
         }
         if self.listeners.is_empty() && !problems.is_empty() {
-            let text = "imuxsock does not run because we could not acquire any socket";
-            problems.push(Problem::error(text).code(DOES_NOT_RUN));
+            // The first one ends in a blank in rsyslogd, too.
+            for text in [
+                "imuxsock does not run because we could not acquire any socket ",
+                "activation of module imuxsock failed",
+            ] {
+                problems.push(Problem::error(text).code(DOES_NOT_RUN));
+            }
         }
         problems
     }

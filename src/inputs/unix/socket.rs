@@ -65,10 +65,8 @@ impl Socket {
         let path = settings.place();
         let shown = path.display();
         let mut opened = if let Some((socket, fd)) = local::passed_socket(path) {
-            log::info!(
-                code = 0;
-                "imuxsock: Acquired UNIX socket '{shown}' (fd {fd}) from systemd."
-            );
+            // Its last byte is a blank in rsyslogd's, too.
+            log::info!("imuxsock: Acquired UNIX socket '{shown}' (fd {fd}) from systemd. ");
             let (path, owner) = (path.to_owned(), Owner::Systemd);
             Self { socket, path, is_described: false, owner }
         } else {

@@ -151,5 +151,5 @@ fn what_makes_no_sense_costs_the_socket() {
     assert_eq!(unix.add(&socket(path, &[]), &env), []);
     let opened = texts(unix.open());
     assert_eq!(opened[0].0, "cannot create '/nowhere/log': No such file or directory");
-    assert_eq!(opened[1].0, "imuxsock does not run because we could not acquire any socket");
+    assert_eq!(opened[1].0, "imuxsock does not run because we could not acquire any socket ");
 }
