@@ -246,6 +246,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         own_defaults: false,
         child_exits: Default::default(),
         secure: sluice::param::SecureDefaults::Compatible,
+        tls: &Default::default(),
     };
     let configured: Vec<Option<Configured>> = config
         .actions

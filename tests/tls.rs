@@ -1,6 +1,7 @@
 //! TLS of imtcp end to end: row 40 of `spec/imtcp.md` and what peers may try.
 
 mod client;
+mod forward;
 mod hostile;
 mod interop;
 mod matrix;

@@ -29,6 +29,7 @@ use crate::sys::children::Exits;
 use crate::sys::socket::IpProtocol;
 use crate::task::Tasks;
 use crate::template::Template;
+use crate::tls;
 
 pub mod action;
 pub mod discard;
@@ -199,6 +200,8 @@ pub struct OutputEnv<'a> {
     pub child_exits: Exits,
     /// `compatibility.defaults.secure`.
     pub secure: SecureDefaults,
+    /// What `global()` says about stream drivers.
+    pub tls: &'a tls::settings::Defaults,
 }
 
 impl OutputEnv<'_> {

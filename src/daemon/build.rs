@@ -131,6 +131,7 @@ impl Shop<'_> {
             own_defaults: decl.own_defaults,
             child_exits: self.globals.child_exits,
             secure: self.globals.secure,
+            tls: &self.globals.tls,
             report: &|problem| remarks.borrow_mut().push(problem),
         };
         let output = (kind.build)(&decl.args.args, &module_args.args, &env);
@@ -340,7 +341,6 @@ impl Shop<'_> {
     ) -> Vec<Box<dyn Input>> {
         let parsers = |id| Arc::new(self.parser_options(self.config.ruleset(id)));
         let mut inputs = Vec::new();
-        let tls = Arc::new(super::globals::stream_driver(&self.config.globals.args));
         self.check_allowed_senders(diagnostics);
         for decl in &self.config.modules {
             let Some(kind) = registry::input(decl.module.name) else { continue };
@@ -361,7 +361,7 @@ impl Shop<'_> {
                 parsers: parsers(self.config.default_ruleset),
                 limits: Arc::clone(self.limits),
                 access: self.globals.access,
-                tls: Arc::clone(&tls),
+                tls: Arc::clone(&self.globals.tls),
                 secure: self.globals.secure,
             };
             input.lend(&env, control);

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::inputs::{IpProtocol, internal};
@@ -55,6 +56,8 @@ pub(super) struct Globals {
     pub(super) child_exits: Exits,
     /// `compatibility.defaults.secure`.
     pub(super) secure: SecureDefaults,
+    /// `defaultNetstreamDriver…`.
+    pub(super) tls: Arc<tls::settings::Defaults>,
 }
 
 /// `privdrop.*`.
@@ -127,6 +130,7 @@ impl Globals {
                 .str("compatibility.defaults.secure")
                 .and_then(SecureDefaults::parse)
                 .unwrap_or_default(),
+            tls: Arc::new(stream_driver(args)),
         }
     }
 
@@ -185,7 +189,7 @@ pub(super) fn oversize(args: &Args) -> oversize::Settings {
 }
 
 /// `defaultNetstreamDriver…`: the stream driver of who names none.
-pub(super) fn stream_driver(args: &Args) -> tls::settings::Defaults {
+fn stream_driver(args: &Args) -> tls::settings::Defaults {
     let file = |name: &str| {
         let text = args.str(name).filter(|text| !text.is_empty())?;
         Some(PathBuf::from(OsStr::from_bytes(text)))

@@ -35,8 +35,8 @@ pub type Context = SslContext;
 #[derive(Debug)]
 pub struct Store {
     settings: Settings,
-    /// Sessions are resumed only where they began.
-    id: Vec<u8>,
+    /// Of a server: sessions are resumed only where they began.
+    id: Option<Vec<u8>>,
     current: Mutex<Loaded>,
 }
 
@@ -49,14 +49,25 @@ struct Loaded {
 }
 
 impl Store {
-    /// Loads all files.
+    /// Loads all files of a server that is called `id`.
     ///
     /// # Errors
     /// The first file that cannot be used, in the reference's words.
     pub fn open(settings: Settings, id: &str) -> Result<Self, Problem> {
         // "the length of sid_ctx must not exceed 32 bytes"
-        let id = openssl::sha::sha256(id.as_bytes()).to_vec();
-        let current = Mutex::new(load(&settings, &id)?);
+        Self::new(settings, Some(openssl::sha::sha256(id.as_bytes()).to_vec()))
+    }
+
+    /// Loads all files of a client.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn client(settings: Settings) -> Result<Self, Problem> {
+        Self::new(settings, None)
+    }
+
+    fn new(settings: Settings, id: Option<Vec<u8>>) -> Result<Self, Problem> {
+        let current = Mutex::new(load(&settings, id.as_deref())?);
         Ok(Self { settings, id, current })
     }
 
@@ -84,14 +95,18 @@ impl Store {
     /// # Errors
     /// As [`Store::open`]; the present context stays.
     pub fn reload(&self) -> Result<(), Problem> {
-        let next = load(&self.settings, &self.id)?;
+        let next = load(&self.settings, self.id.as_deref())?;
         *lock(&self.current) = next;
         Ok(())
     }
 }
 
-fn load(settings: &Settings, id: &[u8]) -> Result<Loaded, Problem> {
-    let mut builder = basics(settings, id).map_err(|why| {
+fn load(settings: &Settings, id: Option<&[u8]>) -> Result<Loaded, Problem> {
+    let basics = match id {
+        Some(id) => server(settings, id),
+        None => client(settings),
+    };
+    let mut builder = basics.map_err(|why| {
         Problem::error(format!("TLS could not be set up: {}", reason(&why))).code(BASE_INIT)
     })?;
     settings.priority.apply(&mut builder).map_err(|why| Problem::error(why).code(SYS_ERR))?;
@@ -103,8 +118,8 @@ fn load(settings: &Settings, id: &[u8]) -> Result<Loaded, Problem> {
 }
 
 /// What does not depend on files.
-fn basics(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStack> {
-    let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
+fn basics(method: SslMethod) -> Result<SslContextBuilder, ErrorStack> {
+    let mut builder = SslContextBuilder::new(method)?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     builder.set_options(
         SslOptions::NO_SSLV2
@@ -112,10 +127,15 @@ fn basics(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStac
             | SslOptions::NO_COMPRESSION
             | SslOptions::NO_RENEGOTIATION,
     );
+    builder.set_mode(SslMode::AUTO_RETRY | SslMode::RELEASE_BUFFERS);
+    Ok(builder)
+}
+
+fn server(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStack> {
+    let mut builder = basics(SslMethod::tls_server())?;
     // One read of the socket brings many records; who is idle owns no buffer.
     builder.set_read_ahead(true);
     tls::set_read_buffer(&mut builder, limits::TLS_READ_BYTES);
-    builder.set_mode(SslMode::AUTO_RETRY | SslMode::RELEASE_BUFFERS);
     tls::set_dh_auto(&mut builder);
     // Sessions are kept by the peers, in tickets, so that they cost nothing here.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
@@ -131,6 +151,15 @@ fn basics(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStac
         // Only in anonymous mode; TLS 1.3 has no suite without a certificate.
         builder.set_max_proto_version(Some(SslVersion::TLS1_2))?;
         builder.set_cipher_list("ADH:AECDH:!eNULL:@SECLEVEL=0")?;
+    }
+    Ok(builder)
+}
+
+fn client(settings: &Settings) -> Result<SslContextBuilder, ErrorStack> {
+    let mut builder = basics(SslMethod::tls_client())?;
+    if settings.auth == Auth::Anonymous {
+        // Also to servers that have no certificate: it would not be looked at.
+        builder.set_cipher_list("DEFAULT:ADH:AECDH:!eNULL:@SECLEVEL=0")?;
     }
     Ok(builder)
 }

@@ -1,6 +1,6 @@
 //! TLS for inputs and outputs, on OpenSSL: the stream drivers `ossl` and `gtls` of the reference.
 //!
-//! - [`settings`]: what a configuration comes to.
+//! - [`settings`]: what a configuration comes to; [`driver`]: how the `streamDriver…` parameters come to that.
 //! - [`priority`]: `gnutlsPriorityString` in its two spellings; `gnutls` translates the one that is not OpenSSL's.
 //! - [`context`]: certificates, keys and lists of authorities as loaded; read again on HUP.
 //! - [`http`]: connections of the HTTP library.
@@ -8,7 +8,7 @@
 //! - [`peer`]: which certificates are let in.
 //! - [`revocation`]: whether certificates have been revoked, asked by OCSP.
 //! - [`verdict`]: the judgement of a peer after its handshake.
-//! - [`transport`]: a session's handshake and reading.
+//! - [`transport`]: a session's handshake and reading; [`client`]: the other end, which outputs open.
 //!
 //! **Nobody unauthorised gets a byte through.** A connection is a [`transport::Server`] that is *opening* until its
 //! handshake is complete and [`verdict`] has let the peer in. Only an open one is read from; there is no other way to
@@ -16,7 +16,9 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
 
+pub mod client;
 pub mod context;
+pub mod driver;
 mod gnutls;
 pub mod http;
 pub mod key;

@@ -120,6 +120,20 @@ impl Names {
         entries.iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether nobody is on the list.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The name of one host, which is no pattern.
+    #[must_use]
+    pub fn of_host(host: &str) -> Self {
+        let name = host.to_ascii_lowercase();
+        let address = name.parse().ok();
+        Self(vec![Pattern::Plain(name.into_bytes(), address)])
+    }
+
     /// Whether a name of the certificate is on the list: its subject alternative names, then its common name unless
     /// those have `priority` and there are some, then its whole subject (`/C=…/CN=…`).
     #[must_use]

@@ -223,6 +223,7 @@ fn senders() {
         own_defaults: false,
         child_exits: Default::default(),
         secure: sluice::param::SecureDefaults::Compatible,
+        tls: &Default::default(),
     };
     let before = resident_kib();
     let output = (sendertrack::KIND.build)(&args, &Args::default(), &env);

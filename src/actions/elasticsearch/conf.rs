@@ -168,6 +168,7 @@ mod tests {
             own_defaults: false,
             child_exits: Default::default(),
             secure: crate::param::SecureDefaults::Compatible,
+            tls: &Default::default(),
         };
         Conf::new(&args, &env)
     }

@@ -87,6 +87,7 @@ fn build_as(
         own_defaults,
         child_exits: Default::default(),
         secure: crate::param::SecureDefaults::Compatible,
+        tls: &Default::default(),
     };
     let output = (KIND.build)(&args, &module, &env)?;
     let worker = Arc::clone(&output).worker();

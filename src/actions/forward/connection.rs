@@ -1,4 +1,4 @@
-//! One TCP connection to a target: what is sent through it, and whether the other end is still there.
+//! One connection to a target, over TCP or TLS: what is sent through it, and whether the other end is still there.
 
 use std::io::{self, Write as _};
 use std::net::TcpStream;
@@ -6,13 +6,13 @@ use std::os::fd::AsFd as _;
 
 use socket2::SockRef;
 
-use super::connect;
-use super::settings::Settings;
 use super::stream::Packer;
+use super::{Forward, connect};
 use crate::actions::Failure;
+use crate::tls::client::Client;
 
 pub(super) struct Connection {
-    socket: TcpStream,
+    wire: Wire,
     /// With `compression.mode="stream:always"`.
     packer: Option<Packer>,
 }
@@ -30,24 +30,38 @@ impl Connection {
     /// Connects to a target.
     ///
     /// # Errors
-    /// `Suspend`: see [`connect::tcp`].
-    pub(super) fn open(settings: &Settings, host: &str, port: &str) -> Result<Self, Failure> {
-        let packer = settings.stream().map(Packer::new).transpose();
+    /// `Suspend`: see [`connect::tcp`]; or there is no TLS with it.
+    pub(super) fn open(forward: &Forward, host: &str, port: &str) -> Result<Self, Failure> {
+        let packer = forward.settings.stream().map(Packer::new).transpose();
         let packer = packer.map_err(|why| Failure::suspend(2027, format!("omfwd: {why}")))?;
-        Ok(Self { socket: connect::tcp(settings, host, port)?, packer })
+        let socket = connect::tcp(&forward.settings, host, port)?;
+        let wire = match &forward.tls {
+            None => Wire::Plain(socket),
+            Some(tls) => {
+                let client =
+                    tls.connect(socket, host).map_err(|why| Failure::suspend(2027, why))?;
+                Wire::Tls(Box::new(client))
+            }
+        };
+        Ok(Self { wire, packer })
     }
 
     /// Looks whether the peer has closed or reset the connection. Syslog servers send nothing, and what one sends
-    /// is not read.
+    /// is of no use.
     ///
     /// # Errors
     /// It has; `UnexpectedEof` where it closed it in order.
-    pub(super) fn check(&self) -> io::Result<()> {
+    pub(super) fn check(&mut self) -> io::Result<()> {
+        let socket = match &self.wire {
+            Wire::Plain(socket) => socket,
+            Wire::Tls(client) => client.socket(),
+        };
         let mut byte = [std::mem::MaybeUninit::uninit()];
         let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        match SockRef::from(&self.socket.as_fd()).recv_with_flags(&mut byte, flags) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        match (SockRef::from(&socket.as_fd()).recv_with_flags(&mut byte, flags), &mut self.wire) {
+            (Ok(0), _) => Err(io::ErrorKind::UnexpectedEof.into()),
+            (Err(error), _) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            (Ok(_), Wire::Tls(client)) => client.drain(),
             _ => Ok(()),
         }
     }
@@ -69,7 +83,7 @@ impl Connection {
     fn write(&mut self, bytes: &[u8]) -> (usize, io::Result<()>) {
         let mut taken = 0;
         while taken < bytes.len() {
-            match self.socket.write(&bytes[taken..]) {
+            match self.wire.write(&bytes[taken..]) {
                 Ok(0) => return (taken, Err(io::ErrorKind::WriteZero.into())),
                 Ok(more) => taken += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -88,6 +102,21 @@ impl Connection {
             None => (0, Ok(())),
             Some(Ok(rest)) => self.write(&rest),
             Some(Err(why)) => (0, Err(why)),
+        }
+    }
+}
+
+/// What carries the bytes.
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<Client>),
+}
+
+impl Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(client) => client.write(bytes),
         }
     }
 }

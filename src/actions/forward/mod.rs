@@ -1,7 +1,8 @@
 //! omfwd: messages to other syslog servers.
 //!
 //! `settings` what the action is told · `frame` a message as it goes on the wire · `worker` a thread's messages ·
-//! `pool` TCP: one `connection` to each target, perhaps a compressed `stream` · `udp` datagrams · `connect` sockets.
+//! `pool` TCP: one `connection` to each target, perhaps a compressed `stream` · `driver` TLS · `udp` datagrams ·
+//! `connect` sockets.
 //! Each thread of the action has its own connections.
 //!
 //! TCP does not tell which messages have reached the other end's program: what was written to a connection that
@@ -14,9 +15,11 @@ use crate::param::{Args, Problem};
 use crate::ratelimit::output::{self, OutputLimiter};
 use crate::stats::{Counter, Object};
 use crate::template::Template;
+use crate::tls::client::Connector;
 
 mod connect;
 mod connection;
+mod driver;
 mod frame;
 mod params;
 mod pool;
@@ -50,7 +53,9 @@ fn build(args: &Args, module: &Args, env: &OutputEnv<'_>) -> Result<Arc<dyn Outp
     let limiter =
         limiter(&settings, &mut objects[0], args, env).map_err(|problem| vec![problem])?;
     objects.into_iter().for_each(|object| env.stats.add(object));
-    Ok(Arc::new(Forward { settings, template, limiter, counters }))
+    let tls =
+        driver::connector(args, module, settings.tcp, env).map_err(|problem| vec![problem])?;
+    Ok(Arc::new(Forward { name: env.name.to_owned(), settings, template, tls, limiter, counters }))
 }
 
 /// What `rateLimit.…` come to. The limiter is named after the first target, and counts there.
@@ -75,8 +80,11 @@ fn limiter(
 
 /// A configured omfwd action.
 struct Forward {
+    /// The action's.
+    name: String,
     settings: Settings,
     template: Arc<Template>,
+    tls: Option<Connector>,
     limiter: Option<OutputLimiter>,
     /// One for each target.
     counters: Vec<Counters>,
@@ -107,5 +115,19 @@ impl Output for Forward {
         } else {
             Box::new(Worker::new(self, Datagrams::default()))
         }
+    }
+
+    /// Certificates and keys are read again.
+    fn hup(&self) -> usize {
+        let name = &self.name;
+        match self.tls.as_ref().map(Connector::reload) {
+            None => {}
+            Some(Ok(())) => log::debug!("omfwd: action '{name}' has read its certificates again"),
+            Some(Err(problem)) => log::error!(
+                code = problem.code.unwrap_or_default();
+                "omfwd: action '{name}' goes on with the certificates it had: {}", problem.text
+            ),
+        }
+        0
     }
 }

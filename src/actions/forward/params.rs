@@ -11,15 +11,11 @@ static MODULE_PARAMS: &[Param] = &[
         None,
         "Bytes sent with one write at most, up to 16384 (TCP).",
     ),
-    Param::new("streamDriver.caFile", Kind::Str, None, "CA file of actions that name none.")
-        .missing(),
-    Param::new("streamDriver.crlFile", Kind::Str, None, "CRL file of actions that name none.")
-        .missing(),
-    Param::new("streamDriver.caExtraFiles", Kind::Str, None, "More CA files.").missing(),
-    Param::new("streamDriver.keyFile", Kind::Str, None, "Key file of actions that name none.")
-        .missing(),
-    Param::new("streamDriver.certFile", Kind::Str, None, "Certificate of actions that name none.")
-        .missing(),
+    Param::new("streamDriver.caFile", Kind::Str, None, "CA file of actions that name none."),
+    Param::new("streamDriver.crlFile", Kind::Str, None, "CRL file of actions that name none."),
+    Param::new("streamDriver.caExtraFiles", Kind::Str, None, "More CA files, separated by commas."),
+    Param::new("streamDriver.keyFile", Kind::Str, None, "Key file of actions that name none."),
+    Param::new("streamDriver.certFile", Kind::Str, None, "Certificate of actions that name none."),
 ];
 
 static PARAMS: &[Param] = &[
@@ -80,35 +76,60 @@ static PARAMS: &[Param] = &[
         .legacy("ActionSendTCPKeepAlive_Intvl"),
     Param::new("tcp_user_timeout", Kind::NONNEG, Some("0"), "Milliseconds data may stay unacknowledged."),
     Param::new("conErrSkip", Kind::NONNEG, Some("0"), "Report only every n-th broken connection."),
-    Param::new("gnutlsPriorityString", Kind::Str, None, "TLS settings.").missing(),
-    Param::new("streamDriver", Kind::Word, Some("ptcp"), "Network stream driver; only ptcp (plain TCP).")
+    Param::new(
+        "gnutlsPriorityString",
+        Kind::Str,
+        None,
+        "Protocol versions and ciphers (TLS): OpenSSL's configuration commands, or a GnuTLS priority string.",
+    ),
+    Param::new("streamDriver", Kind::Word, None, "ptcp (plain TCP), ossl or gtls (TLS); defaultNetstreamDriver where not given.")
         .aliases(&["streamDriver.name"])
-        .legacy("ActionSendStreamDriver")
-        .missing(),
+        .legacy("ActionSendStreamDriver"),
     Param::new("streamDriverMode", Kind::INT, Some("0"), "1 is TLS.")
         .aliases(&["streamDriver.mode"])
-        .legacy("ActionSendStreamDriverMode")
-        .missing(),
-    Param::new("streamDriverAuthMode", Kind::Word, None, "How the peer is checked (TLS).")
-        .aliases(&["streamDriver.authMode"])
-        .legacy("ActionSendStreamDriverAuthMode")
-        .missing(),
-    Param::new("streamDriverPermittedPeers", Kind::Word, None, "Names or fingerprints (TLS).")
-        .legacy("ActionSendStreamDriverPermittedPeer")
-        .missing(),
-    Param::new("streamDriver.permitExpiredCerts", Kind::Word, None, "Expired certificates (TLS).").missing(),
-    Param::new("streamDriverRemoteSNI", Kind::Str, None, "Server name to ask for (TLS).")
+        .legacy("ActionSendStreamDriverMode"),
+    Param::new(
+        "streamDriverAuthMode",
+        Kind::Word,
+        None,
+        "How the server is checked (TLS): anon, x509/certvalid, x509/name (where not given) or x509/fingerprint.",
+    )
+    .aliases(&["streamDriver.authMode"])
+    .legacy("ActionSendStreamDriverAuthMode"),
+    Param::new(
+        "streamDriverPermittedPeers",
+        Kind::Word,
+        None,
+        "Names, with wildcards, or fingerprints of servers, separated by commas (TLS); with x509/name the target where not given.",
+    )
+    .legacy("ActionSendStreamDriverPermittedPeer"),
+    Param::new(
+        "streamDriver.permitExpiredCerts",
+        Kind::Choice(&["on", "off", "warn"]),
+        Some("off"),
+        "Whether expired certificates are accepted (TLS).",
+    ),
+    Param::new("streamDriverRemoteSNI", Kind::Str, None, "Server name to ask for (TLS); the target where not given.")
         .aliases(&["streamDriver.remoteSNI"])
-        .legacy("ActionSendStreamDriverRemoteSNI")
-        .missing(),
-    Param::new("streamDriver.checkExtendedKeyPurpose", Kind::Bool, Some("off"), "Key usage (TLS).").missing(),
-    Param::new("streamDriver.prioritizeSAN", Kind::Bool, Some("off"), "Names (TLS).").missing(),
-    Param::new("streamDriver.tlsVerifyDepth", Kind::POSITIVE, None, "Certificate chain (TLS).").missing(),
-    Param::new("streamDriver.caFile", Kind::Str, None, "CA file (TLS).").missing(),
-    Param::new("streamDriver.crlFile", Kind::Str, None, "CRL file (TLS).").missing(),
-    Param::new("streamDriver.caExtraFiles", Kind::Str, None, "More CA files (TLS).").missing(),
-    Param::new("streamDriver.keyFile", Kind::Str, None, "Key file (TLS).").missing(),
-    Param::new("streamDriver.certFile", Kind::Str, None, "Certificate file (TLS).").missing(),
+        .legacy("ActionSendStreamDriverRemoteSNI"),
+    Param::new(
+        "streamDriver.CheckExtendedKeyPurpose",
+        Kind::Bool,
+        Some("off"),
+        "Whether the certificate's extended key purpose is checked (TLS; ossl always does).",
+    ),
+    Param::new(
+        "streamDriver.PrioritizeSAN",
+        Kind::Bool,
+        Some("off"),
+        "Whether the common name is ignored where a subject alternative name exists (TLS).",
+    ),
+    Param::new("streamDriver.TlsVerifyDepth", Kind::NONNEG, Some("0"), "Longest certificate chain (TLS); 0 is the library's default."),
+    Param::new("streamDriver.caFile", Kind::Str, None, "CA file (TLS); defaultNetstreamDriverCAFile where not given."),
+    Param::new("streamDriver.crlFile", Kind::Str, None, "File of revoked certificates (TLS)."),
+    Param::new("streamDriver.caExtraFiles", Kind::Str, None, "More CA files, separated by commas (TLS)."),
+    Param::new("streamDriver.keyFile", Kind::Str, None, "Our private key (TLS), for servers that ask for a certificate."),
+    Param::new("streamDriver.certFile", Kind::Str, None, "Our certificate and its chain (TLS)."),
     Param::new(
         "resendLastMsgOnReconnect",
         Kind::Bool,
@@ -136,7 +157,7 @@ pub(super) static MODULE: Module = Module {
     name: "omfwd",
     class: Class::Output,
     builtin: true,
-    summary: "Forwards messages to other syslog servers over UDP or TCP.",
+    summary: "Forwards messages to other syslog servers over UDP, TCP or TLS.",
     module_params: MODULE_PARAMS,
     params: PARAMS,
     legacy_create: None,

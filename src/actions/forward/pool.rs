@@ -137,7 +137,7 @@ impl Transport for Pool {
             }
             let settings = &forward.settings;
             let (host, port) = &settings.targets[index];
-            match Connection::open(settings, host, port) {
+            match Connection::open(forward, host, port) {
                 Ok(connection) => {
                     forward.counters[index].connects.add(1);
                     link.resend = settings.resend_last && !link.last.is_empty();
@@ -283,9 +283,9 @@ mod tests {
         Worker::new(forward(settings), Pool::new(targets))
     }
 
-    fn is_open(worker: &Worker<Pool>, index: usize) -> bool {
-        let connection = &worker.transport.links[index].connection;
-        connection.as_ref().is_some_and(|connection| connection.check().is_ok())
+    fn is_open(worker: &mut Worker<Pool>, index: usize) -> bool {
+        let connection = &mut worker.transport.links[index].connection;
+        connection.as_mut().is_some_and(|connection| connection.check().is_ok())
     }
 
     fn commit(worker: &mut Worker<Pool>, lines: &[&str]) -> Result<(), Failure> {
@@ -310,7 +310,7 @@ mod tests {
         commit(&mut worker, &["0", "1", "2", "3", "4"]).expect("sent");
         drop(two.accept().expect("connection"));
         drop(two);
-        while is_open(&worker, 1) {
+        while is_open(&mut worker, 1) {
             std::thread::yield_now();
         }
         commit(&mut worker, &["5", "6", "7"]).expect("one target is enough");
@@ -348,7 +348,7 @@ mod tests {
         let mut worker = pool(settings);
         commit(&mut worker, &["a", "b"]).expect("sent");
         drop(listener.accept().expect("connection"));
-        while is_open(&worker, 0) {
+        while is_open(&mut worker, 0) {
             std::thread::yield_now();
         }
         commit(&mut worker, &["c"]).expect("sent");

@@ -7,11 +7,6 @@ use crate::actions::OutputEnv;
 use crate::param::{Args, Problem};
 use crate::sys::socket::IpProtocol;
 
-const PLAIN_UDP: &str = "omfwd action uses protocol=\"udp\" (without TLS); see \
-                         https://docs.rsyslog.com/doc/faq/tls_mode0_disables_tls.html";
-const PLAIN_TCP: &str = "omfwd action uses protocol=\"tcp\" with streamdriver.mode=\"0\" (plain TCP without TLS); see \
-                         https://docs.rsyslog.com/doc/faq/tls_mode0_disables_tls.html";
-
 /// The settings of one action.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -93,15 +88,13 @@ impl Settings {
         if tcp && args.given("udp.sendToAll") {
             let text =
                 "omfwd: parameter udp.sendToAll cannot be used with tcp transport -- ignored";
-            (env.report)(Problem::error(text).at("udp.sendToAll").code(2009));
+            (env.report)(Problem::error(text).at("udp.sendToAll").code(1000));
         }
         let mut address = args.text("address");
         if tcp && address.take().is_some() {
             let text = "omfwd: parameter \"address\" not supported for tcp -- ignored";
-            (env.report)(Problem::error(text).at("address").code(2009));
+            (env.report)(Problem::error(text).at("address").code(1000));
         }
-        let plain = if tcp { PLAIN_TCP } else { PLAIN_UDP };
-        env.secure.warning(plain).into_iter().for_each(|problem| (env.report)(problem));
         let count = |name| args.int(name).and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
         let seconds = |name| Some(count(name)).filter(|n| *n > 0).map(Duration::from_secs);
         Ok(Self {
@@ -175,7 +168,7 @@ fn targets(
     let (mut hosts, mut ports) = (texts("target"), texts("port"));
     if hosts.is_empty() {
         let text = "omfwd: either target or targetSrv must be specified";
-        return Err(Problem::error(text).code(2009).help("add target=\"HOST\""));
+        return Err(Problem::error(text).code(1000).help("add target=\"HOST\""));
     }
     if !tcp && hosts.len() > 1 {
         report(Problem::warning(format!(
@@ -252,7 +245,7 @@ fn compression(args: &Args, report: &dyn Fn(Problem)) -> Result<Compression, Pro
             let text = format!(
                 "omfwd: invalid value for 'compression.mode' parameter (given is '{mode}')"
             );
-            return Err(Problem::error(text).at("compression.mode").code(2009));
+            return Err(Problem::error(text).at("compression.mode").code(1000));
         }
     };
     let refused = match chosen {
@@ -265,7 +258,7 @@ fn compression(args: &Args, report: &dyn Fn(Problem)) -> Result<Compression, Pro
         }
         _ => return Ok(chosen),
     };
-    Err(Problem::error(refused).at("compression.driver").code(2009))
+    Err(Problem::error(refused).at("compression.driver").code(1000))
 }
 
 fn format(args: &Args) -> Result<Format, Problem> {
@@ -278,7 +271,7 @@ fn format(args: &Args) -> Result<Format, Problem> {
             let text = format!(
                 "omfwd: invalid value for 'compression.driver' parameter (given is '{name}')"
             );
-            Err(Problem::error(text).at(DRIVER).code(2009).help("write zlib or zstd"))
+            Err(Problem::error(text).at(DRIVER).code(1000).help("write zlib or zstd"))
         }
     }
 }
@@ -295,6 +288,6 @@ fn write_bytes(module: &Args, report: &dyn Fn(Problem)) -> Option<usize> {
     let text = format!(
         "omfwd: module parameter \"iobuffer.maxsize\" specified larger than actual buffer size ({MOST} bytes) - ignored"
     );
-    report(Problem::warning(text).at(SIZE).code(2009));
+    report(Problem::warning(text).at(SIZE).code(1000));
     None
 }

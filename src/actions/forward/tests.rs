@@ -48,8 +48,10 @@ pub(super) fn forward(settings: Settings) -> Arc<Forward> {
     let mut object = stats::Object::new("test", "omfwd");
     let counters = settings.targets.iter().map(|_| Counters::new(&mut object)).collect();
     Arc::new(Forward {
+        name: "test".to_owned(),
         settings,
         template: template::builtin(b"RSYSLOG_FileFormat").expect("built in"),
+        tls: None,
         limiter: None,
         counters,
     })
@@ -76,6 +78,7 @@ fn read(given: &[(&str, Value)]) -> (Result<Settings, Problem>, Vec<Problem>) {
         own_defaults: true,
         child_exits: Default::default(),
         secure: crate::param::SecureDefaults::Compatible,
+        tls: &Default::default(),
     };
     let module = Args::defaults(&[params::MODULE.module_params]);
     let settings = Settings::new(&args, &module, &env);

@@ -354,6 +354,7 @@ fn build(
         own_defaults: false,
         child_exits: Default::default(),
         secure: crate::param::SecureDefaults::Compatible,
+        tls: &Default::default(),
     };
     let mut worker = (KIND.build)(&args, &Args::default(), &env)?.worker();
     let (batch, surroundings) = (messages(&["m"]), environment());
