@@ -11,6 +11,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
@@ -22,9 +23,11 @@ use sluice::actions::set::{Configured, Set};
 use sluice::actions::{self, OutputEnv};
 use sluice::config::{self, Catalogue, RulesetId, SystemLoader};
 use sluice::framing::{Decoder, Fault, Options, Sink};
+use sluice::inputs::{self, InputEnv};
 use sluice::limits;
-use sluice::message::{Appender, Builder, InputInfo, Pool, Sender};
+use sluice::message::{Appender, Batch, Builder, FlowControl, InputInfo, Pool, Sender, Submit};
 use sluice::net::transport::{Received, Transport};
+use sluice::param::{Args, Value};
 use sluice::parsers::ParserOptions;
 use sluice::queue::{Commit, Consume, Interrupt};
 use sluice::ruleset::{Job, Messages, Rules, Surroundings, consumers};
@@ -284,6 +287,88 @@ fn file_name(dir: &str) -> template::Template {
     let content = template::Content::String { text: text.as_bytes(), legacy: false };
     template::Template::compile("name", &content, template::Options::default(), &mut |_, _| {})
         .expect("compiles")
+}
+
+/// Where imuxsock's thread hands its batches; sends the messages of the next one, so that each has as many.
+struct Feedback {
+    socket: UnixDatagram,
+    /// Calls for memory of the thread that submits, at each batch.
+    calls: Mutex<Vec<u64>>,
+    end: Barrier,
+}
+
+/// What fits into a socket on a kernel with defaults.
+const LOCAL_MESSAGES: usize = 10;
+
+impl Feedback {
+    fn send(&self) {
+        for _ in 0..LOCAL_MESSAGES {
+            self.socket.send(b"<13>Oct 11 22:14:15 app[1]: a message").expect("send");
+        }
+    }
+}
+
+impl Submit for Feedback {
+    fn submit(&self, batch: Batch, _flow: FlowControl) {
+        assert_eq!(batch.len(), LOCAL_MESSAGES);
+        drop(batch);
+        let mut calls = self.calls.lock().expect("lock");
+        if calls.len() == ROUNDS {
+            drop(calls);
+            self.end.wait();
+            return;
+        }
+        calls.push(allocations());
+        self.send();
+    }
+}
+
+/// Local datagrams through imuxsock itself, with a time and a process id to be replaced: a batch costs the same however
+/// many messages it has.
+#[test]
+fn no_allocation_per_local_message() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let path = dir.path().join("log");
+    let socket = UnixDatagram::unbound().expect("socket");
+    let feedback = Arc::new(Feedback { socket, calls: Mutex::default(), end: Barrier::new(2) });
+    let kind = &inputs::unix::KIND;
+    let mut args = Args::defaults(&[kind.module.params]);
+    args.set("socket", Value::Str(path.to_str().expect("UTF-8").as_bytes().to_vec()));
+    args.set("usePidFromSystem", Value::Bool(true));
+    let (mut input, _) = (kind.build)(&Args::defaults(&[kind.module.module_params]));
+    assert_eq!(input.add(&args, &local_environment(&feedback)), []);
+    assert_eq!(input.open(), []);
+    feedback.socket.connect(&path).expect("connect");
+    feedback.send();
+    let running = input.start().expect("start");
+    feedback.end.wait();
+    running.stop();
+    running.join();
+    let calls = feedback.calls.lock().expect("lock");
+    let per_batch = calls.windows(2).map(|pair| pair[1] - pair[0]);
+    let most = per_batch.skip(ROUNDS / 2).max().expect("rounds");
+    assert!(most < LOCAL_MESSAGES as u64, "{most} allocations for {LOCAL_MESSAGES} messages");
+}
+
+fn local_environment(feedback: &Arc<Feedback>) -> InputEnv {
+    let submit: Arc<dyn Submit> = Arc::<Feedback>::clone(feedback);
+    InputEnv {
+        submit,
+        ruleset_found: true,
+        pool: Arc::new(Pool::default()),
+        names: None,
+        stats: Arc::default(),
+        tasks: Arc::default(),
+        message_bytes: limits::MESSAGE_BYTES_DEFAULT,
+        ip_protocol: inputs::IpProtocol::Unspecified,
+        hostname: Arc::new(Mutex::new(b"here".to_vec().into_boxed_slice())),
+        keeps_own_messages: false,
+        tls: Arc::default(),
+        access: Default::default(),
+        parsers: Arc::default(),
+        limits: Arc::default(),
+        secure: Default::default(),
+    }
 }
 
 /// What imtcp does with frames.

@@ -507,7 +507,9 @@ impl<'a> Checker<'a> {
                 ports.iter().map(|port| place(port)).collect()
             }
             Some(Value::Str(port)) => vec![format!(" for port {}", String::from_utf8_lossy(port))],
-            _ => vec![String::new()],
+            _ => {
+                vec![text("socket").map_or_else(String::new, |path| format!(" for socket {path}"))]
+            }
         };
         for place in places {
             let name = &reference.name;

@@ -14,6 +14,10 @@
 //! | TLS peer | renegotiate, resume past a withdrawn certificate | not allowed; tickets end with HUP and are judged anew |
 //! | UDP peer | flood | kernel drops are counted (`SO_MEMINFO`), a full queue discards and counts |
 //! | UDP peer | many source addresses | the sender cache is bounded |
+//! | local sender | flood | it waits for us; a rate limit for each process is kept of 4096 processes at most |
+//! | local sender | claim to be another process | `annotate` and `usePidFromSystem` go by what the kernel says |
+//! | local sender | attach descriptors | there is no room to receive them: the kernel closes them |
+//! | local user | symlink in place of a log socket | it is replaced; the mode is set without following one |
 //! | any peer | bytes that confuse a parser | every byte string yields a message; parsers cannot panic (fuzzed) |
 //! | any peer | provoke log floods | messages about a peer are rate-limited, occurrences counted |
 //! | any peer | invent senders (`omsendertrack`) | `maxSenders`, and 16 million at most; more are counted as one; ids are hashed with a secret key |

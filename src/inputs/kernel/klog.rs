@@ -69,6 +69,11 @@ impl Klog {
 impl Input for Klog {
     fn lend(&mut self, env: &InputEnv, _control: &Arc<dyn Control>) {
         let counters = Counters::new(NAME, "discarded.facility", &env.stats);
+        if let (Some(name), false) = (self.args.text("ruleset"), env.ruleset_found) {
+            let text =
+                format!("imklog: ruleset '{name}' not found - using default ruleset instead");
+            self.problems.push(Problem::error(text).at("ruleset"));
+        }
         self.policy = self.policy(env);
         self.lent = Some((env.clone(), counters));
     }

@@ -125,7 +125,8 @@ impl Settings {
             return None;
         };
         if path.is_empty() {
-            let text = "imuxsock: socket name must be specified, but is not - listener not created";
+            let text =
+                "imuxsock: socket name must be specified, but is not - listener not created ";
             problems.push(Problem::error(text).code(NO_SOCKET_NAME).at("socket"));
             return None;
         }
