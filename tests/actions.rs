@@ -261,6 +261,26 @@ action(type="omfile" file="{{dir}}/out")
     }
 }
 
+/// `action.resumeIntervalMax`: no pause is longer.
+#[test]
+fn no_pause_is_longer_than_the_longest() {
+    if reference() {
+        return; // it prints no counters
+    }
+    for (longest, pause) in [("", 1800), ("action.resumeIntervalMax=\"60\"", 60)] {
+        let mut daemon = start(&format!(
+            r#"action(name="full" type="omfile" file="/dev/full" action.resumeInterval="7200" {longest})
+"#
+        ));
+        send_all(&mut daemon, &numbered(1));
+        daemon
+            .wait_text("own", "action 'full' suspended (module 'builtin:omfile'), next retry is ");
+        let stopped = daemon.stop();
+        let objects = ledger::parse(&stopped.stderr);
+        assert_eq!(ledger::find(&objects, "full").get("suspended.duration"), pause, "{longest}");
+    }
+}
+
 /// Files and directories that are made belong to whom they should; root may give them to anybody.
 #[test]
 fn owners_of_files_and_directories() {

@@ -74,6 +74,28 @@ fn release_lets_everyone_go_and_loses_nothing() {
 }
 
 #[test]
+fn an_action_queue_may_hold_up_as_the_messages_inputs_ask_for() {
+    // The messages of these tests ask for the most.
+    for (flow_from_message, held) in [(true, 1), (false, 0)] {
+        let settings = Settings { size: 100, full_delay: Some(5), flow_from_message, ..settings() };
+        let queue = memory(settings);
+        queue.push(Numbers::of(0..10, 6), FlowControl::None);
+        std::thread::scope(|scope| {
+            let submitter = scope.spawn(|| queue.push(Numbers::of(10..20, 6), FlowControl::None));
+            while lock(&queue.state).held_full < held {
+                assert!(!submitter.is_finished(), "nothing held it up");
+                std::thread::yield_now();
+            }
+            if held == 0 {
+                submitter.join().expect("it goes on");
+            }
+            queue.release();
+        });
+        assert_eq!(taken(&queue), (0..20).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn submitters_continue_when_a_worker_makes_room() {
     for flow in [FlowControl::None, FlowControl::Light, FlowControl::Full] {
         let settings =
