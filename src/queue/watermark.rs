@@ -41,6 +41,11 @@ impl Marks {
         (self.discard_severity < 8 && from < arriving).then_some(from)
     }
 
+    /// How many unimportant messages at the front are dropped at fill level `size`: what is at and above the mark.
+    pub(super) fn droppable_in_front(&self, size: usize) -> usize {
+        if self.discard_severity < 8 { (size + 1).saturating_sub(self.discard) } else { 0 }
+    }
+
     /// Whether a severity is one of those dropped.
     pub(super) fn is_unimportant(&self, severity: u8) -> bool {
         severity >= self.discard_severity

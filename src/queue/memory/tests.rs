@@ -40,9 +40,23 @@ fn above_the_discard_mark_only_important_messages_are_taken() {
     queue.push(Numbers::of(88..93, 5), FlowControl::None);
     queue.push(Numbers::of(93..95, 4), FlowControl::None);
     assert_eq!(queue.counters.discarded_mark.get(), 3);
-    let mut want: Vec<u32> = (0..90).collect();
+    // The important ones are above the mark: as many in front make room.
+    let mut want: Vec<u32> = (3..90).collect();
     want.extend([93, 94]);
     assert_eq!(taken(&queue), want);
+}
+
+#[test]
+fn above_the_discard_mark_unimportant_messages_in_front_go_until_it_is_reached() {
+    let settings = Settings { size: 100, discard_mark: 10, discard_severity: 5, ..settings() };
+    let queue = memory(settings);
+    queue.push(Numbers::of(0..5, 5), FlowControl::None);
+    queue.push(Numbers::of(5..8, 4), FlowControl::None);
+    queue.push(Numbers::of(8..10, 6), FlowControl::None);
+    queue.push(Numbers::of(10..13, 4), FlowControl::None);
+    // 13 wait: of the first five four go, then nine are below the mark.
+    assert_eq!(taken(&queue), [[4].as_slice(), &[5, 6, 7, 8, 9, 10, 11, 12]].concat());
+    assert_eq!((queue.counters.discarded_mark.get(), queue.len()), (4, 9));
 }
 
 #[test]

@@ -51,6 +51,10 @@ impl<W: Work> Memory<W> {
             let hurry = late || state.phase == Phase::Draining;
             if enough || (state.waiting > 0 && hurry) {
                 state.take(self.take, list);
+                self.drop_in_front(&mut state, list);
+                if list.is_empty() {
+                    continue;
+                }
                 return Next::Work;
             }
             if state.phase == Phase::Draining {
@@ -79,6 +83,26 @@ impl<W: Work> Memory<W> {
         }
         state.workers -= 1;
         Next::End
+    }
+
+    /// Above the discard mark unimportant messages go that are in the queue already, too: those whose turn it is.
+    fn drop_in_front(&self, state: &mut State<W>, list: &mut Vec<W>) {
+        let mut most = self.marks.droppable_in_front(state.len());
+        if most == 0 {
+            return;
+        }
+        let mut dropped = 0;
+        list.retain_mut(|work| {
+            work.retain(&mut |_, severity| {
+                let keep = most == 0 || !self.marks.is_unimportant(severity);
+                most -= usize::from(!keep);
+                dropped += usize::from(!keep);
+                keep
+            });
+            !work.is_empty()
+        });
+        self.counters.discarded_mark.add(dropped as u64);
+        self.retire(state, dropped);
     }
 
     fn sleep<'a>(
