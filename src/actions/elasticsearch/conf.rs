@@ -58,6 +58,9 @@ impl Conf {
         let mut problems = Vec::new();
         let mut note = |problem| problems.push(problem);
         let streams = args.bool("dataStream");
+        if args.given("searchType") {
+            (env.report)(Problem::warning(OLD_TYPE).code(DEPRECATED).at("searchType"));
+        }
         let mut texts = Texts { args, env, templates: 1 };
         let index = texts.text("searchIndex", "dynSearchIndex").map_err(&mut note).ok().flatten();
         let kind = texts.text("searchType", "dynSearchType").map_err(&mut note).ok().flatten();
@@ -113,6 +116,10 @@ impl Conf {
     }
 }
 
+/// The reference's words and code.
+const OLD_TYPE: &str = "omelasticsearch: parameter 'searchType' is deprecated because Elasticsearch mapping types are obsolete; \
+                        remove this parameter for Elasticsearch 8 and later";
+const DEPRECATED: u16 = 2307;
 /// How long a request into a data stream may take, unless configured.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -144,6 +151,8 @@ impl Texts<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::super::parameters::MODULE;
     use super::*;
     use crate::param::Value;
@@ -151,13 +160,20 @@ mod tests {
     use crate::task::Tasks;
 
     fn check(params: &[(&'static str, Value)]) -> Result<Conf, Vec<Problem>> {
+        check_with(params, &|problem| panic!("{problem:?}"))
+    }
+
+    fn check_with(
+        params: &[(&'static str, Value)],
+        report: &dyn Fn(Problem),
+    ) -> Result<Conf, Vec<Problem>> {
         let mut args = Args::defaults(&[MODULE.params]);
         for (name, value) in params {
             args.set(name, value.clone());
         }
         let env = OutputEnv {
             template: &crate::template::builtin,
-            report: &|problem| panic!("{problem:?}"),
+            report,
             stats: Arc::new(stats::Set::default()),
             tasks: &Tasks::default(),
             reentries: &Default::default(),
@@ -194,6 +210,16 @@ mod tests {
             assert_eq!(conf.target.servers[0].url, "http://localhost:9200/");
             assert!(conf.target.balances && conf.target.headers.is_empty());
         }
+    }
+
+    #[test]
+    fn a_type_is_obeyed_with_a_warning() {
+        let said = RefCell::new(Vec::new());
+        let conf =
+            check_with(&[("searchType", text("x"))], &|problem| said.borrow_mut().push(problem));
+        assert!(matches!(conf, Ok(Conf { kind: Some(Text::Fixed(_)), .. })));
+        let said = said.into_inner();
+        assert!(matches!(&said[..], [one] if one.warning && one.text == OLD_TYPE), "{said:?}");
     }
 
     #[test]

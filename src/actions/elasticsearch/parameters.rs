@@ -132,8 +132,12 @@ const PARAMS: &[Param] = &[
         "Index, or with dynSearchIndex the template that makes its name; unset is system.",
     ),
     Param::new("dynSearchIndex", Kind::Bool, Some("off"), "searchIndex is a template's name."),
-    Param::new("searchType", Kind::Word, None, "Type of the documents.")
-        .deprecated("types are gone from Elasticsearch 8; remove it"),
+    Param::new(
+        "searchType",
+        Kind::Word,
+        None,
+        "Type of the documents. Types are gone from Elasticsearch 8.",
+    ),
     Param::new("dynSearchType", Kind::Bool, Some("off"), "searchType is a template's name."),
     Param::new("parent", Kind::Word, None, "Parent of the documents."),
     Param::new("dynParent", Kind::Bool, Some("off"), "parent is a template's name."),
