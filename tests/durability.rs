@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -200,4 +200,37 @@ fn nothing_is_lost_when_the_disk_was_full() {
         1000
     );
     assert_eq!(parse("dynstats-state:hosts")["values"]["h7"], 5);
+}
+
+/// Each write is a gzip member of its own: nothing that is in the file can be cut off from its end by a kill, nor by what
+/// a later daemon appends.
+#[test]
+fn a_compressed_file_is_whole_after_kills() {
+    const CONFIG: &str = r#"global(net.enableDNS="off")
+module(load="imtcp")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+template(name="raw" type="string" string="%msg%\n")
+action(type="omfile" file="{dir}/out.gz" template="raw" zipLevel="6")
+action(type="omfile" file="{dir}/out" template="raw")
+"#;
+    let mut dir = tempdir();
+    for round in 0..3 {
+        let mut daemon = Daemon::start_program(&program(), CONFIG, &[], dir);
+        let port = daemon.port("port");
+        for n in 0..3 {
+            send::tcp(port, format!("<13>Oct 11 22:14:15 h t: {round}.{n}\n").as_bytes());
+            daemon.wait_lines("out", round * 3 + n + 1);
+            daemon.signal(Signal::SIGHUP);
+        }
+        daemon.signal(Signal::SIGKILL);
+        let killed = daemon.join();
+        let (packed, plain) = (killed.read("out.gz"), killed.read("out"));
+        let mut text = Vec::new();
+        flate2::read::MultiGzDecoder::new(&packed[..]).read_to_end(&mut text).expect("gzip");
+        assert_eq!(String::from_utf8_lossy(&text), String::from_utf8_lossy(&plain));
+        dir = killed.dir;
+        for name in ["pid", "port"] {
+            fs::remove_file(dir.path().join(name)).expect("there");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::cache::Cache;
 use super::open::Creation;
+use super::pack;
 use super::path;
 use super::rotate::Rotation;
 use super::stream::{Settings, Stream};
@@ -31,6 +32,10 @@ pub(super) fn build(
     let mut problems = Vec::new();
     let name = args.str("template").unwrap_or(TEMPLATE);
     let template = env.template_or_problem(0, name).map_err(|why| problems.push(why)).ok();
+    if args.int("zipLevel").is_some_and(|level| level > pack::LEVEL_MAX) {
+        let text = format!("omfile: there is no zipLevel above {0}; it is {0}", pack::LEVEL_MAX);
+        (env.report)(Problem::warning(text).at("zipLevel"));
+    }
     let settings = Arc::new(settings(&given, (env.child_exits, env.secure)));
     let target = target(&given, env, &settings).map_err(|why| problems.push(why)).ok();
     let (Some(template), Some(target)) = (template, target) else { return Err(problems) };
@@ -144,6 +149,7 @@ pub(super) fn settings(given: &Given<'_>, (exits, secure): (Exits, SecureDefault
             pass_file_name: args.bool("rotation.sizeLimitCommandPassFileName"),
             exits,
         }),
+        zip: args.int("zipLevel").and_then(pack::level),
         generation: AtomicU64::new(0),
     }
 }

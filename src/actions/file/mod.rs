@@ -5,11 +5,12 @@
 //! commit: for each file with lines: Stream.write, one write(2) (the file's lock)
 //! ```
 //! `stream` is one file, `cache` the dynamic files that are open, `worker` one thread's lines, `path` the check
-//! of dynamic names, `open` creation, `rotate` the size limit, `build` the arguments, `params` their table.
+//! of dynamic names, `open` creation, `rotate` the size limit, `pack` compression, `build` the arguments, `params` their table.
 
 mod build;
 mod cache;
 mod open;
+mod pack;
 mod params;
 mod path;
 mod rotate;

@@ -85,11 +85,16 @@ static PARAMS: &[Param] = &[
     Param::new("template", Kind::Word, None, "Template of the lines (RSYSLOG_FileFormat)."),
     Param::new("dynaFileCacheSize", Kind::INT, Some("10"), "Dynamic files held open at a time.")
         .legacy("DynaFileCacheSize"),
-    Param::new("zipLevel", Kind::INT, Some("0"), "Compression level; 0 is none.")
-        .legacy("OMFileZipLevel")
-        .missing(),
+    Param::new(
+        "zipLevel",
+        Kind::INT,
+        Some("0"),
+        "Compression level, up to 9; 0 is none, -1 zlib's default. Each write is compressed by itself: the more lines it \
+         has, the better.",
+    )
+    .legacy("OMFileZipLevel"),
     Param::new("veryRobustZip", Kind::Bool, Some("off"), "Finish the gzip stream at each flush.")
-        .missing(),
+        .always("on", "the gzip stream is finished at each write"),
     Param::new("flushInterval", Kind::INT, Some("1"), "Seconds between flushes of asyncWriting.")
         .legacy("OMFileFlushInterval"),
     Param::new(

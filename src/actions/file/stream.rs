@@ -12,7 +12,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use flate2::Compression;
+
 use super::open::{self, Creation};
+use super::pack;
 use super::rotate::Rotation;
 use crate::actions::lines::Lines;
 use crate::actions::{Failure, reason};
@@ -28,6 +31,8 @@ pub(super) struct Settings {
     pub(super) gather: usize,
     /// The size limit.
     pub(super) rotation: Option<Rotation>,
+    /// Whether and how what is written is compressed.
+    pub(super) zip: Option<Compression>,
     /// Raised by HUP. `Relaxed` is enough: a writer that misses it by one batch finds it at the next, and
     /// the closing itself is ordered by the file's lock.
     pub(super) generation: AtomicU64,
@@ -85,10 +90,13 @@ struct Open {
     generation: u64,
 }
 
-/// A line cut in two by an error.
+/// A line cut in two by an error, or several that were compressed together.
 #[derive(Debug)]
 struct Torn {
-    line: Vec<u8>,
+    /// As it goes to the file.
+    text: Vec<u8>,
+    /// How many lines are in it.
+    lines: usize,
     /// How many bytes of it are written.
     done: usize,
     /// Device and inode of the file they are in.
@@ -255,15 +263,18 @@ impl Stream {
             let rotation = self.settings.rotation.as_ref();
             let full = rotation.and_then(|r| r.end(size(&open.file), open.used, lines.ends()));
             let end = full.unwrap_or(lines.text().len());
-            let (written, outcome) = write_all(&mut open.file, &lines.text()[..end]);
+            let outcome = match self.settings.zip {
+                None => write_plain(&mut open.file, lines, end, torn),
+                Some(level) => write_packed(&mut open.file, lines, level, torn),
+            };
             open.used = true;
-            if written == lines.text().len() {
-                lines.clear();
-            } else if let Some((line, done)) = lines.advance(written) {
-                *torn = Some(Torn { line, done, file: identity(&open.file) });
-            }
+            let full = match (rotation, self.settings.zip) {
+                // What it has become is known now.
+                (Some(rotation), Some(_)) => size(&open.file) >= rotation.limit,
+                _ => full.is_some(),
+            };
             outcome.map_err(|error| self.write_failed(state, &error))?;
-            if full.is_some() {
+            if full {
                 self.rotate(state)?;
             }
         }
@@ -277,7 +288,7 @@ impl Stream {
             torn.done = 0;
             torn.file = identity(&open.file);
         }
-        let (written, outcome) = write_all(&mut open.file, &torn.line[torn.done..]);
+        let (written, outcome) = write_all(&mut open.file, &torn.text[torn.done..]);
         torn.done += written;
         if let Err(error) = outcome {
             return Err(self.write_failed(state, &error));
@@ -376,12 +387,47 @@ impl Stream {
 impl State {
     /// Lines that are taken for written and are not in the file.
     fn lines_held(&self) -> usize {
-        self.gathered.len() + usize::from(self.torn.is_some())
+        self.gathered.len() + self.torn.as_ref().map_or(0, |torn| torn.lines)
     }
 
     fn holds_lines(&self) -> bool {
         self.lines_held() > 0
     }
+}
+
+/// Writes `lines` up to the end of one of them, and forgets what is settled.
+fn write_plain(
+    file: &mut File,
+    lines: &mut Lines,
+    end: usize,
+    torn: &mut Option<Torn>,
+) -> io::Result<()> {
+    let (written, outcome) = write_all(file, &lines.text()[..end]);
+    if written == lines.text().len() {
+        lines.clear();
+    } else if let Some((text, done)) = lines.advance(written) {
+        *torn = Some(Torn { text, lines: 1, done, file: identity(file) });
+    }
+    outcome
+}
+
+/// Writes all `lines` compressed, and forgets them once a part of that is written.
+fn write_packed(
+    file: &mut File,
+    lines: &mut Lines,
+    level: Compression,
+    torn: &mut Option<Torn>,
+) -> io::Result<()> {
+    let text = pack::member(level, lines.text())?;
+    let (written, outcome) = write_all(file, &text);
+    if written > 0 {
+        if written < text.len() {
+            let lines = lines.len();
+            *torn = Some(Torn { text, lines, done: written, file: identity(file) });
+        }
+        lines.clear();
+    }
+    outcome
 }
 
 /// Writes until all is written or an error stops it: how much is written, and the error.

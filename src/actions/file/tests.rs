@@ -305,33 +305,87 @@ fn what_cannot_be_written_stays_and_can_be_given_up() {
     assert_eq!((lines, bench.worker.pending()), (vec!["a\n", "b\n"], 0));
 }
 
-#[test]
-fn a_line_cut_in_two_is_completed_and_never_doubled() {
-    // A socket takes part of a line and then refuses, as a disk does that gets full.
+/// What arrives of these lines at a socket that takes a part and then refuses, as a disk does that gets full.
+fn through_a_socket(zip_level: i64, texts: &[String]) -> Vec<u8> {
     let (reader, writer) = UnixStream::pair().expect("sockets");
     reader.set_nonblocking(true).expect("set");
     writer.set_nonblocking(true).expect("set");
-    let defaults = Args::defaults(&[params::MODULE.params]);
+    let mut args = Args::defaults(&[params::MODULE.params]);
+    args.set("zipLevel", Value::Int(zip_level));
     let module = Args::defaults(&[params::MODULE.module_params]);
-    let given = build::Given { args: &defaults, module: &module, own_defaults: false };
+    let given = build::Given { args: &args, module: &module, own_defaults: false };
     let stream =
         Stream::new(PathBuf::from("socket"), Arc::new(build::settings(&given, Default::default())));
     stream.adopt(fs::File::from(OwnedFd::from(writer)));
     let mut lines = Lines::default();
-    let text = "0123456789".repeat(30_000);
-    for _ in 0..5 {
+    for text in texts {
         lines.push(true, |out| out.extend_from_slice(text.as_bytes()));
     }
     let (mut got, mut cuts) = (Vec::new(), 0);
     let mut outcome = stream.write(&mut lines);
     while outcome.is_err() {
         cuts += 1;
+        assert!(stream.held() + lines.len() > 0, "what is not written is counted");
         while let Ok(1..) = (&reader).take(50_000).read_to_end(&mut got) {}
         outcome = if lines.is_empty() { stream.resume() } else { stream.write(&mut lines) };
     }
     while let Ok(1..) = (&reader).take(50_000).read_to_end(&mut got) {}
     assert!(cuts > 1);
-    assert!(got == format!("{text}\n").repeat(5).into_bytes());
+    assert_eq!(stream.held(), 0);
+    got
+}
+
+#[test]
+fn a_line_cut_in_two_is_completed_and_never_doubled() {
+    let texts = vec!["0123456789".repeat(30_000); 5];
+    let wanted: String = texts.iter().map(|text| format!("{text}\n")).collect();
+    assert!(through_a_socket(0, &texts) == wanted.into_bytes());
+}
+
+#[test]
+fn compressed_lines_cut_in_two_are_completed_and_never_doubled() {
+    // Numbers without an order do not get small.
+    let numbers = |line: u32| {
+        let words =
+            (0..40_000).map(|n: u32| (n + line).wrapping_mul(2_654_435_761).rotate_left(n % 32));
+        words.map(|word| format!("{word:08x}")).collect()
+    };
+    let texts: Vec<String> = (0..5).map(|line| numbers(line * 40_000)).collect();
+    let wanted: String = texts.iter().map(|text| format!("{text}\n")).collect();
+    assert!(unzipped(&through_a_socket(1, &texts)) == wanted);
+}
+
+fn unzipped(file: &[u8]) -> String {
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).expect("gzip");
+    text
+}
+
+#[test]
+fn a_compressed_file_is_rotated_by_its_own_size() {
+    let mut bench = bench(|args, dir| {
+        let command = script(dir, r#"cat "$1" >>"$1.all"; rm "$1""#);
+        args.set("file", text(dir.join("out")));
+        args.set("zipLevel", Value::Int(6));
+        args.set("rotation.sizeLimit", Value::Size(200));
+        args.set("rotation.sizeLimitCommand", Value::Str(command));
+        args.set("rotation.sizeLimitCommandPassFileName", Value::Bool(true));
+    });
+    let read = |bench: &Bench, name| unzipped(&fs::read(bench.path(name)).unwrap_or_default());
+    let long = "x".repeat(1000);
+    bench.write(&[&long, &long]);
+    assert_eq!(
+        bench.read("out.all"),
+        "entity not found",
+        "2,002 bytes of text are fewer in the file"
+    );
+    for line in ["one", "two", "three", "four", "five", "six", "seven", "eight"] {
+        bench.write(&[line]);
+    }
+    let (all, rest) = (read(&bench, "out.all"), read(&bench, "out"));
+    assert!(!all.is_empty() && !rest.is_empty());
+    let words = "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n";
+    assert_eq!(all + &rest, format!("{long}\n{long}\n{words}"));
 }
 
 #[test]
