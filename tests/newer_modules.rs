@@ -215,3 +215,40 @@ input(type="imtcp" port="0" supportOctetCountedFraming="off" address="127.0.0.1"
     assert_eq!(out[0], format!("2015-06-04T09:29:46.123456+02:00|err|db2sysc|12345|{text}"));
     assert!(out[1].ends_with("|notice|t|7| plain"), "{}", out[1]);
 }
+
+/// `detect.headerless`: lines without a time go to a file, and to a ruleset of their own or nowhere.
+#[test]
+fn lines_without_a_header() {
+    if reference() {
+        return;
+    }
+    for (more, kept, apart) in
+        [("", 4, 0), ("headerless.ruleset=\"apart\"", 2, 2), ("headerless.drop=\"on\"", 2, 0)]
+    {
+        let mut daemon = Daemon::start(&format!(
+            r#"global(net.enableDNS="off")
+module(load="imtcp")
+template(name="t" type="string" string="%hostname%|%syslogtag%|%rawmsg%\n")
+parser(name="lines" type="pmrfc3164" detect.headerless="on" headerless.errorfile="{{dir}}/errors"
+       headerless.hostname="nobody" headerless.tag="line" {more})
+ruleset(name="apart") {{ action(type="omfile" file="{{dir}}/apart" template="t") }}
+ruleset(name="main" parser="lines") {{ action(type="omfile" file="{{dir}}/out" template="t") }}
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port" ruleset="main")
+*.* {{dir}}/default
+"#
+        ));
+        let lines =
+            [" blank", "<13>this is a line", "<13>Oct 11 22:14:15 h t: one", r#"<13>{"a":1}"#];
+        send::tcp(daemon.port("port"), (lines.join("\n") + "\n").as_bytes());
+        let stopped = daemon.stop_lossy();
+        let shown =
+            ["nobody|| blank", "this|is|<13>this is a line", "h|t:|<13>Oct 11 22:14:15 h t: one"];
+        let out = stopped.lines("out");
+        assert_eq!((out.len(), stopped.lines("apart").len()), (kept, apart), "{more}: {out:?}");
+        let all = [stopped.lines("apart"), out].concat();
+        let wanted = if kept + apart == 4 { &shown[..] } else { &shown[2..] };
+        assert_eq!(all[..wanted.len()], *wanted, "{more}");
+        assert_eq!(stopped.lines("errors"), lines[..2], "{more}");
+        assert!(stopped.lines("default").is_empty(), "{more}");
+    }
+}
