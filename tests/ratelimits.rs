@@ -184,7 +184,8 @@ fn what_makes_no_sense_is_an_error() {
     }
 }
 
-/// `-N1` of a configuration with `text` says `expected`, and that it is an error.
+/// `-N1` of a configuration with `text` says `expected`, and that it is an error; of an input's limit that it cannot have
+/// rsyslogd learns later, so that alone is none.
 fn check(dir: &TempDir, text: &str, expected: &str) {
     let text = format!("module(load=\"imtcp\")\n{text}\n{}\n*.* /dev/null\n", input(""));
     let conf = dir.path().join("conf").display().to_string();
@@ -192,7 +193,9 @@ fn check(dir: &TempDir, text: &str, expected: &str) {
     let output = run(&["-N1", "-f", &conf]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains(expected), "{text}\n{said}");
-    assert_eq!(output.status.code(), Some(1), "{text}");
+    let later =
+        [" not found", " incompatible scope for imtcp"].iter().any(|end| expected.ends_with(end));
+    assert_eq!(output.status.code(), Some(i32::from(!later)), "{text}");
 }
 
 fn input(more: &str) -> String {
