@@ -3,24 +3,27 @@
 //! The simplifications are those of the reference that an administrator can see (`spec/config-language.md`
 //! section 5.4); the rest is left to the compiler of the script.
 
+use std::collections::HashSet;
+
 use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, PriMask, Span, Variable};
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::selector;
 use crate::message::Property;
 use crate::param::{FACILITIES, SEVERITIES, constant_number, syslog_name};
 
-/// Verifies and simplifies an expression. What is wrong is reported and becomes 0, as in the reference; what is
-/// right but not there yet is reported and gives `None`: nobody knows what the value would be.
-pub(super) fn value(expr: Expr, diagnostics: &mut Diagnostics) -> Option<Expr> {
-    let mut folder = Folder { diagnostics, unknown: false, in_arguments: false };
-    let expr = folder.fold(expr);
-    (!folder.unknown).then_some(expr)
+/// Verifies and simplifies an expression. What is wrong is reported and becomes 0, as in the reference. `templates` are
+/// those that stand before it.
+pub(super) fn value(
+    expr: Expr,
+    templates: &HashSet<Vec<u8>>,
+    diagnostics: &mut Diagnostics,
+) -> Expr {
+    Folder { diagnostics, templates, in_arguments: false }.fold(expr)
 }
 
 struct Folder<'d> {
     diagnostics: &'d mut Diagnostics,
-    /// Something was met that is not implemented.
-    unknown: bool,
+    templates: &'d HashSet<Vec<u8>>,
     /// Within the arguments of a function, where the reference leaves constants alone.
     in_arguments: bool,
 }
@@ -105,12 +108,30 @@ impl Folder<'_> {
         self.diagnostics.push(diagnostic.help(help));
     }
 
+    /// Whether `exec_template()` has the name of a template that does not stand before it; reported then.
+    fn is_too_early(&mut self, args: &[Expr], span: Span) -> bool {
+        let [Expr { kind: ExprKind::String(name), .. }] = args else { return false };
+        if self.templates.contains(name) {
+            return false;
+        }
+        let shown = String::from_utf8_lossy(name);
+        let text = format!("exec_template(): template '{shown}' could not be found");
+        let known = self.templates.iter().filter_map(|name| std::str::from_utf8(name).ok());
+        let help = self.diagnostics.suggest(&shown, known);
+        let help = help.unwrap_or_else(|| "a template must stand before its use".to_owned());
+        self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
+        true
+    }
+
     /// `prifilt()` is a mask; other functions are looked up by the script's compiler.
     fn function(&mut self, name: String, args: Vec<Expr>, span: Span) -> ExprKind {
         if name != "prifilt" {
             let outside = std::mem::replace(&mut self.in_arguments, true);
-            let args = args.into_iter().map(|arg| self.fold(arg)).collect();
+            let args: Vec<_> = args.into_iter().map(|arg| self.fold(arg)).collect();
             self.in_arguments = outside;
+            if name == "exec_template" && self.is_too_early(&args, span) {
+                return ExprKind::Number(0);
+            }
             return ExprKind::Function { name, args };
         }
         let wrong = match args.as_slice() {

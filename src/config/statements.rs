@@ -111,26 +111,24 @@ impl Checker<'_> {
                 self.calls.push(Reference { name, span });
             }
             StmtKind::CallIndirect(name) => {
-                body.extend(fold::value(name, self.diagnostics).map(Stmt::CallIndirect));
+                let name = fold::value(name, &self.templates, self.diagnostics);
+                body.push(Stmt::CallIndirect(name));
             }
             StmtKind::Set { target, value, reset } => {
                 let how = if reset { Assign::Replace } else { Assign::Merge };
-                let value = fold::value(value, self.diagnostics);
+                let value = fold::value(value, &self.templates, self.diagnostics);
                 let target = self.target(target, "set", span);
-                if let (Some(value), Some(target)) = (value, target) {
-                    body.push(Stmt::Set { target, value, how });
-                }
+                body.extend(target.map(|target| Stmt::Set { target, value, how }));
             }
             StmtKind::Unset(target) => {
                 body.extend(self.target(target, "unset", span).map(Stmt::Unset));
             }
             StmtKind::Foreach { variable, collection, body: inner } => {
-                let collection = fold::value(collection, self.diagnostics);
+                let collection = fold::value(collection, &self.templates, self.diagnostics);
                 let variable = self.target(variable, "foreach", span);
                 let inner = self.block(inner);
-                if let (Some(variable), Some(collection)) = (variable, collection) {
-                    body.push(Stmt::Foreach { variable, collection, body: inner });
-                }
+                let foreach = |variable| Stmt::Foreach { variable, collection, body: inner };
+                body.extend(variable.map(foreach));
             }
             StmtKind::ReloadLookupTable(args) => {
                 body.extend(self.reload_lookup_table(args, span));
@@ -163,23 +161,17 @@ impl Checker<'_> {
     ) {
         let mut kept = Vec::with_capacity(arms.len());
         let mut always = None;
-        let mut unknown = false;
         for (condition, then) in arms {
-            let condition = fold::value(condition, self.diagnostics);
+            let condition = fold::value(condition, &self.templates, self.diagnostics);
             let then = self.block(then);
             match condition {
-                None => unknown = true,
                 _ if always.is_some() => {}
-                Some(Expr { kind: ExprKind::Number(0), .. }) => {}
-                Some(Expr { kind: ExprKind::Number(_), .. }) => always = Some(then),
-                Some(condition) => kept.push((condition, then)),
+                Expr { kind: ExprKind::Number(0), .. } => {}
+                Expr { kind: ExprKind::Number(_), .. } => always = Some(then),
+                condition => kept.push((condition, then)),
             }
         }
         let otherwise = self.block(otherwise);
-        if unknown {
-            // Neither the block nor its alternative would be right.
-            return;
-        }
         let otherwise = always.unwrap_or(otherwise);
         if kept.is_empty() {
             body.extend(otherwise);
