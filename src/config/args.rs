@@ -2,7 +2,7 @@
 
 use super::ast::{Object, Parameter, Span};
 use super::checked::ObjectArgs;
-use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean, nearest};
 use crate::param::{Args, Kind, Param, Support, Value};
 
 /// Why an object has no arguments.
@@ -39,7 +39,13 @@ pub(super) fn word(
             let text = format!("parameter '{name}' is not a string, which is not permitted");
             Diagnostic::parsing(param.value_span, text)
         }
-        None => required(object, name),
+        None => {
+            let written = object.params.iter().map(|param| param.name.as_str());
+            let named = text(object, "name").filter(|_| name == "load");
+            let meant = nearest(name, written).or(named.map(|param| param.name.as_str()));
+            let help = meant.map(|written| format!("write {name}= instead of {written}="));
+            required(object, name).maybe_help(help)
+        }
     };
     diagnostics.push(wrong.line(object.end_line));
     None

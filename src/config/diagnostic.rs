@@ -205,6 +205,13 @@ impl Diagnostics {
         }
     }
 
+    /// Gives the last finding advice, if it has none.
+    pub(super) fn advise_last(&mut self, help: &str) {
+        if let Some(last) = self.list.last_mut() {
+            last.help.get_or_insert_with(|| help.to_owned());
+        }
+    }
+
     /// `did you mean 'x'?` for names that the configuration itself makes: with thousands of names and
     /// thousands of errors only the first ones are worth the search.
     pub(super) fn suggest<'a>(

@@ -4,12 +4,29 @@
 //! minus. All levels group to the left. So `not $a == 1` is `(not $a) == 1`, and `1 or 0 and 0` is 0.
 
 use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, Span, StmtKind, Variable};
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, did_you_mean};
 use super::include;
 use super::lex::{self, BadEscape, Ex, Token};
 use super::parse::{Parser, SyntaxError, inside};
 use crate::limits;
 use crate::message::Scope;
+
+/// The operators and keywords that are words, for who has misspelt one.
+const OPERATORS: [&str; 13] = [
+    "and",
+    "or",
+    "not",
+    "then",
+    "do",
+    "in",
+    "contains",
+    "contains_i",
+    "startswith",
+    "startswith_i",
+    "endswith",
+    "exists",
+    "else",
+];
 
 /// An expression and the height of its tree.
 type Tall = (Expr, usize);
@@ -82,8 +99,10 @@ impl Parser<'_> {
     pub(super) fn set(&mut self, reset: bool) -> Result<StmtKind, SyntaxError> {
         let target = self.variable()?;
         self.expect(Ex::Assign, "'=' is missing")?;
-        let value = self.expression()?;
-        self.expect(Ex::Semicolon, "';' is missing")?;
+        let value = self.expression().inspect_err(|_| {
+            self.diagnostics.advise_last("is the ';' missing that ends the 'set' before it?");
+        })?;
+        self.expect(Ex::Semicolon, "';' is missing, which ends 'set'")?;
         Ok(StmtKind::Set { target, value, reset })
     }
 
@@ -163,7 +182,13 @@ impl Parser<'_> {
         let text = format!(
             "invalid character '{shown}' in {place}- is there an invalid escape sequence somewhere?"
         );
-        self.diagnostics.push(Diagnostic::parsing(span, text));
+        let help = match bytes {
+            b"!" => Some("to negate, write: not ($msg contains \"x\")"),
+            b"|" => Some("the operators are words: and, or, not"),
+            b"{" => Some("'then' or 'do' is missing before it"),
+            _ => None,
+        };
+        self.diagnostics.push(Diagnostic::parsing(span, text).maybe_help(help.map(str::to_owned)));
     }
 
     fn unexpected(
@@ -183,8 +208,15 @@ impl Parser<'_> {
             Ex::Word if bytes.eq_ignore_ascii_case(b"endswith_i") => {
                 Some("there is no endswith_i; use endswith with tolower()")
             }
+            Ex::Not => Some("to negate, write: not ($msg contains \"x\")"),
+            Ex::Ampersand => Some("'&' joins texts; the other operator is written: and"),
             _ => help,
         };
+        if token == Ex::Word
+            && let Some(near) = did_you_mean(&String::from_utf8_lossy(bytes), OPERATORS)
+        {
+            return self.syntax_error(span, bytes, Some(near));
+        }
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         self.syntax_error(span, line, help.map(str::to_owned))
     }

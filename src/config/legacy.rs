@@ -164,6 +164,11 @@ impl Checker<'_> {
         }
     }
 
+    /// The directive of this name, as it is written.
+    pub(super) fn directive_named(&self, name: &str) -> Option<&'static str> {
+        self.legacy.targets.get(&name.to_ascii_lowercase()).map(|(name, _)| *name)
+    }
+
     fn unknown_directive(&mut self, directive: &Directive, name: &str, module: Option<&Module>) {
         if tables::UNAVAILABLE_DIRECTIVES.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             self.missing(directive.span, &format!("directive '${}'", directive.name));
@@ -171,7 +176,10 @@ impl Checker<'_> {
         }
         let help = match module {
             Some(module) => Some(format!("load the module first: $ModLoad {}", module.name)),
-            None => did_you_mean(name, self.legacy.targets.values().map(|(name, _)| *name)),
+            None => {
+                let known = self.legacy.targets.values().map(|(name, _)| *name);
+                did_you_mean(name, known.chain(["IncludeConfig"]))
+            }
         };
         let text = format!(
             "invalid or yet-unknown config file command '{}' - have you forgotten to load a module?",

@@ -8,7 +8,7 @@ use super::diagnostic::{Diagnostic, did_you_mean};
 use super::forward_target::Target;
 use super::legacy::{Setting, apply};
 use super::tables;
-use crate::param::{Args, Class, Module, Value};
+use crate::param::{Args, Class, FACILITIES, Module, Value};
 
 /// Defaults of legacy action queues that differ from those of `action()`.
 const LEGACY_ACTION_QUEUE: [(&str, i64); 2] =
@@ -16,6 +16,13 @@ const LEGACY_ACTION_QUEUE: [(&str, i64); 2] =
 
 /// The only modifier that has a place in selector lines.
 const LEGACY_MODIFIER: &str = "mmjsonparse";
+
+/// Words that statements begin with.
+const STATEMENTS: [&str; 4] = ["stop", "call", "if", "set"];
+
+fn is_statement(word: &str) -> bool {
+    STATEMENTS.contains(&word) || word == "continue"
+}
 
 impl Checker<'_> {
     /// An action as selector lines end in.
@@ -39,7 +46,12 @@ impl Checker<'_> {
             [b'/' | b'.' | b'?' | b'-', ..] => {
                 let accepted =
                     text[0] != b'-' || matches!(text.get(1), Some(b'/' | b'.' | b'?' | b'$'));
-                let action = if accepted { self.file_action(text, span, line) } else { None };
+                if !accepted {
+                    let error = self.action_error_text(span, line);
+                    let help = "the path stands right behind the '-'";
+                    return self.diagnostics.push(error.help(help));
+                }
+                let action = self.file_action(text, span, line);
                 self.legacy_result(action, span, line, body);
             }
             [b':', rest @ ..] => self.module_action(rest, span, line, body),
@@ -59,15 +71,32 @@ impl Checker<'_> {
 
     /// Login names without `:omusrmsg:` in front of them.
     fn bare_users_action(&mut self, text: &[u8], span: Span, line: u32, body: &mut Vec<Stmt>) {
-        let shown = String::from_utf8_lossy(text);
-        let near = ObjectKind::ALL.iter().map(|(name, _)| *name);
-        let help = did_you_mean(&shown, near.chain(["stop", "call", "if", "set"]))
-            .unwrap_or_else(|| format!("to show messages to users, write ':omusrmsg:{shown}'"));
+        let help = self.not_a_user(&String::from_utf8_lossy(text));
         let file = self.diagnostics.source(span);
         let file = file.map_or_else(String::new, |source| source.name().to_owned());
         let text_of = format!("warnings occurred in file '{file}' around line {line}");
         self.users_action(text, span, line, body);
         self.diagnostics.push(Diagnostic::parsing(span, text_of).line(line).help(help));
+    }
+
+    /// What a word may have been meant as that stands where an action does.
+    fn not_a_user(&self, word: &str) -> String {
+        let facility = FACILITIES.iter().any(|(name, _)| name.eq_ignore_ascii_case(word));
+        if facility {
+            return format!("a selector is written {word}.* or {word}.info, without blanks");
+        }
+        if let Some(directive) = self.directive_named(word) {
+            return format!("a directive begins with a dollar sign: ${directive}");
+        }
+        if let Some(plain) = word.strip_suffix(';').filter(|word| is_statement(word)) {
+            return format!("write '{plain}' without the semicolon");
+        }
+        if ["elseif", "elsif", "elif"].contains(&word.to_ascii_lowercase().as_str()) {
+            return "write 'else if'".to_owned();
+        }
+        let near = ObjectKind::ALL.iter().map(|(name, _)| *name);
+        did_you_mean(word, near.chain(STATEMENTS))
+            .unwrap_or_else(|| format!("to show messages to users, write ':omusrmsg:{word}'"))
     }
 
     /// `user,user;template` or `*;template`.
@@ -245,7 +274,11 @@ impl Checker<'_> {
             }
             Some(_) => {
                 let text = "invalid character in selector line - ';template' expected";
-                self.diagnostics.push(Diagnostic::plain(span, text));
+                let help = match rest.first() {
+                    Some(b'&') => "a further action, and '& stop', stand on a line of their own",
+                    _ => "behind the action only ;template may stand",
+                };
+                self.diagnostics.push(Diagnostic::plain(span, text).help(help));
                 return None;
             }
         };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::args;
 use super::ast::{Directive, Item, Object, ObjectKind, PropFilter, Span, Stmt, StmtKind, Tree};
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::lex::{self, Keyword, Token, Top};
 use super::objects::keyword_only;
 use super::source::Source;
@@ -208,6 +208,15 @@ impl Parser<'_> {
         let text =
             format!("invalid character '{shown}' - is there an invalid escape sequence somewhere?");
         let mut diagnostic = Diagnostic::parsing(span, text);
+        if shown == "(" {
+            let source = self.current().0;
+            let before = source.text().get(..span.offset as usize).unwrap_or_default();
+            let mut words =
+                before.trim_ascii_end().rsplit(|b| !b.is_ascii_alphanumeric() && *b != b'_');
+            let word = String::from_utf8_lossy(words.next().unwrap_or_default());
+            let known = ObjectKind::ALL.iter().map(|(name, _)| *name);
+            diagnostic = diagnostic.maybe_help(did_you_mean(&word, known));
+        }
         if shown == ":" {
             diagnostic = diagnostic.help(
                 "a property filter is :property, [!]operation, \"value\" with a property of letters and \

@@ -147,7 +147,8 @@ impl Checker<'_> {
             ast::Variable::Json { tree, path } => Some((tree, Path::new(&path))),
             ast::Variable::Property(name) => {
                 let text = format!("invalid variable '{name}' in {statement} statement.");
-                self.error(span, text);
+                let help = "variables that can be set begin with $!, $. or $/";
+                self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
                 None
             }
         }

@@ -565,23 +565,6 @@ fn statements() {
     }
 }
 
-/// A condition that cannot be evaluated yet must not make its `else`, or a `not` of it, come true.
-#[test]
-fn what_is_not_there_yet_is_left_out() {
-    let (config, diagnostics) = load_text(
-        "if not pcre_match($msg) and $msg contains 'a' then stop\nelse /a\nset $!x = pcre_match($msg);\n*.* /b\n",
-    );
-    let texts: Vec<_> = diagnostics.iter().map(|found| found.text.as_str()).collect();
-    assert_eq!(
-        texts,
-        [
-            "function pcre_match() is not implemented in this version of sluice",
-            "function pcre_match() is not implemented in this version of sluice",
-        ]
-    );
-    assert_eq!(outline(&config, &config.rulesets[0].body), "/b");
-}
-
 #[test]
 fn includes() {
     let files = [

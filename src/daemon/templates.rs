@@ -4,7 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::config::diagnostic::did_you_mean;
 use crate::config::{Config, Diagnostics, Element, ObjectArgs, TemplateDecl, TemplateKind};
+use crate::message::Property;
 use crate::param::{About, Args, Problem, SecureDefaults};
 use crate::template::{self, Template};
 
@@ -24,7 +26,9 @@ impl Templates {
         for decl in &config.templates {
             let body = ObjectArgs::new(Args::default(), decl.body);
             let paths = uses.paths(decl, secure, diagnostics);
-            let mut report = |index, problem| {
+            let mut report = |index, problem: Problem| {
+                let problem =
+                    Problem { help: problem.help.or(near_property(&problem.text)), ..problem };
                 diagnostics.push(element_at(decl, index).unwrap_or(&body).diagnose(&problem));
             };
             if let Some(template) = compile(decl, paths, &mut report) {
@@ -135,4 +139,10 @@ fn element(element: &Element) -> template::Element<'_> {
         Element::Property(object) => template::Element::Property(&object.args),
         Element::Constant(object) => template::Element::Constant(&object.args),
     }
+}
+
+/// The nearest name, where the text says that a property does not exist.
+fn near_property(text: &str) -> Option<String> {
+    let name = text.strip_prefix("invalid property '")?.strip_suffix('\'')?;
+    did_you_mean(name, Property::names())
 }

@@ -44,7 +44,7 @@ impl Loader for Text {
 
 /// Whether the filter in front of `stop` in `text` matches the sample; `Err` with what was reported.
 fn matches(text: &str) -> Result<bool, String> {
-    let catalogue = Catalogue { modules: &[], templates: &[], parsers: &[] };
+    let catalogue = Catalogue { modules: &[], templates: &["example"], parsers: &[] };
     let (config, diagnostics) = load("f", &Text(format!("{text}\n")), &catalogue);
     if diagnostics.has_errors() {
         return Err(format!("{diagnostics:?}"));
@@ -71,7 +71,7 @@ fn matches(text: &str) -> Result<bool, String> {
 
 /// The text of an expression's value for the sample; `Err` with what was reported.
 pub(super) fn evaluate(expr: &str) -> Result<String, String> {
-    let catalogue = Catalogue { modules: &[], templates: &[], parsers: &[] };
+    let catalogue = Catalogue { modules: &[], templates: &["example"], parsers: &[] };
     let text = format!("set $.result = {expr};\n");
     let (config, diagnostics) = load("f", &Text(text), &catalogue);
     if diagnostics.has_errors() {
