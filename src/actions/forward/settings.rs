@@ -80,10 +80,6 @@ impl Settings {
     /// What the reference refuses, in its words.
     pub(super) fn new(args: &Args, module: &Args, env: &OutputEnv<'_>) -> Result<Self, Problem> {
         let tcp = protocol(args)?;
-        if tcp && args.int("streamDriverMode").is_some_and(|mode| mode != 0) {
-            let text = "omfwd: without TLS, which was asked for, the action is left out: nothing is sent in the clear";
-            return Err(Problem::error(text).at("streamDriverMode").code(2207));
-        }
         let targets = targets(args, tcp, env.report)?;
         if tcp && args.given("udp.sendToAll") {
             let text =
