@@ -190,3 +190,76 @@ fn names_are_kept_as_long_as_they_may_be() {
         assert!(asked.contains(&resolver.get("asked")), "{ttl}: {}", resolver.get("asked"));
     }
 }
+
+/// `compatibility.defaults.secure="strict"`: no slash of a message gets into a file name, and what is wrong with the
+/// configuration stops the start.
+#[test]
+fn the_safe_defaults_are_taken_where_they_are_wanted() {
+    if reference() {
+        return; // Debian's has no such parameter
+    }
+    let config = r#"global(net.enableDNS="off" compatibility.defaults.secure="strict")
+module(load="imtcp")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{dir}/port")
+template(name="file" type="string" string="{dir}/d/%msg:2:$%")
+template(name="text" type="string" string="%msg%\n")
+action(type="omfile" dynaFile="file" template="text")
+"#;
+    let mut daemon = Daemon::start(config);
+    send::tcp(daemon.port("port"), b"<13>t: plain\n<13>t: ../../up\n<13>t: ..\n<13>t: a/b\n");
+    let stopped = daemon.stop();
+    let mut names: Vec<_> = fs::read_dir(stopped.dir.path().join("d"))
+        .expect("the directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .collect();
+    names.sort();
+    assert_eq!(names, [".._.._up", "_.", "a_b", "plain"]);
+
+    let window = "compression.mode=\"stream:always\" compression.driver=\"zstd\"";
+    for (input, status) in [
+        ("", 0),
+        ("nosuch=\"x\"", 2),
+        (window, 2),
+        (&format!("{window} compression.maxTotalZstdWindowBytes=\"0\""), 2),
+        (&format!("{window} compression.maxTotalZstdWindowBytes=\"8388608\""), 0),
+    ] {
+        let dir = tempdir();
+        let path = dir.path().join("c.conf");
+        let text = config.replace("address=", &format!("{input} address="));
+        fs::write(&path, text).expect("a configuration");
+        let found = run(&["-N1", "-f", path.to_str().expect("UTF-8")]);
+        assert_eq!(found.status.code(), Some(status), "{input}");
+    }
+}
+
+/// `reportChildProcessExits`: which ends of programs are told.
+#[test]
+fn ends_of_programs_are_told_as_wished() {
+    if reference() {
+        return; // Debian's says nothing of the programs behind ^
+    }
+    for (wish, told) in [("none", 0), ("errors", 1), ("all", 2)] {
+        let config = format!(
+            r#"global(net.enableDNS="off" processInternalMessages="on" reportChildProcessExits="{wish}")
+module(load="imtcp")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
+template(name="own" type="string" string="%msg%\n")
+if $inputname == "rsyslogd" then {{ action(type="omfile" file="{{dir}}/own" template="own") stop }}
+if $msg contains "good" then ^/bin/true;own
+if $msg contains "bad" then ^/bin/false;own
+action(type="omfile" file="{{dir}}/rest" template="own")
+"#
+        );
+        let mut daemon = Daemon::start(&config);
+        send::tcp(daemon.port("port"), b"<13>t: good\n<13>t: bad\n");
+        daemon.wait_lines("rest", 2);
+        if told > 0 {
+            daemon.wait_text("own", "exited with status 1");
+        }
+        let stopped = daemon.stop();
+        let own = stopped.lines("own");
+        let ends: Vec<_> = own.iter().filter(|line| line.contains("exited with status")).collect();
+        assert_eq!(ends.len(), told, "{wish}: {own:?}");
+        assert_eq!(ends.iter().filter(|line| line.contains("status 1")).count(), told.min(1));
+    }
+}

@@ -30,5 +30,6 @@ mod tidy;
 mod tls;
 mod udp;
 mod validation;
+mod verdicts;
 mod watch;
 mod yaml;

@@ -124,7 +124,7 @@ static PARAMS: &[Param] = &[
         Some("off"),
         "Whether the common name is ignored where a subject alternative name exists (TLS).",
     ),
-    Param::new("streamDriver.TlsVerifyDepth", Kind::NONNEG, Some("0"), "Longest certificate chain (TLS); 0 is the library's default."),
+    Param::new("streamDriver.TlsVerifyDepth", Kind::POSITIVE, None, "Longest certificate chain (TLS); the library's default if not given."),
     Param::new("streamDriver.caFile", Kind::Str, None, "CA file (TLS); defaultNetstreamDriverCAFile where not given."),
     Param::new("streamDriver.crlFile", Kind::Str, None, "File of revoked certificates (TLS)."),
     Param::new("streamDriver.caExtraFiles", Kind::Str, None, "More CA files, separated by commas (TLS)."),
@@ -147,8 +147,8 @@ static PARAMS: &[Param] = &[
     Param::new("udp.sendDelay", Kind::INT, Some("0"), "Microseconds to wait after each datagram."),
     Param::new("udp.sendBuf", Kind::SIZE, Some("0"), "Send buffer of the socket, bytes (0: system's)."),
     Param::new("pool.resumeInterval", Kind::POSITIVE, Some("30"), "Seconds before a failed target is tried again."),
-    Param::new("rateLimit.interval", Kind::NONNEG, Some("0"), "Seconds of the rate limit's window; 0 is no limit."),
-    Param::new("rateLimit.burst", Kind::NONNEG, Some("200"), "Messages sent in a window; others are dropped."),
+    Param::new("rateLimit.interval", Kind::NONNEG, Some("0"), "Seconds of the rate limit's window; 0 is no limit.").lenient(),
+    Param::new("rateLimit.burst", Kind::NONNEG, Some("200"), "Messages sent in a window; others are dropped.").lenient(),
     Param::new("rateLimit.name", Kind::Str, None, "A ratelimit() object to use instead of interval and burst."),
 ];
 

@@ -304,6 +304,23 @@ impl Conf {
     }
 }
 
+const WINDOWS: &str = "compression.maxTotalZstdWindowBytes";
+
+impl Conf {
+    /// What is wrong with zstd where the safe defaults are wanted: its memory has no bound that somebody has thought of.
+    pub(super) fn unbounded_windows(&self, statement: &Statement<'_>) -> Option<Problem> {
+        let windows = statement.of(WINDOWS);
+        let bounded = windows.given(WINDOWS) && windows.size(WINDOWS) != Some(0);
+        let conf = self.compression.as_ref()?;
+        if conf.driver != compressed::Driver::Zstd || bounded {
+            return None;
+        }
+        let text = "imtcp input: compatibility.defaults.secure=\"strict\" requires an explicit positive \
+                    compression.maxTotalZstdWindowBytes value for zstd stream decompression";
+        Some(Problem::error(text).code(1000).at(WINDOWS).help("for example \"64m\""))
+    }
+}
+
 const ALLOWED_SENDER: &str = "allowedSender";
 
 /// The entries of a list that must not be empty if it is there.

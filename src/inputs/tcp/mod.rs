@@ -39,7 +39,7 @@ use self::conf::{Conf, Statement};
 use self::server::Server;
 use super::{Input, InputEnv, InputKind, Running};
 use crate::net::access::{self, Access};
-use crate::param::{Args, Problem};
+use crate::param::{Args, Problem, SecureDefaults};
 
 /// The module, for the registry.
 pub static KIND: InputKind = InputKind { module: &parameters::MODULE, build };
@@ -70,6 +70,12 @@ impl Input for Imtcp {
             };
         let access = self.access(&conf, args, env, &mut problems);
         let statement = Statement { module: &self.module, input: args };
+        if env.secure == SecureDefaults::Strict
+            && let Some(problem) = conf.unbounded_windows(&statement)
+        {
+            problems.push(problem);
+            return problems;
+        }
         let tls = match stream_driver::settings(&statement, (&env.tls, env.secure), &mut problems) {
             Ok(tls) => tls,
             Err(problem) => {
