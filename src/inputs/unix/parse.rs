@@ -109,7 +109,10 @@ impl Parser<'_> {
         // MSG is counted from the end: see above.
         let mut rest = text.len() - at;
         let context = Context { year: 0, offset: 0, year_after: false, zone_after: false };
-        let stamp = Time::decode(text.get(at..).unwrap_or_default(), &context);
+        let head = text.get(at..).unwrap_or_default();
+        let stamp = Time::decode(head, &context);
+        // The blank behind a leading year counts twice: MSG begins one byte early.
+        let early = usize::from(stamp.is_some() && has_leading_year(head));
         if let Some((_, len)) = stamp {
             match self.stamp {
                 Stamp::Replaced => {
@@ -124,14 +127,14 @@ impl Parser<'_> {
                     at += len;
                 }
             }
-            rest = rest.saturating_sub(len);
+            rest = (rest + early).saturating_sub(len);
         }
         let body = text.get(at..).unwrap_or_default();
         let tag = body.iter().take(rest.min(LOCAL_TAG_BYTES)).take_while(|c| **c != b' ').count();
-        rest -= tag;
+        rest = if tag == body.len() { 0 } else { rest - tag };
         let msg_at = raw.start as usize + text.len() - rest;
         record.msg = Span::new(msg_at, rest);
-        record.tag = Field::new(at, tag);
+        record.tag = Field::new(at.min(text.len()), tag);
         if let Some(pid) = pid {
             set_pid(bytes, &mut record, pid);
         }
@@ -140,6 +143,11 @@ impl Parser<'_> {
         record.program_len = parsers::program_len(bytes.get(tag), self.slash);
         record
     }
+}
+
+/// Whether a text that begins with a time begins with the year of an RFC 3164 one.
+fn has_leading_year(text: &[u8]) -> bool {
+    text.first().is_some_and(u8::is_ascii_digit) && Time::decode_rfc3339(text).is_none()
 }
 
 /// Puts the process id into TAG, in the place of what stands in its last brackets, or of the byte at its end, which is
@@ -216,6 +224,8 @@ mod tests {
             ("<13>Nov 22 00:00:00: tag: colon stamp", 13, "", "tag: colon stamp"),
             ("<13>Nov 22 00:00:00.123 tag: frac", 13, "123", ": frac"),
             ("<13>Nov  2 1:2:3 tag: short stamp", 13, ":", "0 : short stamp"),
+            ("<13>2026 Nov 22 00:00:00 tag: year", 13, "0:00", ": year"),
+            ("<13>Nov  2 1:2:3 t", 13, "", ""),
             ("hello world", 199, "llo", " world"),
             ("x13>foo bar", 199, "foo", " bar"),
             ("<999>tag: big", 199, "tag:", " big"),
