@@ -240,7 +240,8 @@ impl Runner {
             let mut pause = failure.pause;
             if tries > 0 && !progress {
                 let settings = self.action.settings();
-                if settings.resume_retry_count.is_some_and(|most| tries > most) {
+                // The try at once is one of those allowed, even where there are to be none.
+                if settings.resume_retry_count.is_some_and(|most| tries >= most.max(1)) {
                     self.state = State::Suspended(self.action.suspend());
                     self.discard(&failure);
                     return false;
@@ -439,11 +440,11 @@ mod tests {
             settings.resume_retry_count = Some(3);
             settings.resume_interval = 0;
         });
-        // The first failure, the try at once, three more: the fifth gives up.
-        bench.script.commits(&[Some(0); 4]);
+        // The first failure, the try at once, two more: the fourth gives up.
+        bench.script.commits(&[Some(0); 3]);
         bench.push("a", 1);
         assert_eq!(bench.commit(), ["a"]);
-        bench.script.commits(&[Some(0); 5]);
+        bench.script.commits(&[Some(0); 4]);
         bench.push("b", 1);
         assert_eq!(bench.commit(), ["a"]);
         assert_eq!((bench.count("failed"), bench.count("suspended")), (1, 2));
