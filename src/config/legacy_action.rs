@@ -41,6 +41,8 @@ impl Checker<'_> {
                 self.diagnostics.push(diagnostic.help("write 'stop'"));
                 self.actions_counted += 1;
                 self.config.discards = true;
+                // What was to go for the next action only is gone, though it means nothing here.
+                self.legacy_core(span);
                 body.push(Stmt::Stop);
             }
             [b'/' | b'.' | b'?' | b'-', ..] => {

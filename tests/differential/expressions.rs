@@ -126,6 +126,7 @@ pub(crate) fn round(random: &mut Random) -> Round {
         one_each: false,
         items: (0..350).map(|_| item(random)).collect(),
         messages: (0..120).map(|_| message(random)).collect(),
+        ..Round::default()
     }
 }
 

@@ -112,6 +112,7 @@ pub(crate) fn round(random: &mut Random) -> Round {
         one_each: false,
         items: (0..350).map(|_| item(random)).collect(),
         messages: (0..400).map(|_| message(random)).filter(|message| valid_pri(message)).collect(),
+        ..Round::default()
     }
 }
 

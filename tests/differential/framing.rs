@@ -124,7 +124,7 @@ fn messages(which: &Reference, inputs: &[Input]) -> Option<Vec<Option<Vec<u8>>>>
         );
     }
     let run = || {
-        let mut daemon = which.start(&config);
+        let mut daemon = which.start(&config, &[]);
         for (index, Input { bytes, .. }) in inputs.iter().enumerate() {
             send::tcp(daemon.port(&format!(".port{index}")), bytes);
         }

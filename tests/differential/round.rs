@@ -1,6 +1,6 @@
 //! One round: a configuration of many statements that don't touch each other, and messages, through both programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -46,9 +46,13 @@ impl Reference {
     }
 
     /// Starts it.
-    pub(crate) fn start(&self, config: &str) -> Daemon {
+    pub(crate) fn start(&self, config: &str, given: &[(String, String)]) -> Daemon {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        Daemon::start_program(&self.program, config, &args, tempdir())
+        let dir = tempdir();
+        for (name, content) in given {
+            std::fs::write(dir.path().join(name), content).expect("file");
+        }
+        Daemon::start_program(&self.program, config, &args, dir)
     }
 }
 
@@ -81,7 +85,7 @@ pub(crate) struct Item {
 }
 
 /// What one start of each program is fed with.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Round {
     /// Before all statements; variables and settings.
     pub(crate) global: String,
@@ -89,6 +93,8 @@ pub(crate) struct Round {
     pub(crate) one_each: bool,
     pub(crate) items: Vec<Item>,
     pub(crate) messages: Vec<Vec<u8>>,
+    /// Files that are there before the start, by name.
+    pub(crate) given: Vec<(String, String)>,
 }
 
 type Records = BTreeMap<String, Vec<u8>>;
@@ -210,6 +216,7 @@ impl Round {
             one_each: self.one_each,
             items: item.iter().map(|&index| self.items[index].clone()).collect(),
             messages: self.messages.get(message).cloned().into_iter().collect(),
+            given: self.given.clone(),
         }
     }
 
@@ -339,7 +346,9 @@ impl Round {
         };
         let mut found = Vec::new();
         let names = [(None, "raw".to_owned()), (None, "time".to_owned())].into_iter();
-        let names = names.chain((0..self.items.len()).map(|index| (Some(index), file(index))));
+        let all: BTreeSet<&String> = theirs_all.keys().chain(ours_all.keys()).collect();
+        let names = names
+            .chain(all.into_iter().filter_map(|name| Some((Some(item_of(name)?), name.clone()))));
         for (item, name) in names {
             let shows_time = item.map_or(name == "time", |index| self.items[index].shows_time);
             let (theirs, ours) = (get(&theirs, &name), get(&ours, &name));
@@ -385,7 +394,7 @@ impl Round {
     /// What one program makes of it.
     fn outputs(&self, which: &Reference, config: &str) -> Option<Outputs> {
         let run = || {
-            let mut daemon = which.start(config);
+            let mut daemon = which.start(config, &self.given);
             let mut bytes = Vec::new();
             for message in &self.messages {
                 bytes.extend_from_slice(format!("{} ", message.len()).as_bytes());
@@ -401,7 +410,7 @@ impl Round {
         let mut outputs = Outputs::new();
         for entry in std::fs::read_dir(stopped.dir.path()).expect("directory").flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !["conf", "stdout", "stderr", ".port"].contains(&name.as_str()) {
+            if !["conf", "stdout", "stderr"].contains(&name.as_str()) && !name.starts_with('.') {
                 outputs.insert(name, records(&std::fs::read(entry.path()).expect("file")));
             }
         }
@@ -430,6 +439,11 @@ fn shorter(message: &[u8]) -> Vec<Vec<u8>> {
 
 fn file(index: usize) -> String {
     format!("out{index:03}")
+}
+
+/// Whose output a file is: an item may have several, whose names begin alike.
+fn item_of(name: &str) -> Option<usize> {
+    name.strip_prefix("out")?.get(..3)?.parse().ok()
 }
 
 /// Whether the time is the daemon's own, at most a minute old, or of a year of which the reference knows no days.

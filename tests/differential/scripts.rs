@@ -47,6 +47,7 @@ pub(crate) fn round(random: &mut Random) -> Round {
         one_each: true,
         items: (0..250).map(|_| item(random)).collect(),
         messages: (0..750).map(|_| message(random)).collect(),
+        ..Round::default()
     }
 }
 

@@ -146,7 +146,8 @@ pub(crate) fn round(random: &mut Random) -> Round {
         messages.iter_mut().for_each(|message| message.retain(|byte| *byte != 0));
         messages.retain(|message| !message.is_empty());
     }
-    Round { global, one_each: false, items: (0..300).map(|_| item(random)).collect(), messages }
+    let items = (0..300).map(|_| item(random)).collect();
+    Round { global, items, messages, ..Round::default() }
 }
 
 fn item(random: &mut Random) -> Item {

@@ -151,12 +151,15 @@ fn append_json(call: &mut Call<'_, '_>, _: &mut Vec<u8>) -> Returned {
     });
     Returned::Json(match node {
         Json::Array(mut items) => {
-            items.push(call.json(1));
+            // What could not be made is not appended.
+            items.extend(Some(call.json(1)).filter(|value| *value != Json::Null));
             Json::Array(items)
         }
         Json::Object(mut object) if call.len() == 3 => {
             let (case, value) = (case(call), call.json(2));
-            call.value(1, |name| object.set(name.bytes(&mut Room::default()), value, case));
+            if value != Json::Null {
+                call.value(1, |name| object.set(name.bytes(&mut Room::default()), value, case));
+            }
             Json::Object(object)
         }
         _ => Json::Null,
