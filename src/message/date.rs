@@ -316,9 +316,11 @@ fn canonical_rfc3339(text: &[u8]) -> Option<&[u8]> {
     (shaped && zoned).then_some(text)
 }
 
-/// Seconds since the epoch; 0 for years that the reference does not convert.
+/// Seconds since the epoch in 32 bits without a sign, also of the first hours of 1970 in the east, as the reference
+/// writes them; 0 for years that it does not convert.
 fn unix(time: &Time) -> u64 {
-    if (1970..=2100).contains(&time.year) { u64::try_from(time.to_epoch()).unwrap_or(0) } else { 0 }
+    let seconds = if (1970..=2100).contains(&time.year) { time.to_epoch() } else { 0 };
+    seconds.rem_euclid(1 << 32).unsigned_abs()
 }
 
 /// Hours and minutes of the distance from UTC.
@@ -561,6 +563,8 @@ mod tests {
         assert_eq!(rendered(DateFormat::IsoWeekYear, &time), "YEAR OUT OF RANGE(1970-2099)");
         assert_eq!(rendered(DateFormat::UnixTimestamp, &time), "0");
         assert_eq!(rendered(DateFormat::PgSql, &time), "1966-01-01 00:00:00");
+        let time = at("1970-01-01T00:00:00+04:00");
+        assert_eq!(rendered(DateFormat::UnixTimestamp, &time), "4294952896");
     }
 
     #[test]
