@@ -158,8 +158,9 @@ fn server(settings: &Settings, id: &[u8]) -> Result<SslContextBuilder, ErrorStac
 fn client(settings: &Settings) -> Result<SslContextBuilder, ErrorStack> {
     let mut builder = basics(SslMethod::tls_client())?;
     if settings.auth == Auth::Anonymous {
-        // Also to servers that have no certificate: it would not be looked at.
-        builder.set_cipher_list("DEFAULT:ADH:AECDH:!eNULL:@SECLEVEL=0")?;
+        // Also to servers that have no certificate: it would not be looked at. `DEFAULT` would take suites without one
+        // out for good, whatever follows.
+        builder.set_cipher_list("ALL:!eNULL:!PSK:!SRP:!RC4:!3DES:+aNULL:@SECLEVEL=0")?;
     }
     Ok(builder)
 }

@@ -8,7 +8,7 @@ use super::priority::Priority;
 use super::settings::Defaults;
 use super::{Auth, Driver, Expired, Pem, Settings};
 use crate::limits;
-use crate::param::{Args, Problem, SecureDefaults};
+use crate::param::{Args, Problem, SecureDefaults, Value};
 
 /// How a module spells the parameters, and what it says about them.
 #[derive(Debug)]
@@ -162,9 +162,13 @@ impl Reader<'_> {
     }
 
     fn expired(&self) -> Expired {
-        match (self.of)(EXPIRED).choice(EXPIRED) {
-            Some("on") => Expired::Permit,
-            Some("warn") => Expired::Warn,
+        let word = match (self.of)(EXPIRED).value(EXPIRED) {
+            Some(Value::Choice(word)) => (*word).to_owned(),
+            _ => (self.of)(EXPIRED).text(EXPIRED).unwrap_or_default().to_ascii_lowercase(),
+        };
+        match word.as_str() {
+            "on" => Expired::Permit,
+            "warn" => Expired::Warn,
             _ => Expired::Deny,
         }
     }

@@ -115,20 +115,25 @@ fn no_certificate(driver: Driver, ip: &dyn Display) -> Refusal {
     Refusal::line(NO_CERTIFICATE, text)
 }
 
-/// A certificate that OpenSSL did not let pass.
+/// A certificate that OpenSSL did not let pass. Of one that has ended or was revoked the reference says so while it looks
+/// at the chain, in words of their own.
 pub(super) fn invalid(driver: Driver, ip: &dyn Display, error: i32, reason: &str) -> Refusal {
-    let (code, cause) = match error {
-        EXPIRED => (CERT_EXPIRED, format!("certificate invalid: Certificate expired: {reason}")),
-        REVOKED => (CERT_REVOKED, format!("certificate invalid: certificate revoked '{reason}'")),
-        _ => (CERT_INVALID, format!("certificate validation failed: {reason}")),
+    let (code, invalid) = match error {
+        EXPIRED => (CERT_EXPIRED, Some("certificate expired")),
+        REVOKED => (CERT_REVOKED, Some("certificate revoked")),
+        _ => (CERT_INVALID, None),
+    };
+    let talk = "not permitted to talk to peer";
+    let cause = match (driver, invalid) {
+        (_, Some(why)) => format!("{talk} '{ip}', certificate invalid: {why}"),
+        (Driver::Gtls, None) => format!("{talk} '{ip}', certificate invalid: {reason}"),
+        (Driver::Ossl, None) => format!("{talk}, certificate validation failed: {reason}"),
     };
     let text = match driver {
-        Driver::Ossl => format!(
-            "net_ossl:TLS session terminated with remote syslog server '{ip}': not permitted to talk to peer, {cause}"
-        ),
-        Driver::Gtls => {
-            format!("not permitted to talk to peer '{ip}', certificate invalid: {reason}")
+        Driver::Ossl => {
+            format!("net_ossl:TLS session terminated with remote syslog server '{ip}': {cause}")
         }
+        Driver::Gtls => cause,
     };
     Refusal::line(code, text)
 }

@@ -80,6 +80,37 @@ fn messages_arrive_from_whoever_is_let_in_at_whoever_is_asked_for() {
     assert_eq!(messages(&receiver.stop()), expected);
 }
 
+/// Both drivers, without any certificate: mode `anon` on both ends.
+#[test]
+fn without_certificates_messages_are_encrypted_all_the_same() {
+    for driver in ["ossl", "gtls"] {
+        let tls = format!(
+            r#"streamDriver.name="{driver}" streamDriver.mode="1" streamDriver.authMode="anon""#
+        );
+        let mut receiver = Daemon::start(&format!(
+            r#"global(net.enableDNS="off")
+module(load="imtcp")
+template(name="raw" type="string" string="%msg%\n")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port" {tls})
+action(type="omfile" file="{{dir}}/out" template="raw")
+"#
+        ));
+        let to = receiver.port("port");
+        let mut sender = Daemon::start(&format!(
+            r#"global(net.enableDNS="off")
+module(load="imtcp")
+input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="{{dir}}/port")
+action(type="omfwd" target="127.0.0.1" port="{to}" protocol="tcp" streamDriver="{driver}" streamDriverMode="1"
+  streamDriverAuthMode="anon")
+"#
+        ));
+        send::tcp(sender.port("port"), b"<13>Oct 11 22:14:15 h t: secret\n");
+        assert_eq!(receiver.wait_lines("out", 1), b" secret\n", "{driver}");
+        sender.stop();
+        receiver.stop();
+    }
+}
+
 #[test]
 fn nothing_is_sent_to_the_wrong_server_and_that_is_told() {
     let (receiver, root, [named, _]) = receiver();

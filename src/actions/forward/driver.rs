@@ -22,6 +22,7 @@ static SPELLING: Spelling = Spelling {
 };
 const PLAIN_UDP: &str = "omfwd action uses protocol=\"udp\" (without TLS); see \
                          https://docs.rsyslog.com/doc/faq/tls_mode0_disables_tls.html";
+const EXPIRED: &str = "streamDriver.permitExpiredCerts";
 const EXTRA_CA_FILES: &str = "streamDriver.caExtraFiles";
 /// What the module may say for its actions.
 const SHARED: [&str; 5] = [
@@ -42,14 +43,26 @@ pub(super) fn connector(
     tcp: bool,
     env: &OutputEnv<'_>,
 ) -> Result<Option<Connector>, Problem> {
+    // As in the reference, a word that is none of these does not cost the action.
+    let expired = args.text(EXPIRED).unwrap_or_default();
+    let is_sound = ["on", "off", "warn"].iter().any(|word| expired.eq_ignore_ascii_case(word));
+    if !is_sound {
+        let text = format!(
+            "streamdriver.permitExpiredCerts must be 'warn', 'off' or 'on' but is '{expired}' - ignoring parameter, \
+             using 'off' instead."
+        );
+        (env.report)(Problem::error(text).at(EXPIRED).code(2207));
+    }
     if !tcp {
         env.secure.warning(PLAIN_UDP).into_iter().for_each(|problem| (env.report)(problem));
         return Ok(None);
     }
     let peers = args.str(SPELLING.peers).unwrap_or_default().split(|byte| *byte == b',');
-    let of = |name| match SHARED.contains(&name) && !args.given(name) && module.given(name) {
-        true => module,
-        false => args,
+    let defaults = Args::defaults(&[super::params::MODULE.params]);
+    let of = |name| match name {
+        EXPIRED if !is_sound => &defaults,
+        name if SHARED.contains(&name) && !args.given(name) && module.given(name) => module,
+        _ => args,
     };
     let extra = of(EXTRA_CA_FILES).str(EXTRA_CA_FILES).map(|list| {
         let files = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);

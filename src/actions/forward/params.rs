@@ -105,9 +105,9 @@ static PARAMS: &[Param] = &[
     .legacy("ActionSendStreamDriverPermittedPeer"),
     Param::new(
         "streamDriver.permitExpiredCerts",
-        Kind::Choice(&["on", "off", "warn"]),
+        Kind::Word,
         Some("off"),
-        "Whether expired certificates are accepted (TLS).",
+        "Whether expired certificates are accepted (TLS): on, off or warn; another word is an error and means off.",
     ),
     Param::new("streamDriverRemoteSNI", Kind::Str, None, "Server name to ask for (TLS); the target where not given.")
         .aliases(&["streamDriver.remoteSNI"])
