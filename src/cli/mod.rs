@@ -29,7 +29,7 @@ use crate::message::timestamp::Time;
 use crate::param::About;
 use crate::sys::clock;
 use crate::sys::process::{self, Fork, Readiness};
-use crate::sys::resident;
+use crate::sys::resident::Mappings;
 use crate::{registry, template};
 
 /// How long the foreground process waits for the background one to be ready.
@@ -144,7 +144,7 @@ fn explain(path: &str) -> Option<LastStep> {
 
 /// Runs until the end. What comes back is to be done as the last step of the process.
 fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
-    resident::release();
+    Mappings::find().release();
     options.notices.iter().for_each(|notice| complain(notice));
     if let Some(root) = &options.chroot {
         process::chroot(Path::new(root)).map_err(|e| Exit::failure(format!("-T {root}: {e}")))?;
@@ -314,7 +314,9 @@ fn serve(
     diagnostics: &Diagnostics,
     readiness: &mut Option<Readiness>,
 ) -> Result<LastStep, String> {
-    resident::release();
+    // What reading the configuration has touched; and below, what starting has.
+    let mappings = Mappings::find();
+    mappings.release();
     let text = |e: io::Error| e.to_string();
     let interactive = options.debug || plan.permits_ctrl_c() || std::process::id() == 1;
     let mut signals = Signals::install(interactive, plan.hup_flag()).map_err(text)?;
@@ -337,6 +339,7 @@ fn serve(
         readiness.ready().map_err(text)?;
     }
     notify.ready();
+    mappings.release();
     let signal = control::run(&mut signals, &daemon, &notify).map_err(text)?;
     notify.stopping();
     let last = daemon.stop(signal);

@@ -9,19 +9,30 @@ use std::ffi::c_void;
 use std::fs;
 use std::ops::Range;
 
-/// Unmaps the clean pages of all files mapped for reading. Does nothing where there is a second thread, which might
-/// map something else there meanwhile, or where `/proc` does not tell.
-pub fn release() {
-    let threads = fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
-    let Ok(maps) = fs::read_to_string("/proc/self/smaps") else { return };
-    if threads != 1 {
-        return;
+/// The mappings of program and libraries that nobody writes to: from files, read-only, private, and so far without a page
+/// of their own.
+#[derive(Debug)]
+pub struct Mappings(Vec<Range<usize>>);
+
+impl Mappings {
+    /// Finds them. There are none where there is a second thread, which might load a library meanwhile, or where
+    /// `/proc` does not tell.
+    #[must_use]
+    pub fn find() -> Self {
+        let threads = fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+        let maps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        Self(if threads == 1 { clean(&maps) } else { Vec::new() })
     }
-    for range in clean(&maps) {
-        let start = std::ptr::with_exposed_provenance_mut::<c_void>(range.start);
-        // SAFETY: these pages are mapped from a file, cannot be written and never were: the kernel reads the same
-        // bytes again where they are touched. No other thread runs that could have changed the mapping.
-        unsafe { libc::madvise(start, range.len(), libc::MADV_DONTNEED) };
+
+    /// Unmaps their pages, also when there are other threads.
+    pub fn release(&self) {
+        for range in &self.0 {
+            let start = std::ptr::with_exposed_provenance_mut::<c_void>(range.start);
+            // SAFETY: these pages are mapped from a file, cannot be written and never were: the kernel reads the same
+            // bytes again where they are touched. What was mapped when there was one thread stays so until the end: the
+            // program, and the libraries it was linked to.
+            unsafe { libc::madvise(start, range.len(), libc::MADV_DONTNEED) };
+        }
     }
 }
 
@@ -81,7 +92,9 @@ Anonymous:             0 kB
 
     #[test]
     fn the_program_goes_on_afterwards() {
-        release();
+        // Of a single-threaded process; here are the threads of other tests, which load no libraries.
+        let mappings = Mappings(clean(&fs::read_to_string("/proc/self/smaps").unwrap()));
+        mappings.release();
         let maps = fs::read_to_string("/proc/self/smaps").unwrap();
         assert!(!clean(&maps).is_empty(), "the program is mapped");
     }
