@@ -549,6 +549,7 @@ pub static ACTION: &[Param] = &[
         Some("0"),
         "Run for every n-th message only; 0 and 1 are all.",
     )
+    .lenient()
     .legacy("ActionExecOnlyEveryNthTime"),
     Param::new(
         "action.execOnlyEveryNthTimeTimeout",
@@ -556,6 +557,7 @@ pub static ACTION: &[Param] = &[
         Some("0"),
         "Seconds after which that count begins anew; 0 is never.",
     )
+    .lenient()
     .legacy("ActionExecOnlyEveryNthTimeTimeout"),
     Param::new(
         "action.execOnlyOnceEveryInterval",
@@ -563,6 +565,7 @@ pub static ACTION: &[Param] = &[
         Some("0"),
         "Seconds that must lie between two runs.",
     )
+    .lenient()
     .legacy("ActionExecOnlyOnceEveryInterval"),
     Param::new(
         "action.execOnlyWhenPreviousIsSuspended",
@@ -592,6 +595,7 @@ pub static ACTION: &[Param] = &[
         Some("30"),
         "Seconds from a suspension to the first retry.",
     )
+    .lenient()
     .legacy("ActionResumeInterval"),
     Param::new(
         "action.resumeIntervalMax",
@@ -858,10 +862,11 @@ pub static RATELIMIT: &[Param] = &[
     Param::new("burst", U32, Some("10000"), "Messages let through in a window."),
     Param::new(
         "severity",
-        Kind::Int { min: -1, max: 127 },
-        Some("-1"),
-        "Messages of a smaller severity number are not limited; 0 and -1 limit all.",
-    ),
+        Kind::Severity,
+        None,
+        "Messages more important than this severity are not limited; all are if it is not given.",
+    )
+    .lenient(),
     Param::new(
         "policy",
         Kind::Str,

@@ -199,6 +199,7 @@ impl Statement<'_> {
         self.input.str(NAME).map(framing::Boundary::new).transpose().map_err(|why| {
             Problem::error(format!("imtcp: error in framing.delimiter.regex expansion: {why}"))
                 .at(NAME)
+                .at_start()
         })
     }
 }
