@@ -250,6 +250,7 @@ fn consumer(dir: &str, pool: &Arc<Pool>) -> Box<dyn Consume<Job>> {
         child_exits: Default::default(),
         secure: sluice::param::SecureDefaults::Compatible,
         tls: &Default::default(),
+        send_to_all: false,
     };
     let configured: Vec<Option<Configured>> = config
         .actions

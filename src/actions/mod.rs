@@ -202,6 +202,8 @@ pub struct OutputEnv<'a> {
     pub secure: SecureDefaults,
     /// What `global()` says about stream drivers.
     pub tls: &'a tls::settings::Defaults,
+    /// `-A`: datagrams go to all addresses of their target.
+    pub send_to_all: bool,
 }
 
 impl OutputEnv<'_> {

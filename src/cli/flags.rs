@@ -65,7 +65,7 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag(
         'A',
         None,
-        "Accepted with a notice: write udp.sendToAll=\"on\" in the omfwd actions instead.",
+        "Actions of omfwd send datagrams to all addresses of their target, unless udp.sendToAll says otherwise.",
     ),
     gone('4', "global(net.ipprotocol=\"ipv4-only\")"),
     gone('6', "global(net.ipprotocol=\"ipv6-only\")"),
@@ -124,6 +124,8 @@ pub(crate) struct Options {
     pub(crate) translate: Option<Format>,
     /// `-T`
     pub(crate) chroot: Option<String>,
+    /// `-A`
+    pub(crate) send_to_all: bool,
     /// What to tell the user on standard error before anything else.
     pub(crate) notices: Vec<String>,
 }
@@ -138,6 +140,7 @@ impl Default for Options {
             debug: false,
             show_statements: false,
             keep_directory: false,
+            send_to_all: false,
             output: None,
             translate: None,
             chroot: None,
@@ -258,7 +261,8 @@ fn apply(options: &mut Options, flag: &Flag, value: String) -> Option<Request> {
             }
             options.keep_directory |= mask & 2 != 0;
         }
-        'S' | 'A' => options.notices.push(format!("-{}: {}", flag.letter, flag.doc)),
+        'A' => options.send_to_all = true,
+        'S' => options.notices.push(format!("-{}: {}", flag.letter, flag.doc)),
         'v' | 'V' => return Some(Request::Version),
         _ => return Some(Request::Usage(None)),
     }

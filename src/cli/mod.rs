@@ -22,7 +22,7 @@ use crate::config::{self, Catalogue, Config, Diagnostic, Diagnostics, Format, Sy
 use crate::control::notify::Notify;
 use crate::control::pidfile::Claim;
 use crate::control::{self, signals::Signals};
-use crate::daemon::{LastStep, Plan};
+use crate::daemon::{CommandLine, LastStep, Plan};
 use crate::inputs::internal;
 use crate::message::Zone;
 use crate::message::timestamp::Time;
@@ -137,7 +137,7 @@ fn load(path: &str) -> (Config, Diagnostics) {
 fn explain(path: &str) -> Option<LastStep> {
     let (config, mut diagnostics) = load(path);
     let read = diagnostics.len();
-    let _ = Plan::build(&config, true, &mut diagnostics);
+    let _ = Plan::build(&config, CommandLine::default(), &mut diagnostics);
     diagnostics.settle(read);
     show(&explain::report(path, &config, &diagnostics))
 }
@@ -170,7 +170,8 @@ fn start(options: &Options) -> Result<Option<LastStep>, Exit> {
     }
     let foreground = options.foreground || options.debug || std::process::id() == 1;
     let read = diagnostics.len();
-    let plan = Plan::build(&config, foreground, &mut diagnostics);
+    let said = CommandLine { foreground, send_to_all: options.send_to_all };
+    let plan = Plan::build(&config, said, &mut diagnostics);
     diagnostics.settle(read);
     // As it is, with the places and the help; the log gets the bare lines once it runs.
     let _ = io::stderr().write_all(diagnostics.render().as_bytes());

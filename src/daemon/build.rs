@@ -132,6 +132,7 @@ impl Shop<'_> {
             child_exits: self.globals.child_exits,
             secure: self.globals.secure,
             tls: &self.globals.tls,
+            send_to_all: self.globals.send_to_all,
             report: &|problem| remarks.borrow_mut().push(problem),
         };
         let output = (kind.build)(&decl.args.args, &module_args.args, &env);

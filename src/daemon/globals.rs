@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::CommandLine;
 use crate::inputs::{IpProtocol, internal};
 use crate::message::json::{Case, Style};
 use crate::message::vars;
@@ -58,6 +59,8 @@ pub(super) struct Globals {
     pub(super) secure: SecureDefaults,
     /// `defaultNetstreamDriver…`.
     pub(super) tls: Arc<tls::settings::Defaults>,
+    /// `-A`
+    pub(super) send_to_all: bool,
 }
 
 /// `privdrop.*`.
@@ -72,8 +75,8 @@ pub(super) struct Privileges {
 }
 
 impl Globals {
-    /// Reads the checked arguments.
-    pub(super) fn new(args: &Args, directives: &Args) -> Self {
+    /// Reads the checked arguments, and what the command line adds.
+    pub(super) fn new(args: &Args, directives: &Args, said: CommandLine) -> Self {
         let number = |name| args.int(name).and_then(|n| u32::try_from(n).ok());
         let ttl = args
             .bool("reverseLookup.cache.ttl.enable")
@@ -131,6 +134,7 @@ impl Globals {
                 .and_then(SecureDefaults::parse)
                 .unwrap_or_default(),
             tls: Arc::new(stream_driver(args)),
+            send_to_all: said.send_to_all,
         }
     }
 

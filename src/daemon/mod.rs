@@ -49,6 +49,15 @@ use crate::task::Tasks;
 /// How long the last work of the control thread may take: a state file of many senders, on a slow disk.
 const TASKS_PATIENCE: Duration = Duration::from_secs(30);
 
+/// What the command line says beside the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CommandLine {
+    /// The daemon stays in the foreground.
+    pub foreground: bool,
+    /// `-A`: datagrams of omfwd go to all addresses of their target.
+    pub send_to_all: bool,
+}
+
 /// A daemon that only has to be started.
 pub struct Plan {
     core: Core,
@@ -85,9 +94,9 @@ pub struct Daemon {
 impl Plan {
     /// Builds from the configuration; what cannot be built is reported and left out.
     #[must_use]
-    pub fn build(config: &Config, foreground: bool, diagnostics: &mut Diagnostics) -> Self {
+    pub fn build(config: &Config, said: CommandLine, diagnostics: &mut Diagnostics) -> Self {
         let args = &config.globals.args;
-        let globals = Globals::new(args, &config.directives.args);
+        let globals = Globals::new(args, &config.directives.args, said);
         global_files::check(config, diagnostics);
         let stats = Arc::new(stats::Set::default());
         let tasks = Arc::new(Tasks::default());
@@ -140,7 +149,7 @@ impl Plan {
         };
         let inputs = shop.inputs(&bounded, names, &control, diagnostics);
         let own = inlet(config.default_ruleset);
-        let internal = globals::internal_settings(args, &config.directives.args, foreground);
+        let internal = globals::internal_settings(args, &config.directives.args, said.foreground);
         let globals_args = args.clone();
         let queues = queues.into_iter().map(|(_, queue)| queue).collect();
         let core = Core {

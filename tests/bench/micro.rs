@@ -224,6 +224,7 @@ fn senders() {
         child_exits: Default::default(),
         secure: sluice::param::SecureDefaults::Compatible,
         tls: &Default::default(),
+        send_to_all: false,
     };
     let before = resident_kib();
     let output = (sendertrack::KIND.build)(&args, &Args::default(), &env);

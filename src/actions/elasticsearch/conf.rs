@@ -185,6 +185,7 @@ mod tests {
             child_exits: Default::default(),
             secure: crate::param::SecureDefaults::Compatible,
             tls: &Default::default(),
+            send_to_all: false,
         };
         Conf::new(&args, &env)
     }

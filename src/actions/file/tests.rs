@@ -88,6 +88,7 @@ fn build_as(
         child_exits: Default::default(),
         secure: crate::param::SecureDefaults::Compatible,
         tls: &Default::default(),
+        send_to_all: false,
     };
     let output = (KIND.build)(&args, &module, &env)?;
     let worker = Arc::clone(&output).worker();

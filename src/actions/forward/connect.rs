@@ -58,8 +58,8 @@ fn tcp_to(settings: &Settings, address: SocketAddr) -> io::Result<TcpStream> {
 /// A UDP target: its addresses, and a socket for each address family among them.
 pub(super) struct Udp {
     pub(super) addresses: Vec<SocketAddr>,
-    v4: Option<UdpSocket>,
-    v6: Option<UdpSocket>,
+    pub(super) v4: Option<UdpSocket>,
+    pub(super) v6: Option<UdpSocket>,
 }
 
 impl Udp {

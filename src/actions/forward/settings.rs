@@ -121,7 +121,10 @@ impl Settings {
             report_every: count("conErrSkip"),
             resend_last: args.bool("resendLastMsgOnReconnect"),
             check: args.bool("extendedConnectionCheck"),
-            send_to_all: args.bool("udp.sendToAll"),
+            send_to_all: match args.given("udp.sendToAll") {
+                true => args.bool("udp.sendToAll"),
+                false => env.send_to_all,
+            },
             send_delay: Duration::from_micros(count("udp.sendDelay")),
             send_buffer: usize::try_from(args.size("udp.sendBuf").unwrap_or(0))
                 .unwrap_or(usize::MAX),

@@ -79,6 +79,7 @@ fn read(given: &[(&str, Value)]) -> (Result<Settings, Problem>, Vec<Problem>) {
         child_exits: Default::default(),
         secure: crate::param::SecureDefaults::Compatible,
         tls: &Default::default(),
+        send_to_all: true,
     };
     let module = Args::defaults(&[params::MODULE.module_params]);
     let settings = Settings::new(&args, &module, &env);
@@ -142,6 +143,15 @@ fn compression(mode: &str, level: Option<i64>, driver: &str) -> Result<Compressi
     given.extend(level.map(|level| ("zipLevel", Value::Int(level))));
     let (settings, _) = read(&given);
     settings.map(|settings| settings.compression).map_err(|problem| problem.text)
+}
+
+#[test]
+fn the_command_line_sends_to_all_addresses_where_the_action_does_not_say() {
+    let target = ("target", array(&["a"]));
+    let (settings, _) = read(std::slice::from_ref(&target));
+    assert!(settings.expect("sound").send_to_all);
+    let (settings, _) = read(&[target, ("udp.sendToAll", Value::Bool(false))]);
+    assert!(!settings.expect("sound").send_to_all);
 }
 
 #[test]

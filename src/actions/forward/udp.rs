@@ -151,6 +151,23 @@ mod tests {
     }
 
     #[test]
+    fn a_message_goes_to_the_first_address_or_to_all() {
+        let socket = || UdpSocket::bind(("127.0.0.1", 0)).expect("socket");
+        for (send_to_all, reached) in [(false, 1), (true, 2)] {
+            let targets = [socket(), socket()];
+            let addresses = targets.iter().map(|socket| socket.local_addr().expect("address"));
+            let target = Udp { addresses: addresses.collect(), v4: Some(socket()), v6: None };
+            let mut datagrams = Datagrams { target: Some(target), sent: 0 };
+            let forward = forward(Settings { tcp: false, send_to_all, ..settings() });
+            datagrams.send_one(&forward, b"text").expect("sent");
+            for socket in targets.iter().take(reached) {
+                assert_eq!(socket.recv(&mut [0; 10]).expect("datagram"), 4);
+            }
+            assert_eq!(forward.counters[0].bytes.get(), 4 * reached as u64);
+        }
+    }
+
+    #[test]
     fn what_is_too_large_is_cut() {
         assert_eq!(cut(&[b'x'; 70_000]).len(), DATAGRAM_BYTES);
         let most = |limit| {

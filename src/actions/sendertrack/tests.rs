@@ -355,6 +355,7 @@ fn build(
         child_exits: Default::default(),
         secure: crate::param::SecureDefaults::Compatible,
         tls: &Default::default(),
+        send_to_all: false,
     };
     let mut worker = (KIND.build)(&args, &Args::default(), &env)?.worker();
     let (batch, surroundings) = (messages(&["m"]), environment());
