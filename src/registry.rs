@@ -14,6 +14,7 @@ pub static INPUTS: &[&InputKind] = &[
     &inputs::diag::KIND,
     &inputs::kernel::klog::KIND,
     &inputs::kernel::kmsg::KIND,
+    &inputs::mark::KIND,
     &inputs::stats::KIND,
     &inputs::tcp::KIND,
     &inputs::tcp::raw::KIND,

@@ -16,6 +16,7 @@ mod http;
 mod lifecycle;
 mod local;
 mod lookups;
+mod marks;
 mod messages;
 mod newer_modules;
 mod notify;

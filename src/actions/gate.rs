@@ -8,9 +8,6 @@ use std::sync::{Mutex, PoisonError};
 use super::settings;
 use crate::message::{Flags, Msg};
 
-/// Seconds for which an action that has just run takes no MARK message: half of the default mark interval.
-const MARK_SILENCE_SECONDS: i64 = 20 * 60 / 2;
-
 /// The counting part of [`settings::Gate`].
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -46,7 +43,7 @@ impl Gate {
         let now = msg.env.now.div_euclid(1_000_000);
         let received = msg.record.received.div_euclid(1_000_000);
         let mark = options.skip_marks && msg.record.flags.has(Flags::MARK);
-        if mark && received - state.received < MARK_SILENCE_SECONDS {
+        if mark && received - state.received < options.mark_interval / 2 {
             return false;
         }
         if options.every_nth > 1 {
@@ -118,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_mark_is_dropped_if_the_action_ran_lately() {
-        let options = settings::Gate { skip_marks: true, ..Default::default() };
+        let options =
+            settings::Gate { skip_marks: true, mark_interval: 1200, ..Default::default() };
         let at = [(10, true), (20, true), (700, false), (1299, true), (1300, true)];
         assert_eq!(admitted(options, &at), [true, false, true, false, true]);
     }

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use crate::param::{Args, Module};
 use crate::ratelimit::Policy;
 
+/// [`Gate::mark_interval`] where no module makes such messages.
+pub const MARK_INTERVAL_SECONDS: i64 = 20 * 60;
+
 /// What an action's surroundings are configured to do.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -40,8 +43,10 @@ pub struct Settings {
 /// When an action takes a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gate {
-    /// MARK messages only if the action has not run for half the mark interval.
+    /// MARK messages only if the action has not run for half of `mark_interval`.
     pub skip_marks: bool,
+    /// Seconds from one MARK message to the next.
+    pub mark_interval: i64,
     /// Each nth message only; 0 and 1 take all.
     pub every_nth: i64,
     /// Seconds after which that count starts anew; 0 is never.
@@ -76,6 +81,7 @@ impl Settings {
             external_state: path("action.externalstate.file"),
             gate: Gate {
                 skip_marks: !args.bool("action.writeAllMarkMessages"),
+                mark_interval: MARK_INTERVAL_SECONDS,
                 every_nth: number("action.execOnlyEveryNthTime"),
                 every_nth_timeout: number("action.execOnlyEveryNthTimeTimeout"),
                 once_interval: number("action.execOnlyOnceEveryInterval"),

@@ -1260,7 +1260,6 @@ pub static UNAVAILABLE_DIRECTIVES: &[&str] = &[
     "ActionUDPSendToAll",
     "ActionSendUDPSendToAll",
     "ActionSendUDPSendDelay",
-    "MarkMessagePeriod",
     "InputFileName",
     "InputFileTag",
     "InputFileStateFile",

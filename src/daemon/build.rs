@@ -145,6 +145,7 @@ impl Shop<'_> {
             decl.module,
             report_suspension,
         );
+        settings.gate.mark_interval = self.mark_interval();
         settings.commit_each =
             self.next_is_failover(index) || self.asked.contains(&ActionId(index));
         if output.retries_forever() && !decl.core.args.given("action.resumeRetryCount") {
@@ -200,14 +201,24 @@ impl Shop<'_> {
             let problem = Problem::warning(text).at("queue.type").help("leave out queue.type");
             report(&decl.queue, vec![problem], diagnostics);
         }
-        let settings = actions::settings::Settings::new(
+        let mut settings = actions::settings::Settings::new(
             &decl.core.args,
             &decl.name,
             decl.module,
             self.globals.report_suspension,
         );
+        settings.gate.mark_interval = self.mark_interval();
         let action = Arc::new(Action::new(settings, Arc::new(NoOutput), self.stats));
         Some(Configured { action, queue: None, modifier: Some(Arc::new(make)) })
+    }
+
+    /// Seconds between MARK messages, if the module is loaded and able to run; else the default.
+    fn mark_interval(&self) -> i64 {
+        let immark = self.config.modules.iter().find(|decl| decl.module.name == "immark");
+        let interval = immark.and_then(|decl| decl.args.args.int("interval"));
+        interval
+            .filter(|&interval| interval > 0)
+            .unwrap_or(actions::settings::MARK_INTERVAL_SECONDS)
     }
 
     /// Whether the next action runs only when this one is suspended, so that each message's fate must be known

@@ -3,6 +3,7 @@
 pub mod diag;
 pub mod internal;
 pub mod kernel;
+pub mod mark;
 pub mod stats;
 pub mod tcp;
 pub mod udp;

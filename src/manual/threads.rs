@@ -3,7 +3,7 @@
 //! | thread (name) | number | owns | waits on |
 //! |---|---|---|---|
 //! | main | 1 | signals, start and stop | signal pipe, one-second tick |
-//! | `control` | 1 | tasks: statistics, state files ([`task`](crate::task)) | its events, the next task that is due |
+//! | `control` | 1 | tasks: statistics, state files, MARK messages ([`task`](crate::task)) | its events, the next task that is due |
 //! | `in:imtcp` poller | 1 per input | its epoll set and listeners; with `workerThreads="1"` also what a worker owns | `epoll_wait` |
 //! | `w0/imtcp` and other workers | `workerThreads` per input, if more than 1 | a builder; the sessions it has read since it last submitted | ready queue |
 //! | imudp | `threads` | a builder, a receive slab | `epoll_wait`; a rest of a millisecond at most |

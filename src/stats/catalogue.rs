@@ -95,6 +95,7 @@ const REFERENCE: &[(&str, &[&str])] = &[
     ("core.dns", &[]),
     ("imklog", &[]),
     ("imkmsg", &[]),
+    ("immark", &[]),
     ("core.oversize", &[]),
     ("core.parser", &[]),
 ];

@@ -84,7 +84,7 @@ pub(crate) fn check(stderr: &str) {
         }
     }
     let submitted = sum(
-        &["imdiag", "imtcp", "imrawtcp", "imudp", "imuxsock", "imklog", "imkmsg"],
+        &["imdiag", "imtcp", "imrawtcp", "imudp", "imuxsock", "imklog", "imkmsg", "immark"],
         &["submitted"],
     ) + sum(&["core.oversize"], &["split.added"]);
     let own = sum(&["core"], &["submitted"]);

@@ -196,6 +196,9 @@ impl Entry {
         batch.bytes.append(program.as_bytes());
         batch.bytes.append(b":");
         let mut record = Record::unparsed(raw, self.time, 0, Flags::INTERNAL);
+        if self.mark {
+            record.flags.set(Flags::MARK);
+        }
         record.pri = self.pri();
         record.tag = Field::new(self.text.len(), program.len() + 1);
         record.program_len = u16::try_from(program.len()).unwrap_or(u16::MAX);
@@ -225,8 +228,14 @@ mod tests {
         for (code, tag, program) in
             [(None, "rsyslogd:", "rsyslogd"), (Some(2007), "rsyslogd-2007:", "rsyslogd-2007")]
         {
-            let entry =
-                Entry { kernel: false, severity: 3, code, text: "it broke".to_owned(), time: 7 };
+            let entry = Entry {
+                kernel: false,
+                mark: code.is_none(),
+                severity: 3,
+                code,
+                text: "it broke".to_owned(),
+                time: 7,
+            };
             let batch = entry.into_batch(&sender);
             let env = Env {
                 now: 7,
@@ -249,6 +258,7 @@ mod tests {
             );
             assert_eq!(&*msg.sender().input.name, b"rsyslogd");
             assert!(!msg.record.flags.has(Flags::NEEDS_PARSING));
+            assert_eq!(msg.record.flags.has(Flags::MARK), code.is_none());
         }
     }
 
@@ -259,7 +269,7 @@ mod tests {
             (true, b"<4>Jan  2 00:00:00 rsyslogd: x y"),
         ] {
             let (code, text, time) = (Some(9), "x y".into(), 86_400_000_000);
-            let entry = Entry { kernel, severity: 4, code, text, time };
+            let entry = Entry { kernel, mark: false, severity: 4, code, text, time };
             assert_eq!(entry.to_datagram(&Zone::UTC), expected);
         }
     }

@@ -10,7 +10,7 @@
 //!
 //! Key `code` of a message is rsyslog's return code, shown in TAG and text; `code = 0` marks a message that
 //! rsyslogd writes without any suffix (start, HUP, exit); key `plain` leaves the suffix off and the code in TAG. Key `kernel`
-//! makes the facility kern. Key `quiet` keeps a message off standard error, where it
+//! makes the facility kern, key `mark` makes it a MARK message. Key `quiet` keeps a message off standard error, where it
 //! stands already. Levels below info go to standard error only, and only in debug mode; with key `own` a debug
 //! record is a message, too, which `internalmsg.severity="debug"` lets through.
 
@@ -202,6 +202,8 @@ struct State {
 struct Entry {
     /// Of facility kern rather than syslog.
     kernel: bool,
+    /// A MARK message.
+    mark: bool,
     severity: u8,
     code: Option<u16>,
     /// With suffix, without control characters.
@@ -260,7 +262,8 @@ impl Entry {
         }
         let code = code.filter(|&code| code != 0).and_then(|code| u16::try_from(code).ok());
         let kernel = record.key_values().get("kernel".into()).is_some();
-        Self { kernel, ..Self::plain(severity, code, &text) }
+        let mark = record.key_values().get("mark".into()).is_some();
+        Self { kernel, mark, ..Self::plain(severity, code, &text) }
     }
 
     fn plain(severity: u8, code: Option<u16>, text: &str) -> Self {
@@ -269,7 +272,7 @@ impl Entry {
         let end =
             (0..=MESSAGE_BYTES_DEFAULT).rev().find(|&n| text.is_char_boundary(n)).unwrap_or(0);
         text.truncate(end);
-        Self { kernel: false, severity, code, text, time: clock::now_usec() }
+        Self { kernel: false, mark: false, severity, code, text, time: clock::now_usec() }
     }
 }
 
@@ -398,7 +401,14 @@ mod tests {
     }
 
     fn entry(n: i64) -> Entry {
-        Entry { kernel: false, severity: 6, code: None, text: n.to_string(), time: n * 1_000_000 }
+        Entry {
+            kernel: false,
+            mark: false,
+            severity: 6,
+            code: None,
+            text: n.to_string(),
+            time: n * 1_000_000,
+        }
     }
 
     #[test]
