@@ -309,6 +309,27 @@ action(type="omfile" file="{dir}/out")
     let _ = daemon.stop();
 }
 
+/// A file of the last run that has no end, as an empty one, is an error of the configuration.
+#[test]
+fn operating_state_without_an_end() {
+    if reference() {
+        return; // Debian's looks at the file only when it starts
+    }
+    for (state, status) in [("", 1), ("CLEAN CLOSE", 1), ("12345678: STATE CLEAN CLOSE\n", 0)] {
+        let dir = tempdir();
+        let (file, conf) = (dir.path().join("state"), dir.path().join("conf"));
+        fs::write(&file, state).expect("write");
+        let text = format!("global(operatingStateFile=\"{}\")\n*.* /x\n", file.display());
+        fs::write(&conf, text).expect("write");
+        let output = std::process::Command::new(program()).arg("-N1").arg("-f").arg(conf).output();
+        let output = output.expect("a check");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert_eq!(said.contains("error seeking to end of existing"), status == 1, "{said}");
+        assert_eq!(fs::read_to_string(&file).expect("the file"), state, "only looked at");
+    }
+}
+
 /// `operatingStateFile`: one that does not end well is kept, one that does is continued.
 #[test]
 fn operating_state() {

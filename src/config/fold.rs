@@ -6,24 +6,29 @@
 use std::collections::HashSet;
 
 use super::ast::{BinaryOp, CompareOp, Expr, ExprKind, PriMask, Span, Variable};
+use super::checked::LookupDecl;
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::selector;
 use crate::message::Property;
 use crate::param::{FACILITIES, SEVERITIES, constant_number, syslog_name};
 
-/// Verifies and simplifies an expression. What is wrong is reported and becomes 0, as in the reference. `templates` are
-/// those that stand before it.
-pub(super) fn value(
-    expr: Expr,
-    templates: &HashSet<Vec<u8>>,
-    diagnostics: &mut Diagnostics,
-) -> Expr {
-    Folder { diagnostics, templates, in_arguments: false }.fold(expr)
+/// What `lookup()` says without a table.
+const NO_TABLE: &str = "TABLE-NOT-FOUND";
+
+/// What stands before an expression.
+pub(super) struct Before<'a> {
+    pub(super) templates: &'a HashSet<Vec<u8>>,
+    pub(super) tables: &'a [LookupDecl],
+}
+
+/// Verifies and simplifies an expression. What is wrong is reported and becomes 0, as in the reference.
+pub(super) fn value(expr: Expr, before: &Before<'_>, diagnostics: &mut Diagnostics) -> Expr {
+    Folder { diagnostics, before, in_arguments: false }.fold(expr)
 }
 
 struct Folder<'d> {
     diagnostics: &'d mut Diagnostics,
-    templates: &'d HashSet<Vec<u8>>,
+    before: &'d Before<'d>,
     /// Within the arguments of a function, where the reference leaves constants alone.
     in_arguments: bool,
 }
@@ -111,14 +116,29 @@ impl Folder<'_> {
     /// Whether `exec_template()` has the name of a template that does not stand before it; reported then.
     fn is_too_early(&mut self, args: &[Expr], span: Span) -> bool {
         let [Expr { kind: ExprKind::String(name), .. }] = args else { return false };
-        if self.templates.contains(name) {
+        if self.before.templates.contains(name) {
             return false;
         }
         let shown = String::from_utf8_lossy(name);
         let text = format!("exec_template(): template '{shown}' could not be found");
-        let known = self.templates.iter().filter_map(|name| std::str::from_utf8(name).ok());
+        let known = self.before.templates.iter().filter_map(|name| std::str::from_utf8(name).ok());
         let help = self.diagnostics.suggest(&shown, known);
         let help = help.unwrap_or_else(|| "a template must stand before its use".to_owned());
+        self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
+        true
+    }
+
+    /// Whether `lookup()` has the name of a table that does not stand before it; reported then.
+    fn has_no_table(&mut self, args: &[Expr], span: Span) -> bool {
+        let [Expr { kind: ExprKind::String(name), .. }, _] = args else { return false };
+        if self.before.tables.iter().any(|table| table.name.as_bytes() == name) {
+            return false;
+        }
+        let shown = String::from_utf8_lossy(name);
+        let text = format!("lookup table '{shown}' not found (used in function: lookup)");
+        let known = self.before.tables.iter().map(|table| table.name.as_str());
+        let help = self.diagnostics.suggest(&shown, known);
+        let help = help.unwrap_or_else(|| "a lookup_table() must stand before its use".to_owned());
         self.diagnostics.push(Diagnostic::parsing(span, text).help(help));
         true
     }
@@ -131,6 +151,9 @@ impl Folder<'_> {
             self.in_arguments = outside;
             if name == "exec_template" && self.is_too_early(&args, span) {
                 return ExprKind::Number(0);
+            }
+            if name == "lookup" && self.has_no_table(&args, span) {
+                return ExprKind::String(NO_TABLE.into());
             }
             return ExprKind::Function { name, args };
         }

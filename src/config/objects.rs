@@ -150,13 +150,13 @@ impl Parser<'_> {
         Ok(Parameter { name, value, array, span, value_span })
     }
 
-    /// `"a", "b" ]`; the reference wants one text at least, here there may be none.
+    /// `"a", "b" ]`, one text at least; in the YAML format there may be none.
     fn object_array(&mut self, value: &mut Vec<Vec<u8>>, name: Span) -> Result<Span, SyntaxError> {
         loop {
             let (token, at, bytes) = self.significant_in_object();
             match token {
                 Obj::Text | Obj::Backticks => value.push(self.object_text(token, &bytes, at)),
-                Obj::CloseArray if value.is_empty() => return Ok(at),
+                Obj::CloseArray if value.is_empty() && self.is_in_yaml() => return Ok(at),
                 _ => return Err(self.object_error(token, at, &bytes, name)),
             }
             let (token, at, bytes) = self.significant_in_object();

@@ -7,6 +7,7 @@
 //! After a syntax error the reference reads no further. So what stands behind it is not taken into the tree, but
 //! it is still read, from the next line that looks like a beginning, to report further errors in the same run.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::args;
@@ -103,6 +104,11 @@ impl Parser<'_> {
     /// Whether a file of this name is being read.
     pub(super) fn is_open(&self, name: &str) -> bool {
         self.frames.iter().any(|frame| frame.source.name() == name)
+    }
+
+    /// Whether what is being read was written in the YAML format.
+    pub(super) fn is_in_yaml(&self) -> bool {
+        self.frames.last().is_some_and(|frame| include::is_yaml(Path::new(frame.source.name())))
     }
 
     /// The source being read; at the very end, nothing is.

@@ -102,7 +102,13 @@ fn level(word: &[u8]) -> Option<Level> {
         return Some(Level::None);
     }
     let number = u32::try_from(syslog_name(word, SEVERITIES)?).ok()?;
-    (number <= 7).then_some(if only { Level::Only(number) } else { Level::From(number) })
+    Some(match (number, only) {
+        // What the reference's own marks for `none` and `*` are as numbers.
+        (16, _) => Level::None,
+        (255, false) => Level::All,
+        (_, true) => Level::Only(number),
+        (_, false) => Level::From(number.min(7)),
+    })
 }
 
 fn apply(bits: &mut u8, level: Level, negate: bool) {
@@ -194,6 +200,7 @@ mod tests {
             ("mark.*", mask(&[])),
             ("invld.*", mask(&[(24, 0xff)])),
             ("mail.*,news.*", mask(&[(2, 0xff), (7, 0xff)])),
+            ("mail.10,news.=10,uucp.16,cron.255", mask(&[(2, 0xff), (9, 0xff)])),
         ];
         for (text, expect) in cases {
             assert_eq!(decode(text.as_bytes()), (*expect, Ok(())), "{text}");
@@ -214,6 +221,6 @@ mod tests {
         assert_eq!(decode(b" mail.*;,news.* "), (mask(&[(2, 0xff), (7, 0xff)]), Ok(())));
         assert_eq!(decode(b""), (mask(&[]), Ok(())));
         assert_eq!(decode(b"999.*").1, Err(BadSelector::Facility("999".into())));
-        assert_eq!(decode(b"mail.8").1, Err(BadSelector::Priority("8".into())));
+        assert_eq!(decode(b"mail.8x").1, Err(BadSelector::Priority("8x".into())));
     }
 }

@@ -6,7 +6,8 @@ use super::check::{Checker, Reference};
 use super::checked::{ActionDecl, ActionId, ObjectArgs, PropOp, RulesetId, Stmt};
 use super::compatibility::Syntax;
 use super::diagnostic::{Diagnostic, did_you_mean};
-use super::{expr, fold, selector, tables};
+use super::fold::{self, Before};
+use super::{expr, selector, tables};
 use crate::message::vars::Assign;
 use crate::message::{Path, Scope};
 use crate::param::{Class, Module, Value};
@@ -111,12 +112,12 @@ impl Checker<'_> {
                 self.calls.push(Reference { name, span });
             }
             StmtKind::CallIndirect(name) => {
-                let name = fold::value(name, &self.templates, self.diagnostics);
+                let name = self.folded(name);
                 body.push(Stmt::CallIndirect(name));
             }
             StmtKind::Set { target, value, reset } => {
                 let how = if reset { Assign::Replace } else { Assign::Merge };
-                let value = fold::value(value, &self.templates, self.diagnostics);
+                let value = self.folded(value);
                 let target = self.target(target, "set", span);
                 body.extend(target.map(|target| Stmt::Set { target, value, how }));
             }
@@ -124,7 +125,7 @@ impl Checker<'_> {
                 body.extend(self.target(target, "unset", span).map(Stmt::Unset));
             }
             StmtKind::Foreach { variable, collection, body: inner } => {
-                let collection = fold::value(collection, &self.templates, self.diagnostics);
+                let collection = self.folded(collection);
                 let variable = self.target(variable, "foreach", span);
                 let inner = self.block(inner);
                 let foreach = |variable| Stmt::Foreach { variable, collection, body: inner };
@@ -154,6 +155,12 @@ impl Checker<'_> {
         }
     }
 
+    /// Verified and simplified, with the names that stand before it.
+    fn folded(&mut self, expr: Expr) -> Expr {
+        let before = Before { templates: &self.templates, tables: &self.config.lookup_tables };
+        fold::value(expr, &before, self.diagnostics)
+    }
+
     fn if_statement(
         &mut self,
         arms: Vec<(Expr, Vec<ast::Stmt>)>,
@@ -163,7 +170,7 @@ impl Checker<'_> {
         let mut kept = Vec::with_capacity(arms.len());
         let mut always = None;
         for (condition, then) in arms {
-            let condition = fold::value(condition, &self.templates, self.diagnostics);
+            let condition = self.folded(condition);
             let then = self.block(then);
             match condition {
                 _ if always.is_some() => {}

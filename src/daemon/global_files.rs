@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
 use crate::config::{Config, Diagnostics};
+use crate::inputs::internal::operating_state;
 use crate::param::Problem;
 
 /// The files that TLS reads, and what the reference calls them.
@@ -24,6 +25,9 @@ const WRITTEN: [&str; 2] = ["operatingStateFile", "debug.logFile"];
 
 /// The reference's code of a file that cannot be opened.
 const NO_FILE_ACCESS: u16 = 2039;
+
+/// The reference's code of a file that cannot be read as it should.
+const IO_ERROR: u16 = 2027;
 
 /// Reports the files that cannot be used.
 pub(super) fn check(config: &Config, diagnostics: &mut Diagnostics) {
@@ -42,6 +46,7 @@ pub(super) fn check(config: &Config, diagnostics: &mut Diagnostics) {
             diagnostics.push(globals.diagnose(&problem));
         }
     }
+    check_last_run(config, diagnostics);
     for name in WRITTEN {
         let Some(path) = path(name) else { continue };
         if let Err(why) = writable(path) {
@@ -55,6 +60,22 @@ pub(super) fn check(config: &Config, diagnostics: &mut Diagnostics) {
             };
             diagnostics.push(globals.diagnose(&Problem::error(text).at(name).help(why.desc())));
         }
+    }
+}
+
+/// Reports a file of the last run that has no end.
+fn check_last_run(config: &Config, diagnostics: &mut Diagnostics) {
+    const NAME: &str = "operatingStateFile";
+    let Some(path) = config.globals.args.str(NAME) else { return };
+    let path = Path::new(OsStr::from_bytes(path));
+    if operating_state::is_too_short(path) {
+        let text = format!(
+            "error seeking to end of existing operatingStateFile '{}' - this may be an indication of a problem, \
+             e.g. empty file: Invalid argument",
+            path.display()
+        );
+        let problem = Problem::error(text).code(IO_ERROR).at(NAME);
+        diagnostics.push(config.globals.diagnose(&problem));
     }
 }
 

@@ -68,7 +68,13 @@ pub struct Settings {
     pub flow_from_message: bool,
     /// Whether any of these but the type was given.
     pub given: bool,
+    /// Which parameter was given that only the disk part of a queue has, without there being one.
+    pub no_disk: Option<&'static str>,
 }
+
+/// What only a queue in memory with a disk part has.
+const OF_DISK_PART: [&str; 3] =
+    ["queue.diskQueueType", "queue.diskQueueAutoUpgrade", "queue.diskQueueIdleTimeout"];
 
 impl Settings {
     /// The settings that `queue.*` arguments give. Follow with [`Settings::correct`].
@@ -107,6 +113,9 @@ impl Settings {
             sampling: count("queue.samplingInterval"),
             flow_from_message: args.bool("queue.takeFlowCtlFromMsg"),
             given: args.params().any(|param| param.name != "queue.type" && args.given(param.name)),
+            no_disk: OF_DISK_PART
+                .into_iter()
+                .find(|name| args.given(name) && !args.given("queue.filename")),
         }
     }
 
@@ -114,6 +123,11 @@ impl Settings {
     /// log; the queue is usable in any case.
     pub fn correct(&mut self, name: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
+        problems.extend(self.no_disk.map(|param| {
+            let text = "queue.diskQueueType, queue.diskQueueAutoUpgrade, and queue.diskQueueIdleTimeout apply only \
+                        to FixedArray or LinkedList disk-assisted queues; ignoring these parameters";
+            Problem::error(text).at(param).code(2207)
+        }));
         if self.kind == Type::Direct {
             if self.given {
                 problems.push(Problem::warning(format!(

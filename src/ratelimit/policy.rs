@@ -130,7 +130,7 @@ impl Policy {
         let debounce = args.text("policyWatchDebounce").unwrap_or_default();
         let debounce = file::duration(&debounce).ok_or_else(|| {
             let text = format!("ratelimit: invalid policyWatchDebounce value '{debounce}'");
-            Problem::error(text).code(2207).at("policyWatchDebounce")
+            Problem::error(text).code(2207).at("policyWatchDebounce").at_start()
         })?;
         let given = match &files[0] {
             None => PolicyFile::default(),
@@ -148,7 +148,8 @@ impl Policy {
         let sources_in_file = given.sources.is_some();
         let sources = match (given.sources, &files[1]) {
             (Some(section), _) => section.enabled.then_some(section),
-            (None, Some(path)) if args.bool("perSource") => Some(SourcesFile {
+            // The file turns it on, even where `perSource` says "off".
+            (None, Some(path)) => Some(SourcesFile {
                 enabled: true,
                 template: args.text("perSourceKeyTpl"),
                 max_states: number("perSourceMaxStates"),

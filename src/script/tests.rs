@@ -72,7 +72,7 @@ fn matches(text: &str) -> Result<bool, String> {
 /// The text of an expression's value for the sample; `Err` with what was reported.
 pub(super) fn evaluate(expr: &str) -> Result<String, String> {
     let catalogue = Catalogue { modules: &[], templates: &["example"], parsers: &[] };
-    let text = format!("set $.result = {expr};\n");
+    let text = format!("lookup_table(name=\"example\" file=\"f\")\nset $.result = {expr};\n");
     let (config, diagnostics) = load("f", &Text(text), &catalogue);
     if diagnostics.has_errors() {
         return Err(format!("{diagnostics:?}"));

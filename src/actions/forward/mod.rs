@@ -66,7 +66,9 @@ fn limiter(
     env: &OutputEnv<'_>,
 ) -> Result<Option<OutputLimiter>, Problem> {
     let mut problems = Vec::new();
-    let policy = env.reentries.limits().of_input("omfwd", args, &mut problems)?;
+    let policy = env.reentries.limits().of_input("omfwd", args, &mut problems);
+    // The reference builds actions while it reads the configuration, inputs when it starts.
+    let policy = policy.map_err(|problem| Problem { at_start: false, ..problem })?;
     problems.into_iter().for_each(env.report);
     if policy.is_idle() {
         return Ok(None);

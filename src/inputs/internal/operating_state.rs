@@ -28,7 +28,10 @@ const LINE_BYTES: usize = 1023;
 pub fn open(path: &Path) {
     let shown = path.display();
     if let Err(why) = check(path) {
-        log::error!("{why}");
+        // That it has no end was said when the configuration was checked.
+        if !is_too_short(path) {
+            log::error!("{why}");
+        }
         let previous = PathBuf::from(format!("{shown}.previous"));
         match std::fs::rename(path, &previous) {
             Ok(()) => log::info!(
@@ -60,6 +63,12 @@ pub fn close() {
 /// Adds a message.
 pub(super) fn message(text: &str) {
     write("MSG", text);
+}
+
+/// Whether there is a file that is too short for any end, as an empty one is.
+#[must_use]
+pub fn is_too_short(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= CLEAN.len() as u64)
 }
 
 /// Whether the file that is there, if any, ends as it should; else why not.

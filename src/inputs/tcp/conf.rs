@@ -181,7 +181,6 @@ impl Statement<'_> {
 
     fn compression(&self) -> Option<compressed::Conf> {
         let choice = |name| self.of(name).choice(name);
-        let size = |name| self.of(name).size(name).unwrap_or(0);
         let driver = match choice("compression.driver") {
             Some("zstd") => compressed::Driver::Zstd,
             _ => compressed::Driver::Zlib,
@@ -189,8 +188,8 @@ impl Statement<'_> {
         (choice("compression.mode") == Some("stream:always")).then(|| compressed::Conf {
             driver,
             ratio: self.count("compression.maxExpansionRatio") as u64,
-            per_receive: size("compression.maxDecompressedBytesPerReceive"),
-            windows: size("compression.maxTotalZstdWindowBytes"),
+            per_receive: self.count("compression.maxDecompressedBytesPerReceive") as u64,
+            windows: self.count("compression.maxTotalZstdWindowBytes") as u64,
         })
     }
 
@@ -311,14 +310,14 @@ impl Conf {
     /// What is wrong with zstd where the safe defaults are wanted: its memory has no bound that somebody has thought of.
     pub(super) fn unbounded_windows(&self, statement: &Statement<'_>) -> Option<Problem> {
         let windows = statement.of(WINDOWS);
-        let bounded = windows.given(WINDOWS) && windows.size(WINDOWS) != Some(0);
+        let bounded = windows.given(WINDOWS) && windows.count(WINDOWS) != Some(0);
         let conf = self.compression.as_ref()?;
         if conf.driver != compressed::Driver::Zstd || bounded {
             return None;
         }
         let text = "imtcp input: compatibility.defaults.secure=\"strict\" requires an explicit positive \
                     compression.maxTotalZstdWindowBytes value for zstd stream decompression";
-        Some(Problem::error(text).code(1000).at(WINDOWS).help("for example \"64m\""))
+        Some(Problem::error(text).code(1000).at(WINDOWS).help("for example \"67108864\""))
     }
 }
 

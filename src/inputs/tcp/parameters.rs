@@ -477,13 +477,13 @@ const COMPRESSION_RATIO: Param = Param::new(
 );
 const COMPRESSION_RECEIVE: Param = Param::new(
     "compression.maxDecompressedBytesPerReceive",
-    Kind::SIZE,
-    Some("64m"),
+    Kind::NONNEG,
+    Some("67108864"),
     "Largest number of bytes out of one receive; 0 is no limit.",
 );
 const COMPRESSION_WINDOWS: Param = Param::new(
     "compression.maxTotalZstdWindowBytes",
-    Kind::SIZE,
-    Some("64m"),
+    Kind::NONNEG,
+    Some("67108864"),
     "Bytes of zstd windows of all sessions of an input; 0 is no limit.",
 );
