@@ -37,7 +37,7 @@ pub struct Headerless {
     pub ruleset: Option<Box<str>>,
     /// `headerless.errorfile`: where the caller appends the raw text and LF.
     pub error_file: Option<Box<str>>,
-    /// `headerless.drop`: all of the text is MSG, and HOSTNAME and TAG are those above.
+    /// `headerless.drop`.
     pub drop: bool,
 }
 
@@ -114,9 +114,11 @@ fn header<'o>(
     } else {
         headerless = options.headerless.as_ref();
     }
-    // rsyslogd 8.2610 only keeps such a message whole: that its parser wants it dropped is lost on the caller.
-    let is_whole = headerless.is_some_and(|headerless| headerless.drop);
-    if is_whole || !globals.parse_hostname_and_tag || record.flags.has(Flags::INTERNAL) {
+    let is_dropped = headerless.is_some_and(|headerless| headerless.drop);
+    if is_dropped {
+        record.flags.set(Flags::DISCARDED);
+    }
+    if is_dropped || !globals.parse_hostname_and_tag || record.flags.has(Flags::INTERNAL) {
         let tag = if headerless.is_some() { Tag::Given } else { Tag::Found };
         return (at, Beside { tag, headerless });
     }

@@ -110,12 +110,7 @@ const RFC3164_PARAMS: &[Param] = &[
         None,
         "File that messages without header are appended to as they came.",
     ),
-    Param::new(
-        "headerless.drop",
-        Kind::Bool,
-        Some("off"),
-        "Do not look for a host and a tag in messages without header; as in rsyslogd, they are not dropped.",
-    ),
+    Param::new("headerless.drop", Kind::Bool, Some("off"), "Drop messages without header."),
 ];
 
 impl ParserOptions {

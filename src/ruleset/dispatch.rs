@@ -225,7 +225,7 @@ impl Worker {
             Outcome::Headerless(how) => {
                 append_to_error_file(how, batch, index);
                 let other = how.ruleset.as_deref().and_then(|name| rules.find(name));
-                Some(other.unwrap_or(ruleset))
+                (!how.drop).then_some(other.unwrap_or(ruleset))
             }
             Outcome::Empty => {
                 self.shared.empty.add(1);
