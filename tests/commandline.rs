@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use crate::harness::daemon::{Daemon, program, reference, run, tempdir};
+use crate::harness::daemon::{Daemon, is_watched, program, reference, run, tempdir};
 use crate::harness::send;
 
 const CONFIG: &str = r#"global(net.enableDNS="off" processInternalMessages="on" MORE)
@@ -252,6 +252,10 @@ fn debug_output_is_toggled() {
 /// A daemon that cannot end, since an output takes nothing, is ended by the fifth TERM.
 #[test]
 fn the_fifth_term_aborts() {
+    if is_watched() {
+        // ThreadSanitizer keeps signals for later, and of several that wait the handler gets one.
+        return;
+    }
     let dir = tempdir();
     let pipe = dir.path().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
